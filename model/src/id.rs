@@ -13,7 +13,7 @@ macro_rules! typed_id {
             Serialize, Deserialize, schemars::JsonSchema, ts_rs::TS,
         )]
         #[serde(transparent)]
-        #[ts(type = "string")]
+        #[ts(type = "string", export_to = "model.ts")]
         pub struct $name(pub Uuid);
 
         impl fmt::Display for $name {

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
     ts_rs::TS,
 )]
 #[serde(rename_all = "kebab-case")]
+#[ts(export_to = "model.ts")]
 pub enum Role {
     /// The person the visit is about.
     Patient,

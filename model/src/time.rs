@@ -25,7 +25,7 @@ use std::{
     ts_rs::TS,
 )]
 #[serde(transparent)]
-#[ts(type = "number")]
+#[ts(type = "number", export_to = "model.ts")]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {

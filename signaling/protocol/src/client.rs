@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// they are carried out once and answered again (`ok` or `error` with the same `re`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema, ts_rs::TS)]
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-#[ts(export, export_to = "client.ts")]
+#[ts(export_to = "client.ts")]
 pub enum ClientMessage {
     /// Who is connecting. Within [`limits::HELLO_TIMEOUT`].
     Hello {

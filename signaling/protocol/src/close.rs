@@ -39,6 +39,22 @@ impl From<CloseCode> for u16 {
 }
 
 impl CloseCode {
+    /// Every close code, for tables and tests that must not forget one.
+    pub const ALL: [Self; 12] = [
+        Self::Normal,
+        Self::GoingAway,
+        Self::Policy,
+        Self::TooBig,
+        Self::Internal,
+        Self::Restart,
+        Self::TryAgainLater,
+        Self::NotAuthorized,
+        Self::NotAllowed,
+        Self::NotFound,
+        Self::Replaced,
+        Self::TooManyRequests,
+    ];
+
     /// The close code that ends a connection over this error. The only such mapping.
     #[must_use]
     pub const fn for_error(code: ErrorCode) -> Self {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A message from the server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema, ts_rs::TS)]
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-#[ts(export, export_to = "server.ts")]
+#[ts(export_to = "server.ts")]
 pub enum ServerMessage {
     /// The connection is accepted. Followed by the views of the role: `visit` (and `queue` for
     /// clinicians), then `chat-history` of each visit it takes part in.
@@ -102,7 +102,7 @@ pub enum ServerMessage {
     Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema, ts_rs::TS,
 )]
 #[serde(rename_all = "kebab-case")]
-#[ts(export, export_to = "server.ts")]
+#[ts(export_to = "server.ts")]
 pub enum ErrorCode {
     /// The token is missing, malformed, expired, used, altered, or for something else. One code and
     /// one text for all of them.

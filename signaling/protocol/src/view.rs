@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
     Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema, ts_rs::TS,
 )]
 #[serde(rename_all = "kebab-case")]
-#[ts(export, export_to = "view.ts")]
+#[ts(export_to = "view.ts")]
 pub enum Modality {
     /// Camera and microphone.
     Video,
@@ -21,7 +21,7 @@ pub enum Modality {
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema, ts_rs::TS,
 )]
 #[serde(rename_all = "kebab-case")]
-#[ts(export, export_to = "view.ts")]
+#[ts(export_to = "view.ts")]
 pub enum Health {
     /// Not tested yet.
     #[default]
@@ -45,7 +45,7 @@ pub enum Health {
     Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, ts_rs::TS,
 )]
 #[serde(rename_all = "camelCase")]
-#[ts(export, export_to = "view.ts")]
+#[ts(export_to = "view.ts")]
 pub struct DeviceHealth {
     /// Microphone.
     pub microphone: Health,
@@ -62,7 +62,7 @@ pub struct DeviceHealth {
     Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema, ts_rs::TS,
 )]
 #[serde(rename_all = "kebab-case")]
-#[ts(export, export_to = "view.ts")]
+#[ts(export_to = "view.ts")]
 pub enum Outcome {
     /// The consultation took place.
     Done,
@@ -79,7 +79,7 @@ pub enum Outcome {
 /// Where a visit stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema, ts_rs::TS)]
 #[serde(tag = "is", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-#[ts(export, export_to = "view.ts")]
+#[ts(export_to = "view.ts")]
 pub enum PhaseView {
     /// Not checked in yet.
     Booked,
@@ -119,7 +119,7 @@ fn expose_option<S: serde::Serializer>(value: &Option<Phi<String>>, s: S) -> Res
     Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema, ts_rs::TS,
 )]
 #[serde(rename_all = "kebab-case")]
-#[ts(export, export_to = "view.ts")]
+#[ts(export_to = "view.ts")]
 pub enum MediaWish {
     /// No connection.
     Idle,
@@ -132,7 +132,7 @@ pub enum MediaWish {
 /// One person in a visit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema, ts_rs::TS)]
 #[serde(rename_all = "camelCase")]
-#[ts(export, export_to = "view.ts")]
+#[ts(export_to = "view.ts")]
 pub struct ParticipantView {
     /// Who.
     pub id: ParticipantId,
@@ -157,7 +157,7 @@ pub struct ParticipantView {
 /// The clinic, as it presents itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, ts_rs::TS)]
 #[serde(rename_all = "camelCase")]
-#[ts(export, export_to = "view.ts")]
+#[ts(export_to = "view.ts")]
 pub struct ClinicView {
     /// Its name: the brand on every page.
     pub name: String,
@@ -168,7 +168,7 @@ pub struct ClinicView {
 /// A visit as one participant may see it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema, ts_rs::TS)]
 #[serde(rename_all = "camelCase")]
-#[ts(export, export_to = "view.ts")]
+#[ts(export_to = "view.ts")]
 pub struct VisitView {
     /// Which.
     pub id: VisitId,
@@ -199,7 +199,7 @@ pub struct VisitView {
 /// One line of the clinician's queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema, ts_rs::TS)]
 #[serde(rename_all = "camelCase")]
-#[ts(export, export_to = "view.ts")]
+#[ts(export_to = "view.ts")]
 pub struct QueueEntry {
     /// Which visit.
     pub visit: VisitId,
@@ -231,7 +231,7 @@ pub struct QueueEntry {
 /// few that ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema, ts_rs::TS)]
 #[serde(rename_all = "camelCase")]
-#[ts(export, export_to = "view.ts")]
+#[ts(export_to = "view.ts")]
 pub struct QueueView {
     /// The clinic.
     pub clinic: ClinicView,
@@ -250,7 +250,7 @@ pub struct QueueView {
 /// Something said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema, ts_rs::TS)]
 #[serde(rename_all = "camelCase")]
-#[ts(export, export_to = "view.ts")]
+#[ts(export_to = "view.ts")]
 pub struct ChatMessage {
     /// Its place in the visit's stream: orders messages, and makes repeats visible.
     pub seq: u32,
