@@ -1,8 +1,13 @@
-//! Process plumbing that knows no domain noun: configuration, telemetry, clock, keys, the event log,
-//! problems, lifecycle.
+//! Process plumbing that knows no domain noun: clock, keys, the event log, telemetry, problems,
+//! lifecycle.
 //!
-//! Reading order: [`event_log`].
+//! Reading order: [`clock`], [`ids`], [`keys`], [`event_log`].
 
 #![forbid(unsafe_code)]
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
 
+pub mod clock;
 pub mod event_log;
+pub mod ids;
+pub mod keys;
+pub mod limits;
