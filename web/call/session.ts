@@ -45,7 +45,13 @@ export interface LocalMedia {
 /** Somebody else, as heard and seen. */
 export interface Remote {
   participant: string;
-  /** Their sound and picture, one stream, so that the browser keeps lips and voice together. */
+  /**
+   * Their sound and picture, one stream, so that the browser keeps lips and voice together.
+   *
+   * Show it in a **muted** `<video autoplay playsinline muted>`: the engine plays the sound itself, so
+   * that a view that unmounts or lays itself out anew never interrupts a voice, a picture never waits
+   * for permission to sound, and `soundBlocked` is known in one place.
+   */
   stream: MediaStream;
   /** A picture is arriving (frames were decoded in the last two seconds). */
   hasPicture: boolean;
