@@ -1,0 +1,40 @@
+//! Every bound of the media plane that is not a knob, and what happens when it fills.
+//! The bounds of pure decisions are in [`sfu_core::limits`].
+
+use std::time::Duration;
+
+/// Shards on one node. Past it the configuration is refused.
+pub const MAX_SHARDS: usize = 64;
+
+/// Highest `max_sessions` an operator may set.
+pub const MAX_SESSIONS: usize = 65_536;
+
+/// Highest `max_rooms` an operator may set.
+pub const MAX_ROOMS: usize = 65_536;
+
+/// Highest `max_participants_per_room` an operator may set: fan-out is quadratic.
+pub const MAX_ROOM_MEMBERS: usize = 64;
+
+/// Candidate addresses in one answer; further interfaces are left out. Each is a line in the SDP and
+/// a pair for every client to check.
+pub const MAX_ADVERTISED: usize = 16;
+
+/// Commands waiting for a shard. Full: the caller is told that the node is busy.
+pub const SHARD_QUEUE: usize = 1_024;
+
+/// Events waiting between the shards and signaling. Full: state changes are kept and coalesced in the
+/// shard, samples are dropped.
+pub const EVENT_QUEUE: usize = 1_024;
+
+/// Offers being parsed at once. Parsing costs up to 7 ms of a core.
+pub const OFFERS_AT_ONCE: usize = 2;
+
+/// Offers waiting to be parsed. Full: busy.
+pub const OFFERS_WAITING: usize = 256;
+
+/// Kernel buffer of a shard's UDP socket, each way. Holds 100 ms of a flood; Linux silently caps it at
+/// `net.core.rmem_max`/`wmem_max`, which should be at least this.
+pub const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
+
+/// How long closing goodbyes (DTLS close_notify) may take on shutdown.
+pub const GOODBYE: Duration = Duration::from_millis(200);
