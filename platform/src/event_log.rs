@@ -7,6 +7,8 @@ use model::{CommandId, TenantId, Timestamp};
 use std::{fmt, future::Future, pin::Pin};
 use uuid::Uuid;
 
+pub mod sqlite;
+
 /// A future that the store's methods return.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 

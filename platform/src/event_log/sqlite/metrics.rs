@@ -1,0 +1,47 @@
+//! What the store counts.
+
+use super::batch::Outcome;
+use crate::event_log::AppendError;
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
+
+#[derive(Clone)]
+pub(super) struct StoreMetrics {
+    appends: IntCounterVec,
+    pub(super) commit_seconds: Histogram,
+    pub(super) commit_appends: Histogram,
+}
+
+impl StoreMetrics {
+    pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            appends: IntCounterVec::new(
+                Opts::new("telehealth_store_appends_total", "Appends to the event log by outcome"),
+                &["outcome"],
+            )?,
+            commit_seconds: Histogram::with_opts(
+                HistogramOpts::new("telehealth_store_commit_seconds", "Time of one durable commit")
+                    .buckets(vec![0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0]),
+            )?,
+            commit_appends: Histogram::with_opts(
+                HistogramOpts::new("telehealth_store_commit_appends", "Appends that share one commit")
+                    .buckets(vec![1.0, 2.0, 4.0, 16.0, 64.0, 256.0, 1_024.0]),
+            )?,
+        };
+        registry.register(Box::new(metrics.appends.clone()))?;
+        registry.register(Box::new(metrics.commit_seconds.clone()))?;
+        registry.register(Box::new(metrics.commit_appends.clone()))?;
+        Ok(metrics)
+    }
+
+    pub(super) fn count(&self, outcome: &Outcome) {
+        let label = match outcome {
+            Ok(appended) if appended.repeated => "repeated",
+            Ok(_) => "recorded",
+            Err(AppendError::Conflict { .. }) => "conflict",
+            Err(AppendError::TooLarge) => "too-large",
+            Err(AppendError::Unavailable) => "unavailable",
+            Err(AppendError::Unknown) => "unknown",
+        };
+        self.appends.with_label_values(&[label]).inc();
+    }
+}
