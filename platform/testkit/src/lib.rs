@@ -1,1 +1,7 @@
-//! x
+//! What tests share: an event log in memory, the suite every event log must pass.
+//!
+//! Dev-only: nothing that ships depends on it.
+
+#![forbid(unsafe_code)]
+
+pub mod event_log;

@@ -1,0 +1,61 @@
+//! A disk that is really full: a small tmpfs in a mount namespace of the test's own.
+
+use crate::sqlite::open;
+use platform::event_log::{AppendError, EventStore as _, Version};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+use testkit::event_log::{append, stream};
+
+const DIR: &str = "EVENT_LOG_FULL_DIR";
+
+#[test]
+fn a_full_disk_is_said_clearly_loses_nothing_and_heals_without_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let may_mount = Command::new("unshare").args(["--mount", "--map-root-user", "true"]).stderr(Stdio::null()).status();
+    if !may_mount.is_ok_and(|status| status.success()) {
+        println!("skipped: this machine lets nobody make a mount namespace");
+        return;
+    }
+    let script = r#"mount -t tmpfs -o size=2m tmpfs "$1" && EVENT_LOG_FULL_DIR="$1" exec "$2" --exact disk_full::on_the_small_disk --nocapture"#;
+    let output = Command::new("unshare")
+        .args(["--mount", "--map-root-user", "sh", "-c", script, "sh"])
+        .arg(dir.path())
+        .arg(std::env::current_exe().unwrap())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("healed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Not a test of its own: runs inside the namespace.
+#[tokio::test]
+async fn on_the_small_disk() {
+    let Ok(dir) = std::env::var(DIR) else { return };
+    let dir = Path::new(&dir);
+    let store = open(dir);
+    let ballast = dir.join("ballast");
+    fs::write(&ballast, vec![7; 1_024 * 1_024]).unwrap();
+    let big = |head| {
+        let mut big = append(stream(1), head, Some(u128::from(head)), 1);
+        big.events[0].body = "x".repeat(20_000);
+        big
+    };
+    let mut head = 0;
+    let refusal = loop {
+        match store.append(big(head)).await {
+            Ok(appended) => head = appended.version.0,
+            Err(error) => break error,
+        }
+        assert!(head < 1_000, "the disk never filled");
+    };
+    assert!(matches!(refusal, AppendError::Unavailable), "{refusal:?}");
+    assert!(head > 0 && !store.is_writable());
+    assert_eq!(store.read(stream(1), Version(0), 1_000).await.unwrap().len() as u64, head);
+    fs::remove_file(ballast).unwrap();
+    let appended = store.append(big(head)).await.unwrap();
+    assert!(!appended.repeated && appended.version.0 == head + 1 && store.is_writable());
+    println!("healed after {head} events");
+}
