@@ -1,0 +1,117 @@
+/** Real browsers with media of a known identity. */
+import puppeteer from "puppeteer-core";
+import { identity } from "../in-page/identity.mjs";
+import { probe } from "../in-page/probe.mjs";
+import { cameraFile, microphoneFile } from "./media-files.mjs";
+import { scratch, start } from "./processes.mjs";
+
+const CHROMIUM = process.env.E2E_CHROMIUM ?? "/usr/bin/chromium";
+const FIREFOX = process.env.E2E_FIREFOX ?? "/usr/bin/firefox-esr";
+
+/** Title of the page that a Chromium share picks by itself. */
+export const SHARED_TITLE = "Shared screen of the tests";
+
+/**
+ * Chromium as one person: its fake camera and microphone are files, so the whole capture path with
+ * its audio processing is the real one.
+ */
+export async function chromium(person, { autoplay = true, permissions = ["camera", "microphone"], args = [] } = {}) {
+  const browser = await puppeteer.launch({
+    executablePath: CHROMIUM,
+    headless: true,
+    userDataDir: scratch("chromium"),
+    protocolTimeout: 60_000,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--no-first-run",
+      "--disable-dev-shm-usage",
+      "--allow-loopback-in-peer-connection",
+      "--use-fake-device-for-media-stream",
+      `--use-file-for-fake-video-capture=${cameraFile(person)}`,
+      `--use-file-for-fake-audio-capture=${microphoneFile(person)}`,
+      `--auto-select-tab-capture-source-by-title=${SHARED_TITLE}`,
+      ...(autoplay ? ["--autoplay-policy=no-user-gesture-required"] : []),
+      ...args,
+    ],
+  });
+  return new Person(person, browser, { kind: "chromium", permissions });
+}
+
+let display = null;
+
+/** An X display for the whole run: headless Firefox has no `getDisplayMedia`. */
+async function xDisplay() {
+  display ??= new Promise((resolve, reject) => {
+    const x = start("xvfb", "Xvfb", ["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"], {
+      onLine: (line) => /^\d+$/.test(line) && resolve(`:${line}`),
+    });
+    x.ended.then((how) => reject(new Error(`Xvfb ended: ${JSON.stringify(how)}`)));
+  });
+  return display;
+}
+
+/** Firefox as one person, over WebDriver BiDi. */
+export async function firefox(person, { autoplay = true, prefs = {} } = {}) {
+  const browser = await puppeteer.launch({
+    browser: "firefox",
+    executablePath: FIREFOX,
+    headless: false,
+    userDataDir: scratch("firefox"),
+    protocolTimeout: 60_000,
+    env: { ...process.env, DISPLAY: await xDisplay(), HOME: scratch("home"), MOZ_DISABLE_CONTENT_SANDBOX: "1" },
+    extraPrefsFirefox: {
+      "media.navigator.streams.fake": true,
+      "media.navigator.permission.disabled": true,
+      "media.peerconnection.ice.obfuscate_host_addresses": false,
+      "media.autoplay.default": autoplay ? 0 : 1,
+      // A machine without a sound card: without this an AudioContext never starts.
+      "media.cubeb.force_mock_context": true,
+      // Background windows draw and run timers like the front one.
+      "dom.min_background_timeout_value": 4,
+      "dom.timeout.enable_budget_timer_throttling": false,
+      "widget.windows.window_occlusion_tracking.enabled": false,
+      ...prefs,
+    },
+  });
+  return new Person(person, browser, { kind: "firefox" });
+}
+
+/** A browser with the person who sits at it. */
+class Person {
+  constructor(person, browser, { kind, permissions = null }) {
+    Object.assign(this, person);
+    this.browser = browser;
+    this.kind = kind;
+    this.permissions = permissions;
+  }
+
+  /** Opens a tab (or a window with storage of its own); in Firefox it carries the person's identity. */
+  async open(url, { as = this, own = false, viewport = { width: 1280, height: 800 } } = {}) {
+    const context = own ? await this.browser.createBrowserContext() : this.browser.defaultBrowserContext();
+    if (this.permissions) await context.overridePermissions(new URL(url).origin, this.permissions);
+    const page = await context.newPage();
+    await page.setViewport(viewport);
+    await page.evaluateOnNewDocument(probe);
+    if (this.kind === "firefox" || as !== this) {
+      await page.evaluateOnNewDocument(identity, { colour: as.colour, tone: as.tone });
+    }
+    page.who = `${as.name} in ${this.kind}`;
+    page.troubles = [];
+    page.on("pageerror", (error) => page.troubles.push(error.message));
+    page.on("console", (message) => message.type() === "error" && page.troubles.push(message.text()));
+    await page.goto(url);
+    return page;
+  }
+
+  /** Ends the browser at once: an orderly shutdown of Firefox takes seconds and tests nothing of ours. */
+  async close() {
+    const process = this.browser.process();
+    const gone = new Promise((resolve) => process.once("exit", resolve));
+    process.kill("SIGKILL");
+    await gone;
+  }
+}

@@ -1,0 +1,69 @@
+/** What a page shows and sounds, judged by decoded pixels and by spectrum. */
+import { PEOPLE, isColour, whoIsHeard } from "./people.mjs";
+import { until } from "./until.mjs";
+
+const TONES = Object.values(PEOPLE).map((person) => person.tone);
+
+/** Colour of the first element that matches, or null while it shows nothing. */
+export function colourOf(page, selector) {
+  return page.evaluate((s) => window.__probe.colourOf(document.querySelector(s)), selector);
+}
+
+/** Colours of every element that matches and shows a picture. */
+export function coloursOf(page, selector) {
+  return page.evaluate(
+    (s) => [...document.querySelectorAll(s)].map((video) => window.__probe.colourOf(video)).filter(Boolean),
+    selector,
+  );
+}
+
+/** Waits until every matching element shows this colour and the picture moves. */
+export async function seesColour(page, selector, colour, options) {
+  await until(
+    `${page.who} to see ${colour} in ${selector}`,
+    async () => {
+      const colours = await coloursOf(page, selector);
+      return colours.length > 0 && colours.every((seen) => isColour(seen, colour));
+    },
+    options,
+  );
+}
+
+/** Waits for two different positions of the bar: frames follow one another. */
+export async function seesMotion(page, selector, options) {
+  const bar = () => page.evaluate((s) => window.__probe.barOf(document.querySelector(s)), selector);
+  const first = await bar();
+  await until(`${page.who} to see ${selector} move`, async () => Math.abs((await bar()) - first) > 12, options);
+}
+
+/** Listens to everything this page receives: levels by tone and the loudest frequency. */
+export function listen(page, ms = 600) {
+  return page.evaluate((tones, t) => window.__probe.listen(window.__probe.incomingAudio(), tones, t), TONES, ms);
+}
+
+/** Waits until this one person is heard, loudest of all frequencies, and nobody else. */
+export async function hears(page, person, options) {
+  return until(
+    `${page.who} to hear ${person.name}`,
+    async () => {
+      const { levels, peak } = await listen(page);
+      const heard = whoIsHeard(levels);
+      if (heard && heard.name !== person.name) throw new Error(`heard ${heard.name}: ${JSON.stringify(levels)}`);
+      return heard && Math.abs(peak.hz - person.tone) <= 12 && { levels, peak };
+    },
+    options,
+  );
+}
+
+/** Fails if anything at all is heard on any incoming track, or any media packet ever arrived. */
+export async function hearsAndSeesNothing(page, ms = 1_500) {
+  const { levels, peak } = await listen(page, ms);
+  if (peak.db > -90) throw new Error(`${page.who} hears ${JSON.stringify({ peak, levels })}`);
+  const packets = (await stats(page)).flatMap((s) => s.inbound).filter((s) => s.packetsReceived > 0);
+  if (packets.length > 0) throw new Error(`${page.who} receives ${JSON.stringify(packets)}`);
+}
+
+/** Connection statistics (see the probe). */
+export function stats(page) {
+  return page.evaluate(() => window.__probe.stats());
+}
