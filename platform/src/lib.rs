@@ -1,7 +1,8 @@
 //! Process plumbing that knows no domain noun: clock, keys, the event log, telemetry, problems,
 //! lifecycle.
 //!
-//! Reading order: [`clock`], [`ids`], [`keys`], [`event_log`].
+//! Reading order: [`clock`], [`ids`], [`keys`], [`event_log`], [`problem`], [`telemetry`],
+//! [`lifecycle`], [`limits`].
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
@@ -10,4 +11,7 @@ pub mod clock;
 pub mod event_log;
 pub mod ids;
 pub mod keys;
+pub mod lifecycle;
 pub mod limits;
+pub mod problem;
+pub mod telemetry;

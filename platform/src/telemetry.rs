@@ -1,0 +1,73 @@
+//! What the process says while it runs: events on standard error, figures for Prometheus.
+//!
+//! Standard output is left to what a person or a tool asked for.
+
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+mod process;
+
+pub use process::register_process_metrics;
+
+/// The knobs of logging.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// For people or for machines. Default `human`.
+    pub format: Format,
+    /// Which events, as `tracing` filter directives: `info`, `warn,sfu=debug`. Default `info`.
+    /// `RUST_LOG`, where set, wins.
+    pub filter: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { format: Format::Human, filter: "info".into() }
+    }
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// One readable line.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The filter cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("telemetry.filter: {0}")]
+pub struct InvalidFilter(#[from] tracing_subscriber::filter::ParseError);
+
+/// Starts logging, once per process. A second call is ignored, so that tests may share a process.
+///
+/// # Errors
+/// The filter cannot be read.
+pub fn init(config: &Config) -> Result<(), InvalidFilter> {
+    let from_env = std::env::var(EnvFilter::DEFAULT_ENV).ok().and_then(|text| text.parse().ok());
+    let filter = match from_env {
+        Some(filter) => filter,
+        None => EnvFilter::builder().parse(&config.filter)?,
+    };
+    let registry = tracing_subscriber::registry().with(filter);
+    let writer = std::io::stderr;
+    let _ = match config.format {
+        Format::Human => registry.with(fmt::layer().with_writer(writer).with_target(false)).try_init(),
+        Format::Json => registry.with(fmt::layer().json().with_writer(writer)).try_init(),
+    };
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_cannot_be_read_is_named() {
+        let config = Config { filter: "sfu=loud".into(), ..Config::default() };
+        let error = init(&config).unwrap_err().to_string();
+        assert!(error.starts_with("telemetry.filter: "), "{error}");
+    }
+}
