@@ -91,6 +91,8 @@ export interface SessionState {
   media: MediaPath;
   /** Server clock minus device clock, milliseconds. */
   clockOffset: number;
+  /** The server serves a newer build of this page: reload when nothing is going on. */
+  outdated?: boolean;
   /** The newest refusal that a person should read; cleared by `dismissProblem()`. */
   problem: { code: string; reference: string } | null;
 }

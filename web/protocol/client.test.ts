@@ -83,8 +83,8 @@ describe("opening", () => {
     expect(sent(h.opened())[0]).toMatchObject({ type: "hello", token: "kept" });
   });
 
-  test("a link that was just opened counts more than an old resume token", () => {
-    expect(verbs(harness({ secret: "s", resume: "kept" }).start())).toEqual(["exchange"]);
+  test("a reload that still knows the link keeps its seat rather than taking it anew", () => {
+    expect(verbs(harness({ secret: "s", resume: "kept" }).start())).toEqual(["connect"]);
   });
 
   test("neither link nor token: refused, nothing is tried", () => {
@@ -200,6 +200,7 @@ describe("not coming back", () => {
     for (let i = 0; i < 100; i++) expect(h.after(60_000)).toEqual([]);
     expect(h.online()).toEqual([]);
     expect(verbs(h.takeOver())).toEqual(["exchange"]);
+    expect(h.link()).toEqual({ is: "exchanging" });
   });
 
   test("a replaced tab without a secret takes over by its resume token", () => {

@@ -65,8 +65,9 @@ export type Output =
   | { do: "link"; link: Link };
 
 export interface Options {
-  /** The link's secret, if this page has one. Takes precedence over `resume`: a link was just opened. */
+  /** The link's secret, if this page has one. */
   secret: string | null;
+  /** Comes before the secret: it keeps the seat that a reload would otherwise take anew. */
   resume: string | null;
   build: string;
   canShareScreen: boolean;
@@ -82,7 +83,7 @@ type State =
   | { is: "opening"; until: number; token: string }
   | { is: "greeting"; until: number; joining: boolean }
   | { is: "open"; since: number; heardAt: number; pongBy: number | null }
-  | { is: "pausing"; until: number; then: "exchange" | "connect" }
+  | { is: "pausing"; until: number; next: "exchange" | "connect" }
   | { is: "halted" };
 
 export class SignalingClient {
@@ -107,8 +108,8 @@ export class SignalingClient {
   }
 
   start(now: number): void {
-    if (this.#options.secret !== null) this.#exchange();
-    else if (this.#resume !== null) this.#connect(now);
+    if (this.#resume !== null) this.#connect(now);
+    else if (this.#options.secret !== null) this.#exchange();
     else this.#halt({ is: "refused", because: "no-secret", clinic: null }, "not-authorized");
   }
 
@@ -118,7 +119,9 @@ export class SignalingClient {
     this.#attempt = 0;
     this.#refusedTokens = 0;
     this.#lostAt = null;
-    this.start(now);
+    // Only the link takes a seat back from a device that took it by the link; a resume token is then outdated.
+    if (this.#options.secret !== null) this.#exchange();
+    else this.start(now);
   }
 
   /** Leaves for good. */
@@ -155,7 +158,7 @@ export class SignalingClient {
 
   /** The device says that it is online again: no reason to sit out the pause. */
   handleOnline(now: number): void {
-    if (this.#state.is === "pausing") this.#again(now, this.#state.then);
+    if (this.#state.is === "pausing") this.#again(now, this.#state.next);
     else this.probe(now);
   }
 
@@ -216,7 +219,7 @@ export class SignalingClient {
     const state = this.#state;
     switch (state.is) {
       case "pausing":
-        if (now >= state.until) this.#again(now, state.then);
+        if (now >= state.until) this.#again(now, state.next);
         break;
       case "opening":
       case "greeting":
@@ -293,15 +296,15 @@ export class SignalingClient {
     this.#lost(now);
   }
 
-  #pause(now: number, then: "exchange" | "connect"): void {
+  #pause(now: number, next: "exchange" | "connect"): void {
     this.#attempt += 1;
     this.#lostAt ??= now;
-    this.#state = { is: "pausing", until: now + backoff(this.#attempt, this.#options.random()), then };
+    this.#state = { is: "pausing", until: now + backoff(this.#attempt, this.#options.random()), next };
     this.#show({ is: "reconnecting", since: this.#lostAt, attempt: this.#attempt });
   }
 
-  #again(now: number, then: "exchange" | "connect"): void {
-    if (then === "exchange") this.#exchange();
+  #again(now: number, next: "exchange" | "connect"): void {
+    if (next === "exchange") this.#exchange();
     else this.#connect(now);
   }
 

@@ -1,0 +1,337 @@
+/** Puts the parts together: {@link createSession} is the one way in. */
+import type { Command, DeviceHealth, Role, ServerMessage } from "../protocol";
+import { Audio } from "./audio";
+import { type Line, saying, settled } from "./chat";
+import { Connection } from "./connection";
+import { credentials } from "./credentials";
+import { Devices } from "./devices";
+import { browserEnv, type Env } from "./env";
+import { health } from "./health";
+import { BUSY_TICK_MS, HEALTH_SETTLE_MS, QUIET_TICK_MS } from "./limits";
+import { Media } from "./media";
+import { Meter } from "./meter";
+import { ScreenShare } from "./screen";
+import { Refusal, type Session, type SessionState } from "./session";
+import { initialState, Store } from "./store";
+import { apply, problem, wish } from "./views";
+import { ScreenWakeLock } from "./wake-lock";
+
+export interface SessionOptions {
+  /** Whose page this is, until the server says. */
+  role?: Role;
+  /** Build of the page, told to the server; when the server's differs, `state.outdated` says so. */
+  build?: string;
+  /** What to take from elsewhere than the page: tests. */
+  env?: Env;
+}
+
+/** Refusals that tell people nothing: the connection's state says it, or they did it themselves. */
+const SILENT = new Set(["disconnected", "closed", "replaced", "not-authorized", "share-cancelled"]);
+
+/** Opens the session of this page by its link or, after a reload, by its resume token. */
+export function createSession({ build = "dev", role = "patient", env }: SessionOptions = {}): Session {
+  return new Engine(env ?? browserEnv(), build, role);
+}
+
+class Engine implements Session {
+  readonly #env: Env;
+  readonly #build: string;
+  readonly #role: Role;
+  readonly #store: Store;
+  readonly #connection: Connection;
+  readonly #media: Media;
+  readonly #audio: Audio;
+  readonly #meter: Meter;
+  readonly #devices: Devices;
+  readonly #screen: ScreenShare;
+  readonly #wakeLock: ScreenWakeLock;
+  readonly #stops: (() => void)[];
+  #speaker: boolean | null = null;
+  #told = "";
+  #health = "";
+  #healthSince = 0;
+  #lines = 0;
+  #disposed = false;
+
+  readonly devices: Session["devices"] = {
+    open: async (modality) => {
+      this.#audio.wake();
+      await this.#devices.open(modality);
+      this.#say();
+    },
+    chooseMicrophone: (id) => this.#devices.choose("microphone", id),
+    chooseCamera: (id) => this.#devices.choose("camera", id),
+    playTestSound: async () => {
+      await this.#audio.chime();
+    },
+    reportSpeaker: (heard) => {
+      this.#speaker = heard;
+      this.#step();
+    },
+  };
+
+  constructor(env: Env, build: string, role: Role) {
+    this.#env = env;
+    this.#build = build;
+    this.#role = role;
+    const keys = credentials(env);
+    this.#audio = new Audio(env);
+    this.#meter = new Meter(this.#audio);
+    this.#wakeLock = new ScreenWakeLock(env);
+    this.#screen = new ScreenShare(env, {
+      request: (visit) => this.#command({ type: "share-request", visit }),
+      stop: (visit, participant) => this.#command({ type: "share-stop", visit, participant }),
+      track: (track) => this.#media.put("screen", track),
+      changed: () => this.#showLocal(),
+    });
+    this.#store = new Store(initialState(this.#screen.supported));
+    this.#devices = new Devices(env, this.#meter, {
+      changed: () => this.#showLocal(),
+      track: (kind, track) => this.#media.put(kind, track),
+    });
+    this.#media = new Media(env, {
+      offer: async (sdp, restart) => {
+        const answer = await this.#connection.command({ type: "offer", sdp, restart }, true);
+        if (answer.type !== "answer") throw new Refusal("internal", "Not an answer");
+        return answer.sdp;
+      },
+      stalled: () => this.#connection.probe(),
+      changed: (media) => this.#store.set({ media }),
+    });
+    const { newId, random } = env;
+    const { secret, resume } = keys;
+    this.#connection = new Connection(
+      env,
+      { secret, resume, build, canShareScreen: this.#screen.supported, random, newId },
+      {
+        link: (link) => {
+          this.#store.set({ link });
+          // The seat is another's, or there is none: nothing of this device may go on being sent.
+          if (link.is === "replaced" || link.is === "refused" || link.is === "closed") this.#release();
+          this.#step();
+        },
+        greeting: (greeting) => this.#store.set({ greeting }),
+        message: (message) => this.#message(message),
+        keep: (token) => keys.keep(token),
+      },
+    );
+    this.#stops = [
+      env.on("online", () => {
+        this.#connection.online();
+        this.#media.networkChanged();
+      }),
+      env.on("networkchange", () => {
+        this.#connection.probe();
+        this.#media.networkChanged();
+      }),
+      env.on("visibilitychange", () => {
+        if (env.visible()) this.#connection.online();
+        this.#step();
+      }),
+    ];
+    this.#connection.start();
+    this.#step();
+  }
+
+  get state(): SessionState {
+    return this.#store.state;
+  }
+
+  subscribe(listener: () => void): () => void {
+    return this.#store.subscribe(listener);
+  }
+
+  async checkIn(modality: "video" | "sound"): Promise<void> {
+    await this.#command({ type: "check-in", modality, devices: this.#findings() });
+  }
+
+  setMicrophone(on: boolean): void {
+    this.#devices.switch("microphone", on);
+  }
+
+  setCamera(on: boolean): void {
+    this.#devices.switch("camera", on);
+  }
+
+  unblockSound(): void {
+    this.#audio.wake();
+    this.#media.unblockSound();
+  }
+
+  async leave(): Promise<void> {
+    // Whoever leaves is not heard any more, whether or not the server can be told now.
+    this.#release();
+    await this.#command({ type: "leave" });
+  }
+
+  async chat(visit: string, text: string): Promise<void> {
+    const { me, greeting } = this.state;
+    const seq = -++this.#lines;
+    const at = this.#env.now() + this.state.clockOffset;
+    const line: Line = { seq, from: me ?? "", role: greeting?.role ?? this.#role, at, text };
+    this.#lineUp(visit, (lines) => saying(lines, line));
+    try {
+      await this.#command({ type: "chat", visit, text });
+      this.#lineUp(visit, (lines) => settled(lines, seq, false));
+    } catch (error) {
+      this.#lineUp(visit, (lines) => settled(lines, seq, true));
+      throw error;
+    }
+  }
+
+  async shareScreen(): Promise<void> {
+    await this.#screen.share();
+  }
+
+  async stopSharing(participant?: string): Promise<void> {
+    await this.#screen.stop(participant ?? null);
+  }
+
+  async grantShare(participant: string): Promise<void> {
+    const visit = this.state.visit?.id;
+    if (visit === undefined) throw new Refusal("wrong-state", "Not in a visit");
+    await this.#command({ type: "share-grant", visit, participant });
+  }
+
+  async admit(visit: string): Promise<void> {
+    await this.#command({ type: "admit", visit });
+  }
+
+  async deny(visit: string, reason: string): Promise<void> {
+    await this.#command({ type: "deny", visit, reason });
+  }
+
+  async end(visit: string, outcome: Parameters<Session["end"]>[1]): Promise<void> {
+    await this.#command({ type: "end", visit, outcome });
+  }
+
+  async invite(name: string, reason: string): Promise<{ visit: string; link: string }> {
+    const answer = await this.#command({ type: "invite", name, reason });
+    if (answer.type !== "invited") throw new Refusal("internal", "Not an invitation");
+    return { visit: answer.visit, link: answer.link };
+  }
+
+  takeOver(): void {
+    this.#connection.takeOver();
+  }
+
+  dismissProblem(): void {
+    this.#store.set({ problem: null });
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const stop of this.#stops) stop();
+    this.#connection.dispose();
+    this.#media.close();
+    this.#devices.close();
+    this.#screen.close();
+    this.#audio.close();
+    void this.#wakeLock.want(false);
+    this.#env.ticker.set(0, () => undefined);
+  }
+
+  /** A command of a person's: its refusal is theirs to read. */
+  async #command(command: Command): ReturnType<Connection["command"]> {
+    try {
+      return await this.#connection.command(command);
+    } catch (error) {
+      const { code } = error as Refusal;
+      if (!SILENT.has(code)) this.#store.set({ problem: problem(code, this.#env.random()) });
+      throw error;
+    }
+  }
+
+  #message(message: ServerMessage): void {
+    const before = this.state.visit;
+    this.#store.set(apply(this.state, message, this.#env.now(), this.#env.random()));
+    if (message.type === "slots") this.#media.slots(message);
+    else if (message.type === "media-closed") this.#media.closed();
+    else if (message.type === "welcome") {
+      this.#told = "";
+      this.#health = "";
+      if (this.#build !== "dev" && message.build !== this.#build) this.#store.set({ outdated: true });
+    } else if (message.type === "visit") {
+      this.#screen.follow(message.visit, this.state.me);
+      // The visit is over: the light of the camera goes off with it.
+      const over = message.visit?.phase.is === "ended" && before?.phase.is !== "ended";
+      if (over && this.state.queue === null) this.#release();
+    }
+    this.#step();
+  }
+
+  /** What follows from the state: media, wake lock, what the server is told, how often to look. */
+  #step(): void {
+    if (this.#disposed) return;
+    const { link, visit, me } = this.state;
+    const open = link.is === "open";
+    const gone = link.is === "replaced" || link.is === "refused" || link.is === "closed";
+    this.#media.follow(gone ? "idle" : wish(this.state), open, me);
+    const present = visit?.phase.is === "waiting" || visit?.phase.is === "in-call";
+    void this.#wakeLock.want(present && !gone);
+    if (open) this.#say();
+    const busy = !open || this.#media.busy || this.#devices.busy || this.#screen.view.status !== "off";
+    this.#env.ticker.set(busy ? BUSY_TICK_MS : QUIET_TICK_MS, this.#tick);
+  }
+
+  readonly #tick = (): void => {
+    if (this.#disposed) return;
+    const now = this.#env.now();
+    this.#connection.tick();
+    this.#media.tick();
+    this.#devices.tick(now);
+    this.#screen.tick(now);
+    this.#report(now);
+  };
+
+  /** Tells the server whether microphone and camera are on, when that changed. */
+  #say(): void {
+    if (this.state.link.is !== "open") return;
+    const { microphone, camera } = this.state.local;
+    const message = { type: "media-state", microphone: microphone.on, camera: camera.on } as const;
+    const told = JSON.stringify(message);
+    if (told === this.#told) return;
+    this.#told = told;
+    this.#connection.send(message);
+  }
+
+  /** Tells the server how a patient's devices do, once that has been still for a moment. */
+  #report(now: number): void {
+    const { link, visit, queue, greeting } = this.state;
+    const role = greeting?.role ?? this.#role;
+    const present = visit?.phase.is === "waiting" || visit?.phase.is === "in-call";
+    if (link.is !== "open" || queue !== null || role !== "patient" || !present) return;
+    const devices = this.#findings();
+    const found = JSON.stringify(devices);
+    if (found === this.#health) {
+      this.#healthSince = now;
+    } else if (now - this.#healthSince >= HEALTH_SETTLE_MS) {
+      this.#health = found;
+      this.#healthSince = now;
+      this.#connection.send({ type: "devices", devices });
+    }
+  }
+
+  #findings(): DeviceHealth {
+    const { local, media } = this.state;
+    const { modality } = this.#devices;
+    return health({ modality, local, microphone: this.#meter, speaker: this.#speaker, media, quality: this.#media.quality });
+  }
+
+  #showLocal(): void {
+    this.#store.set({ local: { ...this.#devices.view, screen: this.#screen.view } });
+    this.#step();
+  }
+
+  #lineUp(visit: string, change: (lines: Line[]) => Line[]): void {
+    const { chat } = this.state;
+    this.#store.set({ chat: { ...chat, [visit]: change(chat[visit] ?? []) } });
+  }
+
+  #release(): void {
+    this.#screen.close();
+    this.#devices.release();
+    this.#media.close();
+  }
+}

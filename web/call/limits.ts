@@ -1,0 +1,58 @@
+/** Every bound and period of the engine, milliseconds unless the name says otherwise. */
+
+/** One tick while something is watched: media, a microphone's level, a lost connection. */
+export const BUSY_TICK_MS = 100;
+/** One tick otherwise: a patient's phone waits for an hour on battery. */
+export const QUIET_TICK_MS = 1_000;
+
+/** Receive slots: how many others can be heard and seen without negotiating anew. */
+export const SLOTS = 3;
+
+/** No packet and no pulse for this long, while somebody is to be heard: the path is stalled. */
+export const STALL_LIVE_MS = 500;
+/** The same in a warm seat, where a pulse comes once a second: three in a row are missing. */
+export const STALL_WARM_MS = 3_500;
+/** From this silence on, the transport's own counters are asked, which costs more than a glance. */
+export const STALL_DOUBT_MS = 200;
+/** The most that one tick may add to the silence: a page that was frozen heard nothing either way. */
+export const STALL_STEP_MS = 200;
+
+/** A new media connection that is not up by then is given up, and another is tried. */
+export const CONNECT_WITHIN_MS = 8_000;
+/** An ICE restart that brought nothing by then is followed by a new connection. */
+export const RESTART_WITHIN_MS = 2_000;
+/** First and longest pause between media connections. */
+export const MEDIA_BACKOFF_MS = 250;
+export const MEDIA_BACKOFF_MAX_MS = 8_000;
+/** So many media connections failed in a row: say so, and go on trying. */
+export const FAILED_AFTER = 3;
+/** The media connection is closed this long after nobody wishes for it: between two views it may be wished again. */
+export const LINGER_MS = 1_000;
+/** A "your session is gone" this soon after a new connection speaks of the one it replaced. */
+export const FRESH_MS = 2_000;
+
+/** Statistics are read this often, and more often until the first picture is there. */
+export const STATS_MS = 1_000;
+export const STATS_FIRST_MS = 250;
+/** For how long the first picture is looked for that often. */
+export const FIRST_PICTURE_MS = 10_000;
+/** No frame decoded for this long: there is no picture. */
+export const PICTURE_MS = 2_000;
+/** Levels move this often, and in steps of 1/20, so that pages are not drawn anew for nothing. */
+export const LEVEL_STEPS = 20;
+
+/** A microphone that gives nothing but zeros for this long is muted in hardware. */
+export const SILENT_MICROPHONE_MS = 5_000;
+/** Device health is told to the server once it has been still for this long. */
+export const HEALTH_SETTLE_MS = 500;
+/** A granted share that is not in the view by then was lost. */
+export const SHARE_WITHIN_MS = 5_000;
+/** Exchanging the link may take this long. */
+export const EXCHANGE_WITHIN_MS = 8_000;
+
+/** Camera at 720p30 for a consultation of two, bit/s. */
+export const CAMERA_BITRATE = 1_500_000;
+/** Screen, bit/s: text stays legible, frames are given up first. */
+export const SCREEN_BITRATE = 2_500_000;
+/** Where the camera's encoder starts; without the hint the first seconds are a blur. kbit/s */
+export const START_KBPS = 1_000;

@@ -1,0 +1,253 @@
+/**
+ * The path to the media server: makes a connection when the server wishes for one, notices within half a
+ * second that it carries nothing, and puts a new one in its place while the old one still stands.
+ *
+ * ```text
+ * wish warm/live ──▶ next: offer ▸ answer ▸ ICE+DTLS ──▶ promoted to current (the old one is closed)
+ *                      ▲  pause ◀── failed, too slow           │
+ *                      └───────────────────────────── stalled, dead, closed by the server
+ * ```
+ * A network change first tries an ICE restart: the same seat, one round trip.
+ */
+import { backoff, type MediaWish, type ServerMessage } from "../protocol";
+import type { Env } from "./env";
+import {
+  CONNECT_WITHIN_MS,
+  FAILED_AFTER,
+  FRESH_MS,
+  LINGER_MS,
+  MEDIA_BACKOFF_MAX_MS,
+  MEDIA_BACKOFF_MS,
+  RESTART_WITHIN_MS,
+} from "./limits";
+import { Peer, type PeerStatus } from "./peer";
+import type { Tracks } from "./pool";
+import { Receiving } from "./receiving";
+import type { MediaPath } from "./session";
+import { Watch } from "./watch";
+
+export interface MediaEvents {
+  /** Sends an offer and resolves with the answer. */
+  offer(sdp: string, restart: boolean): Promise<string>;
+  /** The path carries nothing: is the server there at all? */
+  stalled(): void;
+  changed(path: MediaPath): void;
+}
+
+interface Next {
+  peer: Peer;
+  since: number;
+}
+
+export class Media {
+  readonly #env: Env;
+  readonly #events: MediaEvents;
+  readonly #receiving: Receiving;
+  readonly #tracks: Tracks = { microphone: null, camera: null, screen: null };
+  #wish: MediaWish = "idle";
+  #open = false;
+  #me: string | null = null;
+  #current: Peer | null = null;
+  #currentSince = 0;
+  #watch: Watch | null = null;
+  #next: Next | null = null;
+  /** The current connection is to be replaced. */
+  #broken = false;
+  #restartUntil = 0;
+  #attempt = 0;
+  #retryAt = 0;
+  #idleSince: number | null = null;
+  #shown: MediaPath | null = null;
+
+  constructor(env: Env, events: MediaEvents) {
+    this.#env = env;
+    this.#events = events;
+    this.#receiving = new Receiving(env, () => this.#show());
+  }
+
+  /** Whether there is anything to watch closely. */
+  get busy(): boolean {
+    return this.#current !== null || this.#next !== null || this.#wish !== "idle";
+  }
+
+  /** Round trip and loss of the last second, if known. */
+  get quality(): { rttMs: number | null; loss: number } {
+    return this.#watch?.quality ?? { rttMs: null, loss: 0 };
+  }
+
+  /** What the server wishes, and whether it can be asked. */
+  follow(wish: MediaWish, open: boolean, me: string | null): void {
+    // Back after a loss: no reason to sit out a pause that began without a server.
+    if (open && !this.#open) this.#retryAt = 0;
+    this.#wish = wish;
+    this.#open = open;
+    this.#me = me;
+    this.#step(this.#env.now());
+  }
+
+  slots(message: Extract<ServerMessage, { type: "slots" }>): void {
+    this.#receiving.assign(message.slots, message.screen, this.#me);
+    this.#show();
+  }
+
+  /** The server says that our session is gone. While one is being replaced that is no news. */
+  closed(): void {
+    const now = this.#env.now();
+    if (this.#next !== null || now - this.#currentSince < FRESH_MS) return;
+    this.#break();
+    this.#step(now);
+  }
+
+  /** What is sent from now on. */
+  put(kind: keyof Tracks, track: MediaStreamTrack | null): void {
+    this.#tracks[kind] = track;
+    for (const peer of [this.#current, this.#next?.peer]) void peer?.put(kind, track).catch(() => undefined);
+  }
+
+  /** The device is on another network: same seat, new path. */
+  networkChanged(): void {
+    if (this.#current !== null && this.#next === null) void this.#restart(this.#current);
+  }
+
+  unblockSound(): void {
+    void this.#receiving.sound.unblock();
+  }
+
+  tick(): void {
+    const now = this.#env.now();
+    const current = this.#current;
+    if (current !== null && this.#watch !== null) {
+      const expected = this.#wish === "live" && this.#receiving.expected;
+      const silent = this.#watch.tick(now, this.#wish, expected);
+      this.#receiving.look(now, current, this.#watch.frames);
+      if (silent && !this.#broken && now >= this.#restartUntil) {
+        this.#break();
+        this.#events.stalled();
+      }
+    }
+    this.#step(now);
+  }
+
+  close(): void {
+    this.#wish = "idle";
+    this.#drop();
+    this.#receiving.close();
+    this.#show();
+  }
+
+  #break(): void {
+    this.#broken = true;
+    this.#retryAt = 0;
+  }
+
+  #step(now: number): void {
+    if (this.#wish === "idle") {
+      this.#idleSince ??= now;
+      if (now - this.#idleSince >= LINGER_MS) this.#drop();
+      return this.#show();
+    }
+    this.#idleSince = null;
+    if (this.#next !== null && now - this.#next.since >= CONNECT_WITHIN_MS) this.#failed(this.#next.peer);
+    const needed = this.#current === null || this.#broken;
+    if (needed && this.#next === null && this.#open && now >= this.#retryAt) void this.#connect(now);
+    this.#show();
+  }
+
+  async #connect(now: number): Promise<void> {
+    // Coming back in a call: the voice first, the picture once the path is up.
+    const again = this.#current !== null;
+    const tracks = again ? { ...this.#tracks, camera: null } : { ...this.#tracks };
+    const peer: Peer = new Peer(this.#env, tracks, (status) => this.#changed(peer, status));
+    this.#next = { peer, since: now };
+    try {
+      const answer = await this.#events.offer(await peer.offer(false), false);
+      if (this.#next?.peer === peer) await peer.accept(answer);
+    } catch {
+      this.#failed(peer);
+    }
+  }
+
+  #changed(peer: Peer, status: PeerStatus): void {
+    if (peer === this.#next?.peer) {
+      if (status === "connected") this.#promote(peer);
+      else if (status === "dead") this.#failed(peer);
+    } else if (peer === this.#current) {
+      if (status === "connected") this.#restartUntil = 0;
+      else if (status === "interrupted") this.networkChanged();
+      // Firefox does not come back from `failed` by a restart (w3c/webrtc-pc#3139), so nobody tries.
+      else if (status === "dead") this.#break();
+      this.#step(this.#env.now());
+    }
+  }
+
+  #promote(peer: Peer): void {
+    const now = this.#env.now();
+    this.#current?.close();
+    this.#current = peer;
+    this.#currentSince = now;
+    this.#watch = new Watch(peer);
+    this.#next = null;
+    this.#broken = false;
+    this.#attempt = 0;
+    this.#restartUntil = 0;
+    for (const kind of ["microphone", "camera", "screen"] as const) {
+      if (peer.pool[kind].sender.track !== this.#tracks[kind]) void peer.put(kind, this.#tracks[kind]).catch(() => undefined);
+    }
+    this.#receiving.attach(peer);
+    this.#show();
+  }
+
+  #failed(peer: Peer): void {
+    if (this.#next?.peer !== peer) return;
+    this.#next = null;
+    peer.close();
+    this.#attempt += 1;
+    const pause = backoff(this.#attempt, this.#env.random(), MEDIA_BACKOFF_MS, MEDIA_BACKOFF_MAX_MS);
+    this.#retryAt = this.#env.now() + pause;
+    this.#show();
+  }
+
+  async #restart(peer: Peer): Promise<void> {
+    const now = this.#env.now();
+    if (!this.#open || now < this.#restartUntil || this.#broken) return;
+    this.#restartUntil = now + RESTART_WITHIN_MS;
+    try {
+      const answer = await this.#events.offer(await peer.offer(true), true);
+      if (this.#current === peer) await peer.accept(answer);
+    } catch {
+      // The server does not know the session any more, or cannot be asked: a new one it is.
+      if (this.#current === peer) this.#break();
+      this.#step(this.#env.now());
+    }
+  }
+
+  #drop(): void {
+    this.#current?.close();
+    this.#next?.peer.close();
+    this.#current = this.#next = this.#watch = null;
+    this.#broken = false;
+    this.#attempt = this.#retryAt = 0;
+    this.#receiving.detach();
+  }
+
+  #show(): void {
+    const path: MediaPath = {
+      status: this.#status(),
+      transport: this.#current === null ? null : (this.#watch?.transport ?? null),
+      remotes: this.#receiving.remotes,
+      screen: this.#receiving.screen,
+      soundBlocked: this.#receiving.sound.blocked,
+    };
+    const shown = this.#shown;
+    if (shown !== null && (Object.keys(path) as (keyof MediaPath)[]).every((key) => shown[key] === path[key])) return;
+    this.#shown = path;
+    this.#events.changed(path);
+  }
+
+  #status(): MediaPath["status"] {
+    if (this.#current !== null && !this.#broken) return "connected";
+    if (this.#wish === "idle") return "idle";
+    if (this.#attempt >= FAILED_AFTER) return "failed";
+    return this.#current === null ? "connecting" : "stalled";
+  }
+}

@@ -1,0 +1,103 @@
+/** One RTCPeerConnection with the fixed pool. Knows nothing of when to make one; `media.ts` does. */
+import type { Env } from "./env";
+import { addPool, type Pool, type Tracks } from "./pool";
+import { fits, startSharp } from "./sdp";
+import { Refusal } from "./session";
+import { type Reading, read } from "./stats";
+
+export type PeerStatus = "connecting" | "connected" | "interrupted" | "dead";
+
+export class Peer {
+  readonly pc: RTCPeerConnection;
+  readonly pool: Pool;
+  /** One stream per slot, sound and picture together; what a slot shows changes, its tracks do not. */
+  readonly streams: MediaStream[];
+  readonly screen: MediaStream;
+  /** Pulses heard so far. */
+  pulses = 0;
+  readonly #changed: (status: PeerStatus) => void;
+  readonly #firefox: boolean;
+  #closed = false;
+
+  constructor(
+    env: Pick<Env, "RTCPeerConnection" | "MediaStream" | "capabilities" | "userAgent">,
+    tracks: Tracks,
+    changed: (status: PeerStatus) => void,
+  ) {
+    this.#changed = changed;
+    this.#firefox = /firefox/i.test(env.userAgent);
+    this.pc = new env.RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require" });
+    this.pool = addPool(this.pc, tracks, env.capabilities);
+    this.streams = this.pool.slots.map(
+      ({ audio, video }) => new env.MediaStream([audio.receiver.track, video.receiver.track]),
+    );
+    this.screen = new env.MediaStream([this.pool.screenIn.receiver.track]);
+    this.pool.pulse.onmessage = () => {
+      this.pulses += 1;
+    };
+    this.pc.onconnectionstatechange = () => this.#report();
+    this.pc.oniceconnectionstatechange = () => this.#report();
+  }
+
+  /** The offer, at once: the server is ICE-lite and learns our addresses from STUN, so there is nothing to gather for. */
+  async offer(restart: boolean): Promise<string> {
+    await this.pc.setLocalDescription(await this.pc.createOffer({ iceRestart: restart }));
+    const sdp = this.pc.localDescription?.sdp ?? "";
+    if (!fits(sdp)) throw new Refusal("offer-too-large", "The offer is too large");
+    return sdp;
+  }
+
+  async accept(answer: string): Promise<void> {
+    if (this.#closed) return;
+    await this.pc.setRemoteDescription({ type: "answer", sdp: this.#firefox ? answer : startSharp(answer) });
+  }
+
+  /** Puts a track on its line, or takes it off; nothing is negotiated. */
+  async put(kind: keyof Tracks, track: MediaStreamTrack | null): Promise<void> {
+    if (!this.#closed) await this.pool[kind].sender.replaceTrack(track);
+  }
+
+  /** Changes with every sign of life that can be seen without asking: pulses, and packets played out. */
+  glance(): string {
+    const heard = [...this.pool.slots.flatMap(({ audio, video }) => [audio, video]), this.pool.screenIn].map(
+      ({ receiver }) => receiver.getSynchronizationSources?.()[0]?.rtpTimestamp ?? 0,
+    );
+    return `${this.pulses} ${heard.join(" ")}`;
+  }
+
+  /** Loudness of a slot, 0–1. */
+  level(slot: number): number {
+    return this.pool.slots[slot]?.audio.receiver.getSynchronizationSources?.()[0]?.audioLevel ?? 0;
+  }
+
+  async stats(): Promise<Reading | null> {
+    if (this.#closed) return null;
+    try {
+      return read(await this.pc.getStats());
+    } catch {
+      return null;
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.pc.onconnectionstatechange = null;
+    this.pc.oniceconnectionstatechange = null;
+    this.pool.pulse.onmessage = null;
+    this.pc.close();
+  }
+
+  #report(): void {
+    if (this.#closed) return;
+    const { iceConnectionState } = this.pc;
+    // Firefox before 113 knows the state of ICE only.
+    const connectionState =
+      (this.pc.connectionState as RTCPeerConnectionState | undefined) ??
+      (iceConnectionState === "completed" ? "connected" : iceConnectionState === "checking" ? "connecting" : iceConnectionState);
+    if (connectionState === "failed" || connectionState === "closed") this.#changed("dead");
+    else if (connectionState === "disconnected" || iceConnectionState === "disconnected") this.#changed("interrupted");
+    else if (connectionState === "connected") this.#changed("connected");
+    else this.#changed("connecting");
+  }
+}

@@ -1,0 +1,95 @@
+/** Watches one connected peer: is anything coming in, over which transport, how well. */
+import type { MediaWish } from "../protocol";
+import { FIRST_PICTURE_MS, PICTURE_MS, STALL_DOUBT_MS, STALL_LIVE_MS, STALL_WARM_MS, STATS_FIRST_MS, STATS_MS } from "./limits";
+import type { Peer } from "./peer";
+import { Silence } from "./stall";
+import type { Reading } from "./stats";
+
+/** When a track's picture last moved, by the frames decoded. */
+export class Frames {
+  readonly #seen = new Map<string, { frames: number; at: number }>();
+
+  note(now: number, frames: Map<string, number>): void {
+    for (const [track, count] of frames) {
+      const before = this.#seen.get(track)?.frames ?? 0;
+      if (count > before) this.#seen.set(track, { frames: count, at: now });
+    }
+  }
+
+  get any(): boolean {
+    return this.#seen.size > 0;
+  }
+
+  /** A frame of this track was decoded lately. */
+  moving(now: number, track: string): boolean {
+    const seen = this.#seen.get(track);
+    return seen !== undefined && now - seen.at < PICTURE_MS;
+  }
+}
+
+export class Watch {
+  readonly #peer: Peer;
+  readonly #silence = new Silence();
+  readonly frames = new Frames();
+  transport: Reading["transport"] = null;
+  quality: { rttMs: number | null; loss: number } = { rttMs: null, loss: 0 };
+  #glance = "";
+  #reading: Reading | null = null;
+  #readAt = Number.NEGATIVE_INFINITY;
+  #asking = false;
+  #pictureBy: number | null = null;
+  /** Readings taken in this silence: two that are alike prove it. */
+  #doubts = 0;
+
+  constructor(peer: Peer) {
+    this.#peer = peer;
+  }
+
+  /** One look. True when the path is stalled. `expected`: somebody is to be heard or seen now. */
+  tick(now: number, wish: MediaWish, expected: boolean): boolean {
+    const glance = this.#peer.glance();
+    const silent = this.#silence.tick(now, glance !== this.#glance);
+    this.#glance = glance;
+    if (silent === 0) this.#doubts = 0;
+
+    this.#pictureBy ??= now + FIRST_PICTURE_MS;
+    const period = now < this.#pictureBy && !this.frames.any ? STATS_FIRST_MS : STATS_MS;
+    const limit = this.#limit(wish, expected);
+    const doubtful = limit !== null && silent >= Math.max(STALL_DOUBT_MS, limit - 3 * STALL_DOUBT_MS);
+    if (doubtful || now - this.#readAt >= period) void this.#ask(now, doubtful);
+    return limit !== null && silent >= limit && this.#doubts >= 2;
+  }
+
+  /** How long a silence means a stall; `null` while silence means nothing, as nobody promised a word. */
+  #limit(wish: MediaWish, expected: boolean): number | null {
+    if (this.#peer.pulses === 0) return null;
+    if (wish === "live" && expected) return STALL_LIVE_MS;
+    return STALL_WARM_MS;
+  }
+
+  async #ask(now: number, doubtful: boolean): Promise<void> {
+    if (this.#asking) return;
+    this.#asking = true;
+    this.#readAt = now;
+    const reading = await this.#peer.stats();
+    this.#asking = false;
+    if (reading === null) return;
+    const before = this.#reading;
+    this.#reading = reading;
+    this.transport = reading.transport ?? this.transport;
+    this.frames.note(now, reading.frames);
+    if (before === null) return;
+    if (doubtful) {
+      // The first reading of a silence compares with one from before it, so it proves nothing.
+      if (this.#doubts > 0 && reading.bytes !== before.bytes) {
+        this.#silence.broken();
+        this.#doubts = 0;
+      } else this.#doubts += 1;
+      return;
+    }
+    const packets = reading.packets - before.packets;
+    const lost = reading.lost - before.lost;
+    const loss = packets + lost > 20 ? Math.max(lost, 0) / (packets + lost) : 0;
+    this.quality = { rttMs: reading.rttMs, loss };
+  }
+}
