@@ -1,1 +1,68 @@
-//! x
+//! What a browser meets before there is a call: the pages, their assets, and the exchange of a link's
+//! secret for the right to connect. And the pages that explain problems.
+//!
+//! What it deliberately is not: a place with state. It asks signaling through the
+//! [`Links`](signaling_core::port::Links) port; everything else it serves is files.
+//!
+//! Reading order: [`exchange`], [`pages`], [`assets`], [`headers`], [`throttle`], [`limits`].
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
+
+mod assets;
+mod config;
+mod exchange;
+mod headers;
+pub mod limits;
+mod pages;
+mod problems;
+mod throttle;
+
+pub use assets::{Assets, KeepError};
+pub use config::Config;
+pub use headers::Hsts;
+
+use axum::{Router, middleware, routing};
+use platform::{
+    clock::Clock,
+    problem::{self, Problem},
+};
+use signaling_core::port::Links;
+use std::sync::Arc;
+
+/// What the portal needs from the others.
+pub struct Deps {
+    /// Who knows the links.
+    pub links: Arc<dyn Links>,
+    /// The pages.
+    pub assets: Arc<Assets>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Whether browsers should insist on TLS from now on.
+    pub hsts: Hsts,
+}
+
+impl std::fmt::Debug for Deps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deps").field("hsts", &self.hsts).finish_non_exhaustive()
+    }
+}
+
+/// Every route of the portal, with its security headers.
+///
+/// # Errors
+/// Its metrics are registered already.
+pub fn router(config: &Config, deps: Deps, registry: &prometheus::Registry) -> Result<Router, prometheus::Error> {
+    let exchange = exchange::router(config, deps.links, deps.clock, registry)?;
+    Ok(Router::new()
+        .merge(exchange)
+        .merge(pages::router(deps.assets))
+        .merge(problems::router())
+        .method_not_allowed_fallback(|| async { Problem::new(problem::METHOD_NOT_ALLOWED) })
+        .layer(middleware::from_fn_with_state(deps.hsts, headers::secure)))
+}
+
+/// What a path nobody serves answers; the server puts it behind all routers.
+pub fn not_found() -> routing::MethodRouter {
+    routing::any(|| async { Problem::new(problem::NOT_FOUND) })
+}

@@ -1,0 +1,147 @@
+//! `POST /api/v1/links/exchange`: a link's secret for the right to connect.
+//!
+//! The secret stands in the link's fragment, which browsers send to nobody; the page posts it here. A
+//! GET never does anything with a link, so that mail scanners and previews cannot use it up.
+
+use crate::{
+    Config,
+    limits::{EXCHANGE_TIMEOUT, MAX_EXCHANGE_BYTES},
+    throttle::{Source, Throttle},
+};
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{ConnectInfo, DefaultBodyLimit, State, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use model::{Phi, Role, Timestamp};
+use parking_lot::Mutex;
+use platform::{
+    clock::Clock,
+    problem::{self, Kind, Problem},
+};
+use prometheus::{IntCounterVec, Opts, Registry};
+use serde::{Deserialize, Serialize};
+use signaling_core::port::{LinkError, LinkGrant, Links};
+use signaling_protocol::view::ClinicView;
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+use tower_http::timeout::TimeoutLayer;
+
+const LINK_UNKNOWN: Kind = Kind::new("link-unknown", 401, "This link does not work. Check that it is complete.");
+const LINK_OVER: Kind = Kind::new("link-over", 410, "This visit is over.");
+
+pub(crate) fn router(
+    config: &Config,
+    links: Arc<dyn Links>,
+    clock: Arc<dyn Clock>,
+    registry: &Registry,
+) -> Result<Router, prometheus::Error> {
+    let outcomes = IntCounterVec::new(
+        Opts::new("telehealth_portal_link_exchanges_total", "Links exchanged, by outcome"),
+        &["outcome"],
+    )?;
+    registry.register(Box::new(outcomes.clone()))?;
+    let throttle = Mutex::new(Throttle::new(config.wrong_links_per_minute));
+    Ok(Router::new()
+        .route("/api/v1/links/exchange", post(exchange))
+        .layer(DefaultBodyLimit::max(MAX_EXCHANGE_BYTES))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, EXCHANGE_TIMEOUT))
+        .with_state(Arc::new(Exchange { links, clock, throttle, outcomes })))
+}
+
+struct Exchange {
+    links: Arc<dyn Links>,
+    clock: Arc<dyn Clock>,
+    throttle: Mutex<Throttle>,
+    outcomes: IntCounterVec,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ask {
+    secret: Phi<String>,
+}
+
+/// What the page learns before it connects.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    join_token: String,
+    role: Role,
+    clinic: ClinicView,
+    #[serde(serialize_with = "model::phi::expose")]
+    practitioner: Phi<String>,
+    #[serde(serialize_with = "model::phi::expose")]
+    name: Phi<String>,
+    scheduled_at: Option<Timestamp>,
+}
+
+async fn exchange(
+    State(state): State<Arc<Exchange>>,
+    peer: Option<axum::Extension<ConnectInfo<SocketAddr>>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let source = peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.0.0.ip()).into();
+    let (outcome, response) = match judge(&state, source, &headers, body).await {
+        Ok(grant) => ("granted", granted(grant)),
+        Err(problem) => (problem.kind().code(), problem.into_response()),
+    };
+    state.outcomes.with_label_values(&[outcome]).inc();
+    response
+}
+
+async fn judge(
+    state: &Exchange,
+    source: Source,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<LinkGrant, Problem> {
+    let wait = state.throttle.lock().must_wait(source, state.clock.now());
+    if let Some(wait) = wait {
+        return Err(Problem::new(problem::TOO_MANY_REQUESTS).retry_after(wait));
+    }
+    if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+        return Err(problem::FORBIDDEN.into());
+    }
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => problem::TOO_LARGE,
+        _ => problem::BAD_REQUEST,
+    })?;
+    if !is_json(headers) {
+        return Err(problem::UNSUPPORTED_MEDIA_TYPE.into());
+    }
+    let ask: Ask = serde_json::from_slice(&body).map_err(|_| problem::BAD_REQUEST)?;
+    match state.links.exchange(ask.secret).await {
+        Ok(grant) => Ok(grant),
+        Err(LinkError::Unknown) => {
+            state.throttle.lock().failed(source, state.clock.now());
+            Err(LINK_UNKNOWN.into())
+        }
+        Err(LinkError::Over { clinic }) => {
+            let clinic = serde_json::to_value(clinic).unwrap_or_default();
+            Err(Problem::new(LINK_OVER).with("clinic", clinic))
+        }
+        Err(LinkError::Busy) => Err(Problem::new(problem::UNAVAILABLE).retry_after(Duration::from_secs(1))),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.and_then(|kind| kind.split(';').next()).is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn granted(grant: LinkGrant) -> Response {
+    let LinkGrant { join_token, role, clinic, practitioner, name, scheduled_at } = grant;
+    let answer = Answer { join_token, role, clinic, practitioner, name, scheduled_at };
+    ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! Security headers, on every answer of the portal.
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, header},
+    middleware::Next,
+    response::Response,
+};
+
+/// Whether the browser is told to use TLS only from now on (RFC 6797).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hsts {
+    /// The certificate is one that browsers trust: insist.
+    Insist,
+    /// No TLS, or a certificate made here: insisting would lock people out.
+    Silent,
+}
+
+/// No third party, nothing inline, nobody may frame us. `blob:` is for media and pictures taken in the
+/// page itself.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; \
+    style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob: mediastream:; font-src 'self'; \
+    connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const PERMISSIONS_POLICY: &str = "camera=(self), microphone=(self), display-capture=(self), \
+    speaker-selection=(self), screen-wake-lock=(self), autoplay=(self), fullscreen=(self), \
+    picture-in-picture=(self), geolocation=(), payment=(), usb=(), serial=(), bluetooth=(), midi=(), \
+    browsing-topics=()";
+
+const HEADERS: [(&str, &str); 7] = [
+    ("content-security-policy", CONTENT_SECURITY_POLICY),
+    ("permissions-policy", PERMISSIONS_POLICY),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+];
+
+pub(crate) async fn secure(State(hsts): State<Hsts>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if hsts == Hsts::Insist {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    response
+}

@@ -1,0 +1,20 @@
+//! Every limit of this crate, and what happens beyond it.
+
+use std::time::Duration;
+
+/// Largest body of a link exchange, bytes: it holds 22 characters. Larger ones are refused with 413.
+pub const MAX_EXCHANGE_BYTES: usize = 1_024;
+
+/// Time a link exchange may take, its body's arrival included. Beyond it: 408.
+pub const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Sources whose failed exchanges are remembered. Beyond it the oldest memory goes: a flood from many
+/// addresses must not lock anybody else out.
+pub const MAX_THROTTLED_SOURCES: usize = 10_000;
+
+/// Builds whose assets are served, the running one included. A tab that was open before a deploy still
+/// finds the code it has not loaded yet.
+pub const KEPT_BUILDS: usize = 2;
+
+/// Most assets of one build. More is no build of ours; it is not kept.
+pub const MAX_ASSETS: usize = 2_000;
