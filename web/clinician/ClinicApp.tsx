@@ -1,0 +1,152 @@
+import { useEffect, useRef, useState } from "react";
+import { useWords } from "../i18n";
+import type { QueueView, VisitView } from "../protocol/generated";
+import { ClinicHeader } from "../ui/ClinicHeader/ClinicHeader";
+import { LinkBanner, LinkPage, Opening, Refused, Replaced } from "../ui/LinkState/LinkState";
+import { LiveRegion } from "../ui/Live/Live";
+import { useKeys, useKeysEnabled } from "../ui/Keys/useKeys";
+import { KeysDialog } from "../ui/Keys/KeysDialog";
+import { ProblemToast } from "../ui/Toast/ProblemToast";
+import { useSessionState } from "../ui/session";
+import "./clinic.css";
+import { DeskTools } from "./DeskTools";
+import { type Finished, Ended } from "./Ended";
+import { Home } from "./Home";
+import { Invite } from "./Invite";
+import { Queue } from "./Queue";
+import { QueueStrip } from "./QueueStrip";
+import { Room } from "./Room";
+import { Who, type Identity, unconfirmed } from "./Who";
+
+export function ClinicApp() {
+  return (
+    <LiveRegion>
+      <Page />
+      <ProblemToast />
+    </LiveRegion>
+  );
+}
+
+function Page() {
+  const { t } = useWords();
+  const { link, queue, visit, greeting } = useSessionState();
+  if (link.is === "refused") return <Refused link={link} />;
+  if (link.is === "replaced") return <Replaced />;
+  if (link.is === "closed") {
+    return (
+      <LinkPage state="closed" clinic={queue?.clinic ?? greeting?.clinic ?? null} title={t("clinic.closed.title")}>
+        <p>{t("clinic.closed.body")}</p>
+      </LinkPage>
+    );
+  }
+  if (queue === null) return <Opening />;
+  return <Desk queue={queue} visit={visit?.phase.is === "in-call" ? visit : null} />;
+}
+
+/** The queue always; beside it who was chosen, or the call. */
+function Desk({ queue, visit }: { queue: QueueView; visit: VisitView | null }) {
+  const [chosen, setChosen] = useState<string | null>(null);
+  const [identities, setIdentities] = useState<Record<string, Identity>>({});
+  const [dialog, setDialog] = useState<"invite" | "keys" | null>(null);
+  const [keys, setKeys] = useKeysEnabled();
+  const [finished, setFinished] = useFinished(queue, visit);
+  const identity = (id: string) => identities[id] ?? unconfirmed;
+  const main = useRef<HTMLElement>(null);
+
+  const entry = queue.entries.find((one) => one.visit === chosen) ?? null;
+  const choose = (id: string | null) => {
+    setChosen(id);
+    setFinished(null);
+  };
+
+  // In the call, the room listens to the keys itself.
+  useKeys(keys && visit === null, {}, () => setDialog("keys"));
+  useEffect(() => {
+    if (visit !== null) setChosen(null);
+  }, [visit?.id, visit]);
+
+  const who = entry !== null && (
+    <Who
+      key={entry.visit}
+      entry={entry}
+      identity={identity(entry.visit)}
+      onIdentity={(next) => setIdentities((all) => ({ ...all, [entry.visit]: next }))}
+      busy={visit !== null}
+      keys={keys}
+      onBack={() => choose(null)}
+    />
+  );
+
+  return (
+    <div
+      className="desk"
+      data-mode={visit === null ? "queue" : "room"}
+      data-chosen={entry !== null || finished !== null}
+      data-theme={visit === null ? undefined : "call"}
+    >
+      <ClinicHeader clinic={queue.clinic}>
+        <DeskTools queue={queue} onInvite={() => setDialog("invite")} onKeys={() => setDialog("keys")} />
+      </ClinicHeader>
+      {visit === null && <LinkBanner />}
+      <div className="desk__columns">
+        {visit === null ? (
+          <Queue queue={queue} chosen={chosen} onChoose={choose} />
+        ) : (
+          <QueueStrip queue={queue} chosen={chosen} onChoose={setChosen} />
+        )}
+        {visit === null ? (
+          <main className="desk__main" ref={main}>
+            {who !== false ? (
+              who
+            ) : finished !== null ? (
+              <Ended finished={finished} queue={queue} onChoose={choose} />
+            ) : (
+              <Home queue={queue} onChoose={choose} />
+            )}
+          </main>
+        ) : (
+          <Room
+            visit={visit}
+            identity={identity(visit.id)}
+            keys={keys}
+            onKeys={() => setDialog("keys")}
+            beside={who === false ? null : who}
+            onCloseBeside={() => setChosen(null)}
+          />
+        )}
+      </div>
+      {dialog === "invite" && <Invite onClose={() => setDialog(null)} />}
+      {dialog === "keys" && (
+        <KeysDialog
+          enabled={keys}
+          onEnable={setKeys}
+          onClose={() => setDialog(null)}
+          keys={[
+            { key: "Alt A", does: "keys.admit" },
+            { key: "Alt M", does: "keys.sound" },
+            { key: "Alt V", does: "keys.camera" },
+            { key: "Alt H", does: "keys.chat" },
+            { key: "Alt L", does: "keys.end" },
+            { key: "?", does: "keys.help" },
+          ]}
+        />
+      )}
+    </div>
+  );
+}
+
+/** The visit that just ended, until somebody else is chosen. */
+function useFinished(queue: QueueView, visit: VisitView | null): [Finished | null, (finished: Finished | null) => void] {
+  const [finished, setFinished] = useState<Finished | null>(null);
+  const was = useRef<VisitView | null>(null);
+  useEffect(() => {
+    const before = was.current;
+    was.current = visit;
+    if (before !== null && visit === null && before.phase.is === "in-call") {
+      const patient = before.participants.find((person) => person.role === "patient");
+      setFinished({ visit: before.id, name: patient?.name ?? "", startedAt: before.phase.startedAt });
+    }
+    if (visit !== null) setFinished(null);
+  }, [visit, queue]);
+  return [finished, setFinished];
+}
