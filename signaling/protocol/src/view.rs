@@ -225,6 +225,10 @@ pub struct QueueEntry {
     pub connected: bool,
     /// Since when they are gone, if they are. The place is kept.
     pub away_since: Option<Timestamp>,
+    /// Since when the front desk looks after this wait too, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub escalated_at: Option<Timestamp>,
 }
 
 /// A clinician's queue: waiting in order of arrival first, then in a call, then booked, then the last
