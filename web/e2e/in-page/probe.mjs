@@ -37,15 +37,15 @@ export function probe() {
     },
   });
 
-  /** Average colour of the upper three quarters (the bar walks below), or null before a frame. */
-  probe.colourOf = (video) => {
+  /** Average colour of the upper three quarters (the bar walks below) or of the middle; null before a frame. */
+  probe.colourOf = (video, middle = false) => {
     if (!video || video.readyState < 2 || !video.videoWidth) return null;
     const canvas = document.createElement("canvas");
     canvas.width = 32;
     canvas.height = 24;
     const pen = canvas.getContext("2d", { willReadFrequently: true });
     pen.drawImage(video, 0, 0, 32, 24);
-    const { data } = pen.getImageData(2, 2, 28, 14);
+    const { data } = middle ? pen.getImageData(13, 10, 6, 4) : pen.getImageData(2, 2, 28, 14);
     const sum = [0, 0, 0];
     for (let i = 0; i < data.length; i += 4) for (let c = 0; c < 3; c++) sum[c] += data[i + c];
     return sum.map((total) => Math.round(total / (data.length / 4)));

@@ -8,14 +8,11 @@ import { scratch, start } from "./processes.mjs";
 const CHROMIUM = process.env.E2E_CHROMIUM ?? "/usr/bin/chromium";
 const FIREFOX = process.env.E2E_FIREFOX ?? "/usr/bin/firefox-esr";
 
-/** Title of the page that a Chromium share picks by itself. */
-export const SHARED_TITLE = "Shared screen of the tests";
-
 /**
  * Chromium as one person: its fake camera and microphone are files, so the whole capture path with
  * its audio processing is the real one.
  */
-export async function chromium(person, { autoplay = true, permissions = ["camera", "microphone"], args = [] } = {}) {
+export async function chromium(person, { permissions = null, args = [] } = {}) {
   const browser = await puppeteer.launch({
     executablePath: CHROMIUM,
     headless: true,
@@ -33,8 +30,8 @@ export async function chromium(person, { autoplay = true, permissions = ["camera
       "--use-fake-device-for-media-stream",
       `--use-file-for-fake-video-capture=${cameraFile(person)}`,
       `--use-file-for-fake-audio-capture=${microphoneFile(person)}`,
-      `--auto-select-tab-capture-source-by-title=${SHARED_TITLE}`,
-      ...(autoplay ? ["--autoplay-policy=no-user-gesture-required"] : []),
+      // Without stated permissions every question is answered yes, screen capture included.
+      ...(permissions ? [] : ["--use-fake-ui-for-media-stream"]),
       ...args,
     ],
   });
@@ -89,17 +86,20 @@ class Person {
     this.permissions = permissions;
   }
 
-  /** Opens a tab (or a window with storage of its own); in Firefox it carries the person's identity. */
+  /** Opens a window, with `own` storage or the browser's; in Firefox it carries the person's identity. */
   async open(url, { as = this, own = false, viewport = { width: 1280, height: 800 } } = {}) {
     const context = own ? await this.browser.createBrowserContext() : this.browser.defaultBrowserContext();
     if (this.permissions) await context.overridePermissions(new URL(url).origin, this.permissions);
-    const page = await context.newPage();
+    // A window each: a tab behind another is hidden, and browsers nearly stop it.
+    const page = await context.newPage({ type: "window" });
     await page.setViewport(viewport);
     await page.evaluateOnNewDocument(probe);
     if (this.kind === "firefox" || as !== this) {
       await page.evaluateOnNewDocument(identity, { colour: as.colour, tone: as.tone });
     }
     page.who = `${as.name} in ${this.kind}`;
+    page.kind = this.kind;
+    page.person = as;
     page.troubles = [];
     page.on("pageerror", (error) => page.troubles.push(error.message));
     page.on("console", (message) => message.type() === "error" && page.troubles.push(message.text()));

@@ -6,13 +6,13 @@
  */
 export const PEOPLE = {
   clinician: { name: "clinician", colour: [200, 40, 40], tone: 523 },
-  patient: { name: "patient", colour: [40, 150, 60], tone: 887 },
+  patient: { name: "patient", colour: [30, 140, 150], tone: 887 },
   stranger: { name: "stranger", colour: [50, 70, 210], tone: 1327 },
   third: { name: "third", colour: [190, 160, 40], tone: 1861 },
 };
 
-/** What a shared screen shows; it has no sound. */
-export const SCREEN_COLOUR = [150, 50, 170];
+/** What a shared screen shows: Chromium's own fake screen; a page that fills Firefox's display. */
+export const SCREENS = { chromium: [0, 137, 0], firefox: [150, 50, 170] };
 
 /** Largest distance per channel at which a decoded colour still counts as the one sent. */
 const COLOUR_TOLERANCE = 36;

@@ -4,29 +4,32 @@ import { until } from "./until.mjs";
 
 const TONES = Object.values(PEOPLE).map((person) => person.tone);
 
-/** Colour of the first element that matches, or null while it shows nothing. */
-export function colourOf(page, selector) {
-  return page.evaluate((s) => window.__probe.colourOf(document.querySelector(s)), selector);
-}
-
-/** Colours of every element that matches and shows a picture. */
-export function coloursOf(page, selector) {
+/** Colours of every element that matches, shows a picture and is not covered by words. */
+export function coloursOf(page, selector, middle = false) {
   return page.evaluate(
-    (s) => [...document.querySelectorAll(s)].map((video) => window.__probe.colourOf(video)).filter(Boolean),
+    (s, m) =>
+      [...document.querySelectorAll(s)]
+        .filter((video) => video.dataset.picture !== "false")
+        .map((video) => window.__probe.colourOf(video, m))
+        .filter(Boolean),
     selector,
+    middle,
   );
 }
 
-/** Waits until every matching element shows this colour and the picture moves. */
-export async function seesColour(page, selector, colour, options) {
+/** Waits until there is a picture in this element, and every one of them is this colour. */
+export async function seesColour(page, selector, colour, { middle = false, ...options } = {}) {
+  let colours;
   await until(
     `${page.who} to see ${colour} in ${selector}`,
     async () => {
-      const colours = await coloursOf(page, selector);
+      colours = await coloursOf(page, selector, middle);
       return colours.length > 0 && colours.every((seen) => isColour(seen, colour));
     },
     options,
-  );
+  ).catch((error) => {
+    throw new Error(`${error.message}; colours: ${JSON.stringify(colours)}`);
+  });
 }
 
 /** Waits for two different positions of the bar: frames follow one another. */
@@ -41,6 +44,15 @@ export function listen(page, ms = 600) {
   return page.evaluate((tones, t) => window.__probe.listen(window.__probe.incomingAudio(), tones, t), TONES, ms);
 }
 
+/** Some element plays sound: what arrives is also let out. */
+function playing(page) {
+  return page.evaluate(() =>
+    [...document.querySelectorAll("audio, video")].some(
+      (element) => !element.paused && !element.muted && element.volume > 0 && element.srcObject?.getAudioTracks().length > 0,
+    ),
+  );
+}
+
 /** Waits until this one person is heard, loudest of all frequencies, and nobody else. */
 export async function hears(page, person, options) {
   return until(
@@ -49,7 +61,7 @@ export async function hears(page, person, options) {
       const { levels, peak } = await listen(page);
       const heard = whoIsHeard(levels);
       if (heard && heard.name !== person.name) throw new Error(`heard ${heard.name}: ${JSON.stringify(levels)}`);
-      return heard && Math.abs(peak.hz - person.tone) <= 12 && { levels, peak };
+      return heard && Math.abs(peak.hz - person.tone) <= 12 && (await playing(page)) && { levels, peak };
     },
     options,
   );

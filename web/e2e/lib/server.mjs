@@ -1,0 +1,82 @@
+/** The real server, on free ports and a data directory of its own. */
+import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import path from "node:path";
+import { REPOSITORY, scratch, start } from "./processes.mjs";
+import { until } from "./until.mjs";
+
+const BINARY =
+  process.env.E2E_TELEHEALTH ?? path.join(process.env.CARGO_TARGET_DIR ?? path.join(REPOSITORY, "target"), "debug/telehealth");
+
+let count = 0;
+
+/** A port nobody listens on, for UDP and TCP alike: this network is the run's own. */
+async function freePort() {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await new Promise((ready) => probe.once("listening", ready));
+  const { port } = probe.address();
+  await new Promise((closed) => probe.close(closed));
+  return port;
+}
+
+/** Starts `telehealth serve --demo`; resolves when it is ready and has printed its links. */
+export async function serve() {
+  const ports = { http: await freePort(), metrics: await freePort(), media: await freePort() };
+  const data = scratch("data");
+  const server = new Server(`server-${++count}`, ports, data);
+  await server.start();
+  return server;
+}
+
+class Server {
+  constructor(name, ports, data) {
+    Object.assign(this, { name, ports, data });
+    this.url = `http://localhost:${ports.http}`;
+  }
+
+  /** Again after a kill: same data, same ports. */
+  async start() {
+    this.links = {};
+    this.process = start(this.name, BINARY, ["serve", "--demo", "--data-dir", this.data], {
+      env: {
+        TELEHEALTH__HTTP__PORT: String(this.ports.http),
+        TELEHEALTH__METRICS__PORT: String(this.ports.metrics),
+        TELEHEALTH__SFU__UDP_PORT: String(this.ports.media),
+        RUST_LOG: process.env.RUST_LOG ?? "info",
+      },
+      onLine: (line) => {
+        const link = line.match(/http:\/\/\S+\/(visit|clinic)#k=[\w-]+/);
+        if (link) this.links[link[1]] = link[0];
+      },
+    });
+    let ended = null;
+    this.process.ended.then((how) => (ended = how));
+    await until(`${this.name} to be ready`, async () => {
+      if (ended) throw new Error(`it ended: ${JSON.stringify(ended)}`);
+      return this.links.clinic && this.links.visit && (await fetch(this.url)).ok;
+    });
+  }
+
+  kill() {
+    return this.process.stop("SIGKILL");
+  }
+
+  stop() {
+    return this.process.stop();
+  }
+
+  /** Resident memory, bytes. */
+  memory() {
+    const status = readFileSync(`/proc/${this.process.pid}/status`, "utf8");
+    return Number(status.match(/VmRSS:\s+(\d+)/)[1]) * 1024;
+  }
+
+  /** Value of a metric, summed over its labels that match. */
+  async metric(name, label = "") {
+    const text = await (await fetch(`http://127.0.0.1:${this.ports.metrics}/metrics`)).text();
+    return text
+      .split("\n")
+      .filter((line) => line.startsWith(name) && line.includes(label))
+      .reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+  }
+}
