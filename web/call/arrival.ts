@@ -1,7 +1,7 @@
 /** Tells a clinician that somebody came: a sound, and a notification when the page is not being looked at. */
 import type { QueueEntry, QueueView } from "../protocol";
 import { Audio } from "./audio";
-import { browserEnv, type Env } from "./env";
+import type { Env } from "./env";
 
 /** Who waits now and did not before. Nobody on the first view: they are no news, they were there. */
 export function arrivals(before: QueueView | null, after: QueueView | null): QueueEntry[] {
@@ -29,8 +29,12 @@ type Surroundings = Pick<Env, "AudioContext" | "visible"> & { Notification: type
 const NOTES = [659.25, 523.25, 783.99];
 
 export function createArrival(overrides: Partial<Surroundings> = {}): Arrival {
-  const { AudioContext, visible } = browserEnv();
-  const env: Surroundings = { AudioContext, visible, Notification: globalThis.Notification, ...overrides };
+  const env: Surroundings = {
+    AudioContext: globalThis.AudioContext,
+    visible: () => document.visibilityState === "visible",
+    Notification: globalThis.Notification,
+    ...overrides,
+  };
   const audio = new Audio(env);
   let shown: Notification | null = null;
   return {
