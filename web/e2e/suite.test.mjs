@@ -12,4 +12,5 @@ after(async () => {
   await stopEverything();
 });
 
-await import("./tests/detectors.mjs");
+const only = process.env.E2E_ONLY?.split(",");
+for (const name of ["detectors", "visit", "return", "network", "devices", "keyboard", "lips", "hostile"]) if (!only || only.includes(name)) await import(`./tests/${name}.mjs`);

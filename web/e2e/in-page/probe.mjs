@@ -3,8 +3,18 @@
  * video element first showed a frame. Gives the tests eyes (decoded pixels) and ears (spectrum).
  */
 export function probe() {
-  const probe = { peers: [], firstFrames: [] };
+  const probe = { peers: [], firstFrames: [], clicks: {} };
   Object.defineProperty(window, "__probe", { value: probe });
+
+  // When was what pressed? Taken in the page, so that the way from the test to it does not count.
+  window.addEventListener(
+    "click",
+    (event) => {
+      const testId = event.target.closest?.("[data-testid]")?.dataset.testid;
+      if (testId) probe.clicks[testId] = Date.now();
+    },
+    { capture: true },
+  );
 
   const Native = window.RTCPeerConnection;
   if (!Native) return;
@@ -30,10 +40,16 @@ export function probe() {
     set(stream) {
       own.set.call(this, stream);
       if (!stream || !this.requestVideoFrameCallback || this.dataset.probe === "ear") return;
-      const attachedAt = Date.now();
-      this.requestVideoFrameCallback(() =>
-        probe.firstFrames.push({ testId: this.dataset.testid ?? null, attachedAt, at: Date.now() }),
-      );
+      const first = { testId: this.dataset.testid ?? null, attachedAt: Date.now(), at: null, uncoveredAt: null };
+      probe.firstFrames.push(first);
+      const uncovered = () => {
+        if (this.dataset.picture === "false") requestAnimationFrame(uncovered);
+        else first.uncoveredAt = Date.now();
+      };
+      this.requestVideoFrameCallback(() => {
+        first.at = Date.now();
+        uncovered();
+      });
     },
   });
 

@@ -55,3 +55,89 @@ export async function checkIn(page) {
 export function place(page) {
   return page.evaluate((s) => Number(document.querySelector(s)?.dataset.ahead ?? NaN), id("place"));
 }
+
+/** Types into a field, replacing what stands there. */
+export async function write(page, testId, text) {
+  await shown(page, testId);
+  await page.focus(id(testId));
+  await page.type(id(testId), text);
+}
+
+/** A clinician's way from the link to a desk with camera and microphone on. */
+export async function openDesk(page) {
+  await shown(page, "home");
+  await press(page, "open-devices");
+  await until(`${page.who} to see themselves`, async () =>
+    (await coloursOf(page, id("self-video"))).some((seen) => isColour(seen, page.person.colour)),
+  );
+}
+
+/** Makes a visit without an appointment; returns the patient's link. */
+export async function invite(desk, name, reason = "Follow-up") {
+  await press(desk, "invite");
+  await write(desk, "invite-name", name);
+  await write(desk, "invite-reason", reason);
+  await press(desk, "invite-make");
+  await shown(desk, "invite-link");
+  const link = await desk.$eval(id("invite-link"), (field) => field.value);
+  await desk.keyboard.press("Escape");
+  await gone(desk, "invite-link");
+  return link;
+}
+
+/** The names in the queue, in order, as the clinician reads them. */
+export function queue(desk) {
+  return desk.$$eval(".queue-row--waiting .queue-row__name, .strip__name", (names) => names.map((name) => name.textContent));
+}
+
+/** Chooses somebody in the queue. */
+export async function choose(desk, name) {
+  const row = await until(`${desk.who} to see ${name} waiting`, () =>
+    desk.evaluateHandle(
+      (s, n) => [...document.querySelectorAll(s)].find((element) => element.textContent.includes(n)) ?? null,
+      id("queue-row"),
+      name,
+    ).then((handle) => handle.asElement()),
+  );
+  await row.click();
+  await shown(desk, "who");
+}
+
+/** Confirms who it is and lets them in. */
+export async function admit(desk, name) {
+  await choose(desk, name);
+  await press(desk, "confirm-name");
+  await press(desk, "confirm-birth");
+  await press(desk, "admit");
+  await shown(desk, "call");
+}
+
+/** Ends the visit for everybody. */
+export async function end(desk, outcome = "done") {
+  await press(desk, "end");
+  await press(desk, `choose-${outcome}`);
+  await press(desk, "confirm-end");
+  await shown(desk, "closed");
+}
+
+/** After a reload: turns the devices on where the page has to ask. */
+export async function reopen(page) {
+  const again = await until(`${page.who} to have devices or be asked`, async () => {
+    if (await page.$(id("open-devices"))) return "asked";
+    return (await coloursOf(page, id("self-video"))).length > 0 && "open";
+  });
+  if (again === "asked") await press(page, "open-devices");
+}
+
+/** What a person's page said about connecting: offer → connected of its newest connection, milliseconds. */
+export async function offerToConnected(page) {
+  const [life] = await page.evaluate(() => window.__probe.peers.slice(-1).map(({ offeredAt, connectedAt }) => ({ offeredAt, connectedAt })));
+  return { ...life, took: life.connectedAt - life.offeredAt };
+}
+
+/** When the newest remote picture showed its first frame, and when nothing covered it any more. */
+export function firstFrame(page) {
+  return until(`${page.who} to have shown a first frame`, () =>
+    page.evaluate(() => window.__probe.firstFrames.findLast(({ testId, uncoveredAt }) => testId === "remote-video" && uncoveredAt)),
+  );
+}

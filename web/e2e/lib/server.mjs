@@ -5,7 +5,7 @@ import path from "node:path";
 import { REPOSITORY, scratch, start } from "./processes.mjs";
 import { until } from "./until.mjs";
 
-const BINARY =
+export const BINARY =
   process.env.E2E_TELEHEALTH ?? path.join(process.env.CARGO_TARGET_DIR ?? path.join(REPOSITORY, "target"), "debug/telehealth");
 
 let count = 0;
