@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { Limits } from "../protocol";
 import { arrivals, createArrival } from "./arrival";
-import { SILENT_MICROPHONE_MS } from "./limits";
+import { CAMERA_BITRATE, SILENT_MICROPHONE_MS } from "./limits";
 import { Meter, scale } from "./meter";
 import type { Audio } from "./audio";
+import { keepSending } from "./pool";
 import { fits, startSharp } from "./sdp";
 import { Silence } from "./stall";
 import { read } from "./stats";
@@ -75,6 +76,30 @@ describe("SDP", () => {
   test("an answer without VP8 stays as it is", () => {
     expect(startSharp("v=0\r\nm=audio 9 X 111\r\n")).toBe("v=0\r\nm=audio 9 X 111\r\n");
     expect(startSharp("")).toBe("");
+  });
+});
+
+describe("layers", () => {
+  const sender = (...active: boolean[]) => {
+    const parameters = { encodings: active.map((is, index) => ({ rid: `${index}`, active: is, scaleResolutionDownBy: 4 })) };
+    const set: unknown[] = [];
+    const fake = { getParameters: () => parameters, setParameters: (to: unknown) => Promise.resolve(void set.push(to)) };
+    return { parameters, set, fake: fake as unknown as RTCRtpSender };
+  };
+
+  test("a far side that took only the first still gets a picture, the whole one", async () => {
+    const { fake, set, parameters } = sender(false);
+    await keepSending(fake);
+    expect(set).toEqual([parameters]);
+    expect(parameters.encodings[0]).toMatchObject({ active: true, scaleResolutionDownBy: 1, maxBitrate: CAMERA_BITRATE });
+  });
+
+  test("what sends already is left alone", async () => {
+    for (const active of [[false, false, true], [true], []]) {
+      const { fake, set } = sender(...active);
+      await keepSending(fake);
+      expect(set).toEqual([]);
+    }
   });
 });
 

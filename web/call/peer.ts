@@ -1,6 +1,6 @@
 /** One RTCPeerConnection with the fixed pool. Knows nothing of when to make one; `media.ts` does. */
 import type { Env } from "./env";
-import { addPool, type Pool, type Tracks } from "./pool";
+import { addPool, keepSending, type Pool, type Tracks } from "./pool";
 import { fits, startSharp } from "./sdp";
 import { Refusal } from "./session";
 import { type Reading, read } from "./stats";
@@ -50,6 +50,7 @@ export class Peer {
   async accept(answer: string): Promise<void> {
     if (this.#closed) return;
     await this.pc.setRemoteDescription({ type: "answer", sdp: this.#firefox ? answer : startSharp(answer) });
+    if (!this.#closed) await keepSending(this.pool.camera.sender).catch(() => undefined);
   }
 
   /** Puts a track on its line, or takes it off; nothing is negotiated. */

@@ -66,6 +66,20 @@ function send(pc: RTCPeerConnection, track: MediaStreamTrack | null, encodings: 
   }
 }
 
+/**
+ * After the answer: a far side that takes no layers leaves the first one, and that is not the one we send.
+ * Then it becomes the picture.
+ */
+export async function keepSending(sender: RTCRtpSender): Promise<void> {
+  const parameters = sender.getParameters();
+  const [first, ...others] = parameters.encodings;
+  const layer = CAMERA.at(-1);
+  if (first === undefined || layer === undefined || [first, ...others].some(({ active }) => active !== false)) return;
+  const { active, scaleResolutionDownBy, maxBitrate } = layer;
+  Object.assign(first, { active, scaleResolutionDownBy, maxBitrate });
+  await sender.setParameters(parameters);
+}
+
 /** A shared screen is to be read: frames are given up before sharpness. Not every browser lets one say so. */
 function keepResolution(sender: RTCRtpSender): void {
   try {

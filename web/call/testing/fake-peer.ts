@@ -38,7 +38,7 @@ export class FakePeerConnection {
         return Promise.resolve();
       },
     };
-    const parameters = { degradationPreference: "" };
+    const parameters = { degradationPreference: "", encodings: init.sendEncodings ?? [] };
     const sources: FakeTransceiver["receiver"]["sources"] = [];
     const transceiver = {
       kind,
