@@ -1,5 +1,5 @@
 /** The real server, on free ports and a data directory of its own. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import { REPOSITORY, scratch, start } from "./processes.mjs";
@@ -36,25 +36,28 @@ class Server {
 
   /** Again after a kill: same data, same ports. */
   async start() {
-    this.links = {};
-    this.process = start(this.name, BINARY, ["serve", "--demo", "--data-dir", this.data], {
-      env: {
-        TELEHEALTH__HTTP__PORT: String(this.ports.http),
-        TELEHEALTH__METRICS__PORT: String(this.ports.metrics),
-        TELEHEALTH__SFU__UDP_PORT: String(this.ports.media),
-        RUST_LOG: process.env.RUST_LOG ?? "info",
-      },
-      onLine: (line) => {
-        const link = line.match(/http:\/\/\S+\/(visit|clinic)#k=[\w-]+/);
-        if (link) this.links[link[1]] = link[0];
-      },
-    });
+    const ready = path.join(this.data, "ready.json");
+    rmSync(ready, { force: true });
+    this.process = start(
+      this.name,
+      BINARY,
+      [
+        ...["serve", "--demo", "--data-dir", this.data, "--ready-file", ready],
+        ...["--listen", `localhost:${this.ports.http}`, "--metrics-listen", `localhost:${this.ports.metrics}`],
+        ...["--media-port", String(this.ports.media)],
+      ],
+      { env: process.env.E2E_WEB_DIR ? { TELEHEALTH__PORTAL__WEB_DIR: process.env.E2E_WEB_DIR } : {} },
+    );
     let ended = null;
     this.process.ended.then((how) => (ended = how));
-    await until(`${this.name} to be ready`, async () => {
-      if (ended) throw new Error(`it ended: ${JSON.stringify(ended)}`);
-      return this.links.clinic && this.links.visit && (await fetch(this.url)).ok;
-    });
+    this.links = await until(
+      `${this.name} to be ready`,
+      () => {
+        if (ended) throw new Error(`it ended: ${JSON.stringify(ended)}, see out/${this.name}.log`);
+        return existsSync(ready) && JSON.parse(readFileSync(ready, "utf8"));
+      },
+      { every: 10 },
+    );
   }
 
   kill() {
