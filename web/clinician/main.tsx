@@ -3,19 +3,19 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { createSession } from "../call";
 import { startWords } from "../i18n";
-import { clinic as en } from "../i18n/en/clinic";
-import { clinic as es } from "../i18n/es/clinic";
+import { clinicPacks } from "../i18n/packs";
 import { reloadOnLostChunk } from "../ui/chunks";
 import { SessionProvider } from "../ui/session";
 import "../ui/base.css";
 import { ClinicApp } from "./ClinicApp";
 
-startWords({ en, es });
 reloadOnLostChunk();
 
 const place = document.getElementById("app");
 if (place !== null) {
+  // The link is exchanged while the words come.
   const session = createSession({ role: "clinician" });
+  await startWords(clinicPacks);
   createRoot(place).render(
     <StrictMode>
       <SessionProvider value={session}>

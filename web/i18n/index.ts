@@ -1,11 +1,7 @@
-/** Words in the reader's language. One small hook over i18next; the catalogues are typed. */
-import i18next from "i18next";
+/** Words in the reader's language: one hook, typed keys, one file of words for each app and language. */
 import { useSyncExternalStore } from "react";
-import { problems as enProblems } from "./en/problems";
-import { shared as enShared } from "./en/shared";
-import { problems as esProblems } from "./es/problems";
-import { shared as esShared } from "./es/shared";
 import type { Key, Language, Say } from "./types";
+import { type Catalogue, format } from "./words";
 
 export type { Key, Language, Say } from "./types";
 
@@ -14,20 +10,17 @@ export const languages: readonly { code: Language; name: string }[] = [
   { code: "es", name: "Español" },
 ];
 
-const STORED = "telehealth.language";
-const i18n = i18next.createInstance();
+/** The words of one app by language, fetched when they are wanted. */
+export type Packs = Readonly<Record<Language, () => Promise<Catalogue>>>;
 
-/** The words of one app, added to those that all share. */
-export interface AppWords {
-  en: Record<string, string>;
-  es: Record<string, string>;
-}
+const STORED = "telehealth.language";
+
+let packs: Packs | null = null;
+let current: { language: Language; catalogue: Catalogue } = { language: "en", catalogue: {} };
+const listeners = new Set<() => void>();
 
 /** The language chosen before, else the first of the browser's that we speak, else English. */
-export function preferredLanguage(
-  chosen: string | null,
-  wanted: readonly string[],
-): Language {
+export function preferredLanguage(chosen: string | null, wanted: readonly string[]): Language {
   for (const tag of chosen === null ? wanted : [chosen, ...wanted]) {
     const code = tag.toLowerCase().split("-")[0];
     const known = languages.find((language) => language.code === code);
@@ -45,48 +38,44 @@ function stored(): string | null {
 }
 
 /** Call once, before the first render. */
-export function startWords(words: AppWords, language?: Language): void {
-  const lng = language ?? preferredLanguage(stored(), navigator.languages);
-  void i18n.init({
-    lng,
-    fallbackLng: "en",
-    initAsync: false,
-    keySeparator: false,
-    nsSeparator: false,
-    interpolation: { escapeValue: false }, // React escapes.
-    resources: {
-      en: { translation: { ...enShared, ...enProblems, ...words.en } },
-      es: { translation: { ...esShared, ...esProblems, ...words.es } },
-    },
-  });
-  document.documentElement.lang = lng;
+export async function startWords(words: Packs, language?: Language): Promise<void> {
+  packs = words;
+  await speak(language ?? preferredLanguage(stored(), navigator.languages));
 }
 
-/** Changes the language and remembers it. */
-export function chooseLanguage(language: Language): void {
-  void i18n.changeLanguage(language);
-  document.documentElement.lang = language;
+/** Changes the language and remembers it. When the words cannot be fetched, it stays as it is. */
+export async function chooseLanguage(language: Language): Promise<void> {
   try {
+    await speak(language);
     localStorage.setItem(STORED, language);
   } catch {
-    // Not remembered; nothing else is lost.
+    // Offline, or storage is switched off; nothing else is lost.
   }
 }
 
-function subscribe(listener: () => void): () => void {
-  i18n.on("languageChanged", listener);
-  return () => i18n.off("languageChanged", listener);
+async function speak(language: Language): Promise<void> {
+  if (packs === null) return;
+  const catalogue = await packs[language]();
+  current = { language, catalogue };
+  document.documentElement.lang = language;
+  for (const listener of listeners) listener();
 }
 
-export const say: Say = (key, ...needs) => i18n.t(key, needs[0] as Record<string, string | number>);
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** Says something in the language of now. */
+export const say: Say = (key, ...needs) => format(current.catalogue, current.language, key, needs[0]);
 
 /** The words and the language; renders again when the language changes. */
 export function useWords(): { t: Say; language: Language } {
-  const language = useSyncExternalStore(subscribe, () => i18n.language as Language);
+  const { language } = useSyncExternalStore(subscribe, () => current);
   return { t: say, language };
 }
 
 /** Whether a key built at run time (an error code from the server) has words. */
 export function hasWords(key: string): key is Key {
-  return i18n.exists(key);
+  return key in current.catalogue;
 }

@@ -3,19 +3,19 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { createSession } from "../call";
 import { startWords } from "../i18n";
-import { patient as en } from "../i18n/en/patient";
-import { patient as es } from "../i18n/es/patient";
+import { patientPacks } from "../i18n/packs";
 import { reloadOnLostChunk } from "../ui/chunks";
 import { SessionProvider } from "../ui/session";
 import "../ui/base.css";
 import { PatientApp } from "./PatientApp";
 
-startWords({ en, es });
 reloadOnLostChunk();
 
 const place = document.getElementById("app");
 if (place !== null) {
+  // The link is exchanged while the words come.
   const session = createSession({ role: "patient" });
+  await startWords(patientPacks);
   createRoot(place).render(
     <StrictMode>
       <SessionProvider value={session}>

@@ -13,7 +13,7 @@ export function LanguageSwitch() {
           lang={code}
           className="language__button"
           aria-pressed={code === language}
-          onClick={() => chooseLanguage(code)}
+          onClick={() => void chooseLanguage(code)}
         >
           {name}
         </button>

@@ -1,0 +1,86 @@
+/** Draws one view, chosen by the address: `?view=patient-waiting&lang=es&theme=dark`. Without one, a list. */
+import { createRoot } from "react-dom/client";
+import { ClinicApp } from "../clinician/ClinicApp";
+import { startWords, type Language } from "../i18n";
+import { clinicPacks, patientPacks } from "../i18n/packs";
+import { PatientApp } from "../patient/PatientApp";
+import { SessionProvider } from "../ui/session";
+import "../ui/base.css";
+import { fakeSession } from "./fake";
+import * as f from "./fixtures";
+import { views, type View } from "./views";
+
+declare global {
+  interface Window {
+    /** For the photographer. */
+    views: { id: string; app: string }[];
+  }
+}
+
+window.views = views.map(({ id, app }) => ({ id, app }));
+const query = new URLSearchParams(location.search);
+const view = views.find((one) => one.id === query.get("view"));
+const root = document.documentElement;
+const theme = query.get("theme");
+if (theme === "light" || theme === "dark") root.dataset["theme"] = theme;
+
+if (view === undefined) list();
+else await show(view);
+
+async function show({ app, state, clicks = [] }: View): Promise<void> {
+  root.dataset["app"] = app === "patient" ? "patient" : "staff";
+  const language: Language = query.get("lang") === "es" ? "es" : "en";
+  await startWords(app === "patient" ? patientPacks : clinicPacks, language);
+  const session = fakeSession(state());
+  const place = document.getElementById("app");
+  if (place === null) return;
+  createRoot(place).render(
+    <SessionProvider value={session}>{app === "patient" ? <PatientApp /> : <ClinicApp />}</SessionProvider>,
+  );
+  for (const id of clicks) {
+    if (id === "fake-ended") {
+      await found("call");
+      session.finish({
+        visit: null,
+        queue: f.queue([
+          ...f.waiting.slice(1),
+          ...f.later,
+          f.entry("visit-1", "Marisol Vega", "Follow-up, knee", { is: "ended", at: f.NOW, outcome: "done", reason: null }),
+        ]),
+      });
+      await found("closed");
+    } else (await found(id)).click();
+  }
+  await Promise.all([...document.querySelectorAll("video")].map(playing));
+  root.dataset["ready"] = "yes";
+}
+
+/** The element with this test id, once it is there. */
+async function found(id: string): Promise<HTMLElement> {
+  for (;;) {
+    const element = document.querySelector<HTMLElement>(`[data-testid="${id}"]`);
+    if (element !== null) return element;
+    await new Promise((next) => setTimeout(next, 20));
+  }
+}
+
+/** A first frame, or half a second: a covered video may never get one. */
+function playing(video: HTMLVideoElement): Promise<unknown> {
+  if (video.srcObject === null || video.videoWidth > 0) return Promise.resolve();
+  return Promise.race([
+    new Promise((next) => video.addEventListener("loadeddata", next, { once: true })),
+    new Promise((next) => setTimeout(next, 500)),
+  ]);
+}
+
+function list(): void {
+  document.title = "Gallery";
+  const place = document.getElementById("app");
+  if (place === null) return;
+  for (const { id } of views) {
+    const link = document.createElement("a");
+    link.href = `?view=${id}`;
+    link.textContent = id;
+    place.append(link);
+  }
+}
