@@ -251,6 +251,12 @@ impl Owner {
         self.id
     }
 
+    /// Whose waiting room it is.
+    #[must_use]
+    pub const fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
     /// The waiting room.
     #[must_use]
     pub const fn waiting_room(&self) -> &WaitingRoom {

@@ -1,0 +1,173 @@
+//! What an operator watches.
+
+use model::{Timestamp, WaitingRoomId};
+use parking_lot::Mutex;
+use platform::clock::Clock;
+use prometheus::{
+    Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry,
+    core::{Collector, Desc},
+    proto::MetricFamily,
+};
+use signaling_core::{
+    owner::{AppendFailure, Appended, Handled},
+    visit::Escalation,
+};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+pub(crate) struct Metrics {
+    connections: IntGauge,
+    closed: IntCounterVec,
+    refused: IntCounterVec,
+    commands: IntCounterVec,
+    appends: IntCounterVec,
+    append_seconds: Histogram,
+    room_queue: Histogram,
+    escalations: IntCounterVec,
+    admit_to_seat: Histogram,
+    waits: Arc<Waits>,
+}
+
+/// Who waits where, since when: one entry per waiting room with somebody in it.
+struct Waits {
+    clock: Arc<dyn Clock>,
+    rooms: Mutex<HashMap<WaitingRoomId, (i64, Timestamp)>>,
+    people: IntGauge,
+    oldest: prometheus::Gauge,
+}
+
+impl Metrics {
+    pub(crate) fn new(registry: &Registry, clock: Arc<dyn Clock>) -> prometheus::Result<Self> {
+        let fast = vec![0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+        let lengths = vec![0.0, 1.0, 4.0, 16.0, 64.0, 256.0, 1_024.0];
+        let waits = Waits {
+            clock,
+            rooms: Mutex::default(),
+            people: IntGauge::new("telehealth_signaling_waiting_people", "Patients who wait")?,
+            oldest: prometheus::Gauge::new(
+                "telehealth_signaling_waiting_age_max_seconds",
+                "Age of the longest wait; 0 when nobody waits",
+            )?,
+        };
+        let metrics = Self {
+            connections: IntGauge::new("telehealth_signaling_connections", "Open WebSockets")?,
+            closed: counter("closed_total", "WebSockets closed, by close code; 0 is the peer just went", &["code"])?,
+            refused: counter("refused_total", "Upgrades refused, by problem code", &["code"])?,
+            commands: counter("commands_total", "Commands handled, by kind and outcome", &["kind", "outcome"])?,
+            appends: counter("appends_total", "Appends, by outcome", &["outcome"])?,
+            append_seconds: histogram("append_seconds", "Time from append to on disk", fast.clone())?,
+            room_queue: histogram("room_queue_length", "Inputs that wait for a room's task, seen by each", lengths)?,
+            escalations: counter("escalations_total", "Waits escalated, by to whom", &["to"])?,
+            admit_to_seat: histogram("admit_to_seat_seconds", "Time from admit to a participant seated", fast)?,
+            waits: Arc::new(waits),
+        };
+        registry.register(Box::new(metrics.connections.clone()))?;
+        for vec in [&metrics.closed, &metrics.refused, &metrics.commands, &metrics.appends, &metrics.escalations] {
+            registry.register(Box::new(vec.clone()))?;
+        }
+        for histogram in [&metrics.append_seconds, &metrics.room_queue, &metrics.admit_to_seat] {
+            registry.register(Box::new(histogram.clone()))?;
+        }
+        registry.register(Box::new(WaitsCollector(Arc::clone(&metrics.waits))))?;
+        Ok(metrics)
+    }
+
+    pub(crate) fn opened(&self) {
+        self.connections.inc();
+    }
+
+    pub(crate) fn closed(&self, code: Option<u16>) {
+        self.connections.dec();
+        self.closed.with_label_values(&[&code.unwrap_or(0).to_string()]).inc();
+    }
+
+    pub(crate) fn refused(&self, code: &str) {
+        self.refused.with_label_values(&[code]).inc();
+    }
+
+    pub(crate) fn handled(&self, handled: &Handled) {
+        let outcome = handled.outcome.map_or_else(|| "ok".to_owned(), name);
+        self.commands.with_label_values(&[handled.kind, &outcome]).inc();
+    }
+
+    pub(crate) fn appended(&self, took: Duration, result: &Result<Appended, AppendFailure>) {
+        let outcome = match result {
+            Ok(Appended { repeated: false, .. }) => "ok",
+            Ok(Appended { repeated: true, .. }) => "repeated",
+            Err(AppendFailure::Conflict) => "conflict",
+            Err(AppendFailure::TooLarge) => "too-large",
+            Err(AppendFailure::Unavailable) => "unavailable",
+            Err(AppendFailure::Unknown) => "unknown",
+        };
+        self.appends.with_label_values(&[outcome]).inc();
+        self.append_seconds.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn room_queue(&self, length: usize) {
+        self.room_queue.observe(f64::from(u32::try_from(length).unwrap_or(u32::MAX)));
+    }
+
+    pub(crate) fn escalated(&self, to: Escalation) {
+        let to = match to {
+            Escalation::Clinician => "clinician",
+            Escalation::Desk => "desk",
+        };
+        self.escalations.with_label_values(&[to]).inc();
+    }
+
+    pub(crate) fn seated(&self, took: Duration) {
+        self.admit_to_seat.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn waiting(&self, room: WaitingRoomId, since: impl Iterator<Item = Timestamp>) {
+        let (mut people, mut oldest) = (0, None);
+        for since in since {
+            people += 1;
+            oldest = Some(oldest.map_or(since, |oldest: Timestamp| oldest.min(since)));
+        }
+        let mut rooms = self.waits.rooms.lock();
+        match oldest {
+            Some(oldest) => rooms.insert(room, (people, oldest)),
+            None => rooms.remove(&room),
+        };
+    }
+
+    pub(crate) fn forget_room(&self, room: WaitingRoomId) {
+        self.waits.rooms.lock().remove(&room);
+    }
+}
+
+struct WaitsCollector(Arc<Waits>);
+
+impl Collector for WaitsCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        let mut desc = self.0.people.desc();
+        desc.extend(self.0.oldest.desc());
+        desc
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let now = self.0.clock.now();
+        let (people, oldest) = self.0.rooms.lock().values().fold((0, Duration::ZERO), |(sum, age), (n, since)| {
+            (sum + n, age.max(now.since(*since)))
+        });
+        self.0.people.set(people);
+        self.0.oldest.set(oldest.as_secs_f64());
+        let mut families = self.0.people.collect();
+        families.extend(self.0.oldest.collect());
+        families
+    }
+}
+
+fn counter(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+    IntCounterVec::new(Opts::new(format!("telehealth_signaling_{name}"), help), labels)
+}
+
+fn histogram(name: &str, help: &str, buckets: Vec<f64>) -> prometheus::Result<Histogram> {
+    let opts = HistogramOpts::new(format!("telehealth_signaling_{name}"), help);
+    Histogram::with_opts(opts.buckets(buckets))
+}
+
+/// An error code as clients see it.
+fn name(code: signaling_protocol::ErrorCode) -> String {
+    serde_json::to_value(code).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+}

@@ -1,0 +1,330 @@
+//! One waiting room's task: a single `select!` over a closed [`Input`], driving the room's owner.
+
+use crate::{
+    limits,
+    load::{stored, stream_id},
+    shared::Shared,
+    socket::ToSocket,
+};
+use model::{CommandId, Phi, RoomId, VisitId};
+use platform::event_log::{self, AppendError, NewEvent, Version};
+use sfu_core::port::{Answer, MediaError, MediaEvent};
+use signaling_core::{
+    Owner, Rejection,
+    codec::Encoded,
+    limits::READ_PAGE,
+    link::LinkHash,
+    owner::{
+        Append, AppendFailure, Appended, ConnectionId, Fresh, Output, ProgramTicket, ReadFailure, Stream, Ticket,
+        io::Page,
+        program::{Done, Greeting},
+    },
+    port::LinkError,
+    token::{RESUME_AUDIENCE, RESUME_TTL, ResumeClaims, Verified},
+    visit::Phase,
+    waiting_room::Opened,
+};
+use signaling_protocol::{ClientMessage, ErrorCode, ServerMessage};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::Instant,
+};
+
+/// Every reason a waiting room's task wakes up, besides its clock.
+pub(crate) enum Input {
+    /// A connection said hello; the signature is good.
+    Hello { from: ConnectionId, token: Verified, can_share_screen: bool, to: mpsc::Sender<ToSocket> },
+    /// A connection says something.
+    Message { from: ConnectionId, message: ClientMessage },
+    /// A connection is gone.
+    Gone(ConnectionId),
+    /// The store answered an append.
+    Appended { stream: Stream, ticket: Ticket, result: Result<Appended, AppendFailure>, took: Duration },
+    /// The store answered a read.
+    Page { stream: Stream, ticket: Ticket, page: Page },
+    /// The media node answered an offer.
+    Answered { ticket: Ticket, result: Result<Answer, MediaError> },
+    /// The media node tells something.
+    Media(MediaEvent),
+    /// Open the room.
+    Open { opened: Opened, done: oneshot::Sender<Result<Done, Rejection>> },
+    /// Invite somebody.
+    Invite {
+        id: CommandId,
+        name: Phi<String>,
+        reason: Phi<String>,
+        fresh: Fresh,
+        done: oneshot::Sender<Result<Done, Rejection>>,
+    },
+    /// Exchange a link.
+    Greet { hash: LinkHash, done: oneshot::Sender<Result<Greeting, LinkError>> },
+    /// The process goes down.
+    Drain(ErrorCode),
+}
+
+pub(crate) struct Room {
+    shared: Arc<Shared>,
+    owner: Owner,
+    inbox: mpsc::Receiver<Input>,
+    sockets: HashMap<ConnectionId, mpsc::Sender<ToSocket>>,
+    questions: HashMap<ProgramTicket, oneshot::Sender<Result<Done, Rejection>>>,
+    /// Calls to the store and the media node; each ends in an input.
+    calls: JoinSet<Input>,
+    /// The last admission, to measure how long it takes until both are seated.
+    admitted: Option<(VisitId, Instant)>,
+}
+
+impl Room {
+    pub(crate) fn new(shared: Arc<Shared>, owner: Owner) -> (Self, mpsc::Sender<Input>) {
+        let (sender, inbox) = mpsc::channel(limits::ROOM_QUEUE);
+        let mut room = Self {
+            shared,
+            owner,
+            inbox,
+            sockets: HashMap::new(),
+            questions: HashMap::new(),
+            calls: JoinSet::new(),
+            admitted: None,
+        };
+        // Links must lead here before the first request comes in.
+        room.owner.start(room.shared.clock.now());
+        room.carry_out();
+        (room, sender)
+    }
+
+    pub(crate) async fn run(mut self) {
+        while !self.owner.is_drained() {
+            let wake = self.owner.poll_timeout().map(|at| at.since(self.shared.clock.now()));
+            tokio::select! {
+                Some(input) = self.inbox.recv() => self.handle(input),
+                Some(done) = self.calls.join_next(), if !self.calls.is_empty() => match done {
+                    Ok(input) => self.handle(input),
+                    Err(error) => tracing::error!(%error, "A call of a waiting room failed"),
+                },
+                () = sleep(wake) => self.owner.handle_timeout(self.shared.clock.now()),
+            }
+            self.carry_out();
+        }
+        self.shared.metrics.forget_room(self.owner.id());
+    }
+
+    fn handle(&mut self, input: Input) {
+        let now = self.shared.clock.now();
+        self.shared.metrics.room_queue(self.inbox.len());
+        match input {
+            Input::Hello { from, token, can_share_screen, to } => {
+                self.sockets.insert(from, to);
+                self.owner.handle_hello(now, from, &token, can_share_screen);
+            }
+            Input::Message { from, message } => {
+                let fresh = matches!(message, ClientMessage::Invite { .. }).then(|| self.fresh());
+                if let ClientMessage::Admit { visit, .. } = message {
+                    self.admitted = Some((visit, Instant::now()));
+                }
+                self.owner.handle_message(now, from, message, fresh);
+            }
+            Input::Gone(connection) => {
+                self.sockets.remove(&connection);
+                self.owner.handle_disconnected(now, connection);
+            }
+            Input::Appended { stream, ticket, result, took } => {
+                self.shared.metrics.appended(took, &result);
+                self.owner.handle_appended(now, stream, ticket, result);
+            }
+            Input::Page { stream, ticket, page } => self.owner.handle_page(now, stream, ticket, page),
+            Input::Answered { ticket, result } => self.answered(ticket, result),
+            Input::Media(event) => self.owner.handle_media(now, event),
+            Input::Open { opened, done } => {
+                let ticket = self.question(done);
+                self.owner.handle_open(now, ticket, opened);
+            }
+            Input::Invite { id, name, reason, fresh, done } => {
+                let ticket = self.question(done);
+                self.owner.handle_invite(now, ticket, id, name, reason, fresh);
+            }
+            Input::Greet { hash, done } => {
+                let _ = done.send(self.owner.greet(&hash));
+            }
+            Input::Drain(because) => self.owner.drain(now, because),
+        }
+    }
+
+    fn question(&mut self, done: oneshot::Sender<Result<Done, Rejection>>) -> ProgramTicket {
+        let ticket = ProgramTicket(self.shared.next());
+        self.questions.insert(ticket, done);
+        ticket
+    }
+
+    fn fresh(&self) -> Fresh {
+        self.shared.fresh()
+    }
+
+    fn answered(&mut self, ticket: Ticket, result: Result<Answer, MediaError>) {
+        let session = result.as_ref().ok().map(|answer| answer.session);
+        let now = self.shared.clock.now();
+        self.owner.handle_answer(now, ticket, result);
+        let missed =
+            session.map(|session| self.shared.sessions.lock().claim(session, self.owner.id())).unwrap_or_default();
+        for event in missed {
+            self.owner.handle_media(now, event);
+        }
+    }
+
+    /// Does everything the owner asks for. Nothing here waits: what takes time becomes a call.
+    fn carry_out(&mut self) {
+        while let Some(output) = self.owner.poll() {
+            match output {
+                Output::Append(append) => self.append(append),
+                Output::Read { stream, ticket, after } => self.read(stream, ticket, after),
+                Output::Welcome { to, bearer, generation } => {
+                    let claims = ResumeClaims { bearer, generation };
+                    let now = self.shared.clock.now();
+                    let welcome = ServerMessage::Welcome {
+                        participant: bearer.participant,
+                        role: bearer.role,
+                        resume_token: self.shared.keys.sign(RESUME_AUDIENCE, RESUME_TTL, now, &claims),
+                        server_time: now,
+                        build: self.shared.build.clone(),
+                    };
+                    self.send(to, ToSocket::Message(Box::new(welcome)));
+                }
+                Output::Send { to, message } => self.send(to, ToSocket::Message(Box::new(message))),
+                Output::Close { to, because } => {
+                    self.send(to, ToSocket::Close(because));
+                    self.sockets.remove(&to);
+                }
+                Output::Invited { to, re, visit, patient } => {
+                    let link = self.shared.patient_link(patient);
+                    self.send(to, ToSocket::Message(Box::new(ServerMessage::Invited { re, visit, link })));
+                }
+                Output::Answer { ticket, result } => {
+                    if let Some(done) = self.questions.remove(&ticket) {
+                        let _ = done.send(result);
+                    }
+                }
+                Output::Connect { ticket, connect } => {
+                    let shared = Arc::clone(&self.shared);
+                    self.calls.spawn(async move {
+                        let result = or_busy(shared.media.connect(connect)).await;
+                        Input::Answered { ticket, result }
+                    });
+                }
+                Output::Restart { ticket, session, offer } => {
+                    let shared = Arc::clone(&self.shared);
+                    self.calls.spawn(async move {
+                        let result = or_busy(shared.media.restart(session, offer)).await;
+                        Input::Answered { ticket, result }
+                    });
+                }
+                Output::Seat { session, room } => {
+                    if let Err(error) = self.shared.media.seat(session, room) {
+                        self.owner.handle_seat_failed(self.shared.clock.now(), session, &error);
+                    } else if let Some(room) = room {
+                        self.seated(room);
+                    }
+                }
+                Output::SetSharer { visit, sharer } => {
+                    let room = RoomId::from(visit);
+                    if self.shared.media.set_sharer(self.owner.tenant(), room, sharer).is_err() {
+                        self.owner.handle_sharer_failed(self.shared.clock.now(), visit);
+                    }
+                }
+                Output::Disconnect { session } => self.shared.media.disconnect(session),
+                Output::Link { hash, .. } => {
+                    self.shared.links.write().insert(hash, self.owner.id());
+                }
+                Output::Escalated { visit, to } => {
+                    self.shared.metrics.escalated(to);
+                    tracing::warn!(
+                        visit.id = %visit,
+                        waiting_room.id = %self.owner.id(),
+                        "A patient has waited long in visit {visit}: the desk is told"
+                    );
+                }
+                Output::Handled(handled) => self.shared.metrics.handled(&handled),
+            }
+        }
+        self.report();
+    }
+
+    fn append(&mut self, append: Append) {
+        let Append { stream, ticket, expected, key, events, at } = append;
+        let append = event_log::Append {
+            stream: stream_id(self.owner.tenant(), self.owner.id(), stream),
+            expected: Version(expected),
+            key: Some(key),
+            events: events.into_iter().map(new_event).collect(),
+            at,
+        };
+        let shared = Arc::clone(&self.shared);
+        self.calls.spawn(async move {
+            let begun = Instant::now();
+            let answer = tokio::time::timeout(limits::STORE_TIMEOUT, shared.store.append(append)).await;
+            let result = match answer {
+                Ok(Ok(event_log::Appended { version, repeated })) => Ok(Appended { version: version.0, repeated }),
+                Ok(Err(AppendError::Conflict { .. })) => Err(AppendFailure::Conflict),
+                Ok(Err(AppendError::TooLarge)) => Err(AppendFailure::TooLarge),
+                Ok(Err(AppendError::Unavailable)) => Err(AppendFailure::Unavailable),
+                Ok(Err(AppendError::Unknown)) | Err(_) => Err(AppendFailure::Unknown),
+            };
+            Input::Appended { stream, ticket, result, took: begun.elapsed() }
+        });
+    }
+
+    fn read(&mut self, stream: Stream, ticket: Ticket, after: u64) {
+        let id = stream_id(self.owner.tenant(), self.owner.id(), stream);
+        let shared = Arc::clone(&self.shared);
+        self.calls.spawn(async move {
+            let read = shared.store.read(id, Version(after), READ_PAGE);
+            let page = match tokio::time::timeout(limits::STORE_TIMEOUT, read).await {
+                Ok(Ok(events)) => Ok(events.into_iter().map(stored).collect()),
+                Ok(Err(_)) | Err(_) => Err(ReadFailure),
+            };
+            Input::Page { stream, ticket, page }
+        });
+    }
+
+    /// A socket whose queue is full is let go: it reads too slowly.
+    fn send(&mut self, to: ConnectionId, what: ToSocket) {
+        let Some(socket) = self.sockets.get(&to) else { return };
+        if socket.try_send(what).is_err() {
+            self.sockets.remove(&to);
+            self.owner.handle_disconnected(self.shared.clock.now(), to);
+        }
+    }
+
+    fn seated(&self, room: RoomId) {
+        if let Some((visit, at)) = self.admitted
+            && RoomId::from(visit) == room
+        {
+            self.shared.metrics.seated(at.elapsed());
+        }
+    }
+
+    fn report(&self) {
+        let waiting = self.owner.visits().filter_map(|visit| match visit.phase() {
+            Phase::Waiting(wait) => Some(wait.since),
+            Phase::Booked | Phase::InCall(_) | Phase::Ended { .. } => None,
+        });
+        self.shared.metrics.waiting(self.owner.id(), waiting);
+    }
+}
+
+fn new_event(event: Encoded) -> NewEvent {
+    let Encoded { kind, schema, body, phi } = event;
+    NewEvent { kind, schema, body, phi }
+}
+
+/// An answer that takes too long is as good as none: the client tries again.
+async fn or_busy<T>(answer: impl Future<Output = Result<T, MediaError>>) -> Result<T, MediaError> {
+    tokio::time::timeout(limits::MEDIA_TIMEOUT, answer).await.unwrap_or(Err(MediaError::Busy))
+}
+
+async fn sleep(wake: Option<Duration>) {
+    match wake {
+        Some(wake) => tokio::time::sleep(wake).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,83 @@
+//! What every task of the service knows.
+
+use crate::{Config, metrics::Metrics, room::Input, sessions::Sessions};
+use model::WaitingRoomId;
+use parking_lot::{Mutex, RwLock};
+use platform::{clock::Clock, event_log::EventStore, keys::Keys};
+use sfu_core::port::MediaNode;
+use signaling_core::link::LinkHash;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) store: Arc<dyn EventStore>,
+    pub(crate) media: Arc<dyn MediaNode>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) allowed_origins: Vec<String>,
+    pub(crate) public_url: String,
+    pub(crate) build: String,
+    pub(crate) metrics: Metrics,
+    pub(crate) rooms: RwLock<HashMap<WaitingRoomId, mpsc::Sender<Input>>>,
+    pub(crate) links: RwLock<HashMap<LinkHash, WaitingRoomId>>,
+    pub(crate) sessions: Mutex<Sessions>,
+    pub(crate) control: mpsc::Sender<crate::service::Control>,
+    /// Cancelled when the service drains: no new connections.
+    pub(crate) draining: CancellationToken,
+    /// Every socket's task: a shutdown waits for them.
+    pub(crate) sockets: TaskTracker,
+    /// One permit per open socket.
+    pub(crate) seats: Arc<Semaphore>,
+    next: AtomicU64,
+}
+
+/// The parts of [`Shared`] that the service is given.
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) deps: crate::Deps,
+    pub(crate) metrics: Metrics,
+    pub(crate) control: mpsc::Sender<crate::service::Control>,
+}
+
+impl Shared {
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        let Parts { config, deps, metrics, control } = parts;
+        Arc::new(Self {
+            seats: Arc::new(Semaphore::new(config.max_connections)),
+            config,
+            store: deps.store,
+            media: deps.media,
+            keys: deps.keys,
+            clock: deps.clock,
+            allowed_origins: deps.allowed_origins,
+            public_url: deps.public_url.trim_end_matches('/').to_owned(),
+            build: deps.build,
+            metrics,
+            rooms: RwLock::default(),
+            links: RwLock::default(),
+            sessions: Mutex::default(),
+            control,
+            draining: CancellationToken::new(),
+            sockets: TaskTracker::new(),
+            next: AtomicU64::new(1),
+        })
+    }
+
+    /// A number that no other connection or question of this process has.
+    pub(crate) fn next(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The way to a waiting room's task.
+    pub(crate) fn room(&self, id: WaitingRoomId) -> Option<mpsc::Sender<Input>> {
+        self.rooms.read().get(&id).cloned()
+    }
+}

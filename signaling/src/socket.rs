@@ -1,0 +1,257 @@
+//! One connection's task: between a WebSocket and the waiting room's task.
+
+use crate::{limits, room::Input, shared::Shared};
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::{
+    Sink as _, SinkExt as _, StreamExt as _,
+    stream::{SplitSink, SplitStream},
+};
+use model::Phi;
+use signaling_core::{
+    connection::{Connection, Frame, Output},
+    owner::ConnectionId,
+    token::{JOIN_AUDIENCE, JoinClaims, RESUME_AUDIENCE, ResumeClaims, Verified},
+};
+use signaling_protocol::{ErrorCode, ServerMessage, limits::MAX_TOKEN_BYTES};
+use std::{future::poll_fn, pin::Pin, sync::Arc};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout},
+};
+use tokio_tungstenite::tungstenite;
+
+/// What a room's task tells a connection's.
+pub(crate) enum ToSocket {
+    /// Send this.
+    Message(Box<ServerMessage>),
+    /// Close: with this error, or because all is done.
+    Close(Option<ErrorCode>),
+}
+
+/// Serves one WebSocket to its end.
+pub(crate) async fn serve(shared: Arc<Shared>, socket: WebSocket) {
+    shared.metrics.opened();
+    let id = ConnectionId(shared.next());
+    let (sink, stream) = socket.split();
+    let (sender, inbox) = mpsc::channel(limits::SOCKET_QUEUE);
+    let mut task = Socket {
+        connection: Connection::new(now()),
+        writer: Writer { sink, flushing: false },
+        stream,
+        sender: Some(sender),
+        inbox,
+        room: None,
+        id,
+        shared,
+    };
+    let code = task.run().await;
+    if let Some(room) = &task.room {
+        let _ = room.send(Input::Gone(id)).await;
+    }
+    task.shared.metrics.closed(code);
+}
+
+struct Socket {
+    shared: Arc<Shared>,
+    id: ConnectionId,
+    connection: Connection,
+    writer: Writer,
+    stream: SplitStream<WebSocket>,
+    /// Given to the room with the hello.
+    sender: Option<mpsc::Sender<ToSocket>>,
+    inbox: mpsc::Receiver<ToSocket>,
+    room: Option<mpsc::Sender<Input>>,
+}
+
+struct Writer {
+    sink: SplitSink<WebSocket, Message>,
+    flushing: bool,
+}
+
+/// How a socket's life went on.
+enum Step {
+    On,
+    /// The peer is gone, or said goodbye.
+    Gone,
+}
+
+impl Socket {
+    /// The close code it ended with; `None` when the peer just went.
+    async fn run(&mut self) -> Option<u16> {
+        let draining = self.shared.draining.clone();
+        while !self.connection.is_closing() {
+            let deadline = self.connection.poll_timeout().map(Instant::from_std);
+            let has_frame = self.connection.has_frame();
+            let step = tokio::select! {
+                frame = self.stream.next() => self.read(frame),
+                said = self.inbox.recv() => self.told(said),
+                idle = self.writer.idle(), if has_frame || self.writer.flushing => match idle {
+                    Ok(()) => self.write(),
+                    Err(_) => Step::Gone,
+                },
+                () = sleep_until(deadline) => {
+                    self.connection.handle_timeout(now());
+                    Step::On
+                }
+                () = draining.cancelled(), if self.room.is_none() => {
+                    self.connection.handle_shutdown(self.shared.config.drain_for_good);
+                    Step::On
+                }
+            };
+            if matches!(step, Step::Gone) {
+                return None;
+            }
+            self.carry_out().await;
+        }
+        timeout(limits::CLOSE_LINGER, self.say_goodbye()).await.unwrap_or(None)
+    }
+
+    fn read(&mut self, frame: Option<Result<Message, axum::Error>>) -> Step {
+        match frame {
+            Some(Ok(Message::Text(text))) => self.connection.handle_text(now(), text.as_str()),
+            Some(Ok(Message::Binary(_))) => self.connection.handle_binary(now()),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => self.connection.handle_sign_of_life(now()),
+            Some(Ok(Message::Close(_))) | None => return Step::Gone,
+            Some(Err(error)) => {
+                if !is_too_long(error) {
+                    return Step::Gone;
+                }
+                self.connection.handle_too_long();
+            }
+        }
+        Step::On
+    }
+
+    fn told(&mut self, said: Option<ToSocket>) -> Step {
+        match said {
+            Some(ToSocket::Message(message)) => self.connection.handle_server(now(), *message),
+            Some(ToSocket::Close(Some(ErrorCode::Restarting))) => {
+                self.connection.handle_shutdown(self.shared.config.drain_for_good);
+            }
+            Some(ToSocket::Close(because)) => self.connection.handle_close(because),
+            // The room let go of this socket: its queue was full.
+            None => self.connection.handle_overrun(),
+        }
+        Step::On
+    }
+
+    /// The socket has taken everything so far: the next frame, if there is one.
+    fn write(&mut self) -> Step {
+        self.connection.handle_flushed(now());
+        let Some(frame) = self.connection.frame() else { return Step::On };
+        match self.writer.start(frame) {
+            Ok(()) => Step::On,
+            Err(_) => Step::Gone,
+        }
+    }
+
+    /// Hands over what the connection has for the room.
+    async fn carry_out(&mut self) {
+        while let Some(output) = self.connection.poll() {
+            match output {
+                Output::Hello { token, can_share_screen } => self.hello(&token, can_share_screen).await,
+                Output::Message(message) => {
+                    if let Some(room) = &self.room {
+                        let _ = room.send(Input::Message { from: self.id, message }).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whatever is wrong with a token, the answer is the same.
+    async fn hello(&mut self, token: &Phi<String>, can_share_screen: bool) {
+        let Some(token) = self.verify(token.expose()) else {
+            return self.connection.handle_close(Some(ErrorCode::NotAuthorized));
+        };
+        let Some(room) = self.shared.room(token.bearer().waiting_room) else {
+            let because = if self.shared.draining.is_cancelled() {
+                ErrorCode::Restarting
+            } else {
+                ErrorCode::NotAuthorized
+            };
+            return self.connection.handle_close(Some(because));
+        };
+        let Some(to) = self.sender.take() else { return };
+        let hello = Input::Hello { from: self.id, token, can_share_screen, to };
+        if room.send(hello).await.is_err() {
+            return self.connection.handle_close(Some(ErrorCode::Restarting));
+        }
+        self.room = Some(room);
+    }
+
+    fn verify(&self, token: &str) -> Option<Verified> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return None;
+        }
+        let (keys, now) = (&self.shared.keys, self.shared.clock.now());
+        if let Ok(join) = keys.verify::<JoinClaims>(JOIN_AUDIENCE, now, token) {
+            return Some(Verified::Join { claims: join.claims, jti: join.jti, expires_at: join.expires_at });
+        }
+        let resume = keys.verify::<ResumeClaims>(RESUME_AUDIENCE, now, token).ok()?;
+        Some(Verified::Resume { claims: resume.claims })
+    }
+
+    /// Writes what is left, the close frame last, and waits for the peer's.
+    async fn say_goodbye(&mut self) -> Option<u16> {
+        let mut code = None;
+        while let Some(frame) = self.connection.frame() {
+            if let Frame::Close { code: with, .. } = frame {
+                code = Some(with.into());
+            }
+            if self.writer.idle().await.is_err() || self.writer.start(frame).is_err() {
+                return code;
+            }
+        }
+        if self.writer.idle().await.is_ok() {
+            while let Some(Ok(frame)) = self.stream.next().await {
+                if matches!(frame, Message::Close(_)) {
+                    break;
+                }
+            }
+        }
+        code
+    }
+}
+
+impl Writer {
+    /// Until everything handed over so far has left for the network. Can be given up and begun again.
+    async fn idle(&mut self) -> Result<(), axum::Error> {
+        self.sink.flush().await?;
+        self.flushing = false;
+        poll_fn(|cx| Pin::new(&mut self.sink).poll_ready(cx)).await
+    }
+
+    fn start(&mut self, frame: Frame) -> Result<(), axum::Error> {
+        let message = match frame {
+            Frame::Message(message) => {
+                let text = serde_json::to_string(&message).map_err(axum::Error::new)?;
+                Message::Text(text.into())
+            }
+            Frame::Ping => Message::Ping(axum::body::Bytes::new()),
+            Frame::Close { code, reason } => {
+                Message::Close(Some(CloseFrame { code: code.into(), reason: reason.into() }))
+            }
+        };
+        self.flushing = true;
+        Pin::new(&mut self.sink).start_send(message)
+    }
+}
+
+fn is_too_long(error: axum::Error) -> bool {
+    error
+        .into_inner()
+        .downcast::<tungstenite::Error>()
+        .is_ok_and(|error| matches!(*error, tungstenite::Error::Capacity(_)))
+}
+
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
