@@ -5,7 +5,7 @@ import { PEOPLE } from "./people.mjs";
 import { hears, seesColour } from "./perception.mjs";
 
 /** Opens the desk and a patient, admits, and waits until both see and hear each other. */
-export async function call(server, { clinicianIn = cast.clinicianInChromium, patientIn = cast.firefox, name = "Marisol Vega" } = {}) {
+export async function call(server, { clinicianIn = cast.clinicianInChromium, patientIn = cast.firefox, name = "Rosa Medina" } = {}) {
   const desk = await openedDesk(server, clinicianIn);
   const { page: patient, link } = await waiting(desk, { patientIn, name });
   await admit(desk, name);
@@ -14,7 +14,7 @@ export async function call(server, { clinicianIn = cast.clinicianInChromium, pat
 }
 
 export async function openedDesk(server, clinicianIn = cast.clinicianInChromium) {
-  const desk = await (await clinicianIn()).open(server.links.clinic, { as: PEOPLE.clinician, own: true });
+  const desk = await (await clinicianIn()).open(server.links.clinician, { as: PEOPLE.clinician, own: true });
   await openDesk(desk);
   return desk;
 }

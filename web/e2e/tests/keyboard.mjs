@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { cast } from "../lib/cast.mjs";
 import { together } from "../lib/call.mjs";
-import { id, says, shown } from "../lib/journeys.mjs";
+import { id, queue, says, shown } from "../lib/journeys.mjs";
 import { looks } from "../lib/looks.mjs";
 import { PEOPLE } from "../lib/people.mjs";
 import { listen } from "../lib/perception.mjs";
@@ -14,7 +14,7 @@ describe("keyboard alone, patient on a phone-sized screen", () => {
   let server, desk, patient;
   before(async () => {
     server = await serve();
-    desk = await (await cast.clinicianInChromium()).open(server.links.clinic, { as: PEOPLE.clinician, own: true });
+    desk = await (await cast.clinicianInChromium()).open(server.links.clinician, { as: PEOPLE.clinician, own: true });
   });
   after(async () => {
     await Promise.all([desk?.close(), patient?.close()]);
@@ -41,7 +41,7 @@ describe("keyboard alone, patient on a phone-sized screen", () => {
     await shown(patient, "place");
     await fits(patient);
 
-    await until("the patient in the queue", () => desk.$(id("queue-row")));
+    await until("the patient in the queue", async () => (await queue(desk)).length === 1);
     await tabTo(desk, "queue-row", "Enter");
     await tabTo(desk, "confirm-name", "Space");
     await tabTo(desk, "confirm-birth", "Space");

@@ -53,7 +53,7 @@ for (const { title, key, clinicianIn, patientIn, strangerIn, photographs } of pa
     before(async () => {
       server = await serve();
       const browser = await clinicianIn();
-      desk = await browser.open(server.links.clinic, { as: PEOPLE.clinician, own: true });
+      desk = await browser.open(server.links.clinician, { as: PEOPLE.clinician, own: true });
     });
     after(async () => {
       await Promise.all([desk, patient, stranger].map((page) => page?.close()));
@@ -64,9 +64,9 @@ for (const { title, key, clinicianIn, patientIn, strangerIn, photographs } of pa
       await shown(desk, "home");
       await photograph(desk, "clinic-empty");
       await openDesk(desk);
-      const links = { patient: await invite(desk, "Marisol Vega"), stranger: await invite(desk, "Jonah Okafor", "Knee") };
-      patient = await (await patientIn()).open(links.patient, { as: PEOPLE.patient, own: true });
-      stranger = await (await strangerIn()).open(links.stranger, { as: PEOPLE.stranger, own: true });
+      const link = await invite(desk, "Jonah Okafor", "Knee");
+      patient = await (await patientIn()).open(server.links.patient, { as: PEOPLE.patient, own: true });
+      stranger = await (await strangerIn()).open(link, { as: PEOPLE.stranger, own: true });
       await shown(patient, "open-devices");
       await photograph(patient, "patient-before-devices");
       await checkIn(patient);
