@@ -141,6 +141,22 @@ describe("in use", () => {
     expect(env.devices.tracks.filter(({ kind, readyState }) => kind === "video" && readyState === "live")).toEqual([]);
   });
 
+  test("off while the camera is still being opened: it is not left running", async () => {
+    const { env, session } = await open();
+    await session.devices.open("video");
+    session.setCamera(false);
+    let answer = (): void => undefined;
+    env.devices.prompt = new Promise((resolve) => (answer = resolve));
+    session.setCamera(true);
+    await settle();
+    session.setCamera(false);
+    answer();
+    await settle();
+    expect(env.devices.tracks).toHaveLength(3);
+    expect(env.devices.tracks[2]?.readyState).toBe("ended");
+    expect(session.state.local.camera.on).toBe(false);
+  });
+
   test("another microphone takes the line without negotiation, muted if we are", async () => {
     const opened = await open();
     const { env, session } = opened;

@@ -228,6 +228,26 @@ describe("stalls", () => {
     expect(session.state.media.status).toBe("stalled");
   });
 
+  test("a machine too busy to count is not a network that is silent", async () => {
+    const { env, session, peer } = await inCall();
+    await hear(env, peer, 300);
+    let counted = (): void => undefined;
+    peer.busy = new Promise((resolve) => (counted = resolve));
+    await env.pass(800);
+    expect(session.state.media.status).toBe("connected");
+    counted();
+    await env.pass(400);
+    expect(session.state.media.status).toBe("stalled");
+  });
+
+  test("statistics that fail do not hide a stall", async () => {
+    const { env, session, peer } = await inCall();
+    peer.getStats = () => Promise.reject(new Error("no"));
+    await hear(env, peer, 300);
+    await env.pass(700);
+    expect(session.state.media.status).toBe("stalled");
+  });
+
   test("without a pulse ever, silence proves nothing", async () => {
     const opened = await open();
     await opened.visit();
@@ -341,6 +361,34 @@ describe("coming back", () => {
     expect(env.peers).toHaveLength(2);
     // A failed restart is the engine's business, not a person's.
     expect(session.state.problem).toBeNull();
+  });
+
+  test("ICE interrupted: a restart, one at a time", async () => {
+    const { env, peer } = await inCall();
+    peer.become("disconnected");
+    await settle();
+    expect(peer.restarts).toBe(1);
+    env.fire("networkchange");
+    env.fire("online");
+    await settle();
+    expect(peer.restarts).toBe(1);
+  });
+
+  test("the server is back: no pause that began without it is sat out", async () => {
+    const opened = await open();
+    await opened.visit();
+    const { env } = opened;
+    for (let i = 0; i < 6; i++) {
+      env.peer.become("failed");
+      env.socket.say({ type: "pong", nonce: 0 });
+      await env.pass(4_000);
+    }
+    env.peer.become("failed");
+    const made = env.peers.length;
+    env.socket.lose(1006);
+    await env.pass(200);
+    await opened.welcome();
+    expect(env.peers).toHaveLength(made + 1);
   });
 
   test("`failed` is not restarted but replaced", async () => {

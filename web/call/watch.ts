@@ -73,7 +73,11 @@ export class Watch {
     this.#readAt = now;
     const reading = await this.#peer.stats();
     this.#asking = false;
-    if (reading === null) return;
+    if (reading === null) {
+      // Nothing to be learnt from the counters: the silence speaks for itself.
+      if (doubtful) this.#doubts += 1;
+      return;
+    }
     const before = this.#reading;
     this.#reading = reading;
     this.transport = reading.transport ?? this.transport;

@@ -162,6 +162,8 @@ export async function settle(): Promise<void> {
 export class FakeDevices extends EventTarget {
   asked: MediaStreamConstraints[] = [];
   tracks: FakeTrack[] = [];
+  /** The prompt shows until this settles. */
+  prompt: Promise<void> | null = null;
   /** Error names by kind; `both` fails only a request for the two together. */
   refuse: { audio?: string; video?: string; both?: string; display?: string } = {};
   list: { kind: MediaDeviceKind; deviceId: string; label: string }[] = [
@@ -169,8 +171,9 @@ export class FakeDevices extends EventTarget {
     { kind: "videoinput", deviceId: "cam-1", label: "Front" },
   ];
 
-  getUserMedia(constraints: MediaStreamConstraints): Promise<FakeStream> {
+  async getUserMedia(constraints: MediaStreamConstraints): Promise<FakeStream> {
     this.asked.push(constraints);
+    await this.prompt;
     const wanted = (["audio", "video"] as const).filter((kind) => constraints[kind] !== undefined);
     const error = (wanted.length === 2 ? this.refuse.both : undefined) ?? wanted.map((kind) => this.refuse[kind]).find(Boolean);
     if (error !== undefined) return Promise.reject(new DOMException("no", error));

@@ -23,6 +23,8 @@ export class FakePeerConnection {
   closed = false;
   stats: Record<string, unknown>[] = [];
   asked = 0;
+  /** Statistics take until this settles. */
+  busy: Promise<void> | null = null;
   offerSdp = "v=0\r\n";
   onconnectionstatechange: (() => void) | null = null;
   oniceconnectionstatechange: (() => void) | null = null;
@@ -75,9 +77,10 @@ export class FakePeerConnection {
     return Promise.resolve();
   }
 
-  getStats(): Promise<Map<string, unknown>> {
+  async getStats(): Promise<Map<string, unknown>> {
     this.asked += 1;
-    return Promise.resolve(new Map(this.stats.map((stat) => [String(stat.id), stat])));
+    await this.busy;
+    return new Map(this.stats.map((stat) => [String(stat.id), { ...stat }]));
   }
 
   close(): void {
