@@ -1,8 +1,32 @@
 //! What the SFU decides, without a socket, a clock or a lock.
 //!
-//! Reading order: [`port`] (what signaling asks of the media plane).
+//! What this is: the rules of forwarding as pure values. Time, randomness and bytes are arguments.
+//! What it deliberately is not: a WebRTC engine. ICE, DTLS, SRTP and RTCP are str0m's, driven by `sfu`.
+//!
+//! ```text
+//! datagram ─▶ demux ─▶ table ─▶ (engine) ─▶ slots ─▶ rebase, vp8, clock ─▶ (engine) ─▶ datagram
+//!               TCP: framing                  keyframe, pulse, wheel: when
+//! ```
+//!
+//! Reading order: [`port`] (what signaling asks of the media plane), [`sdp`] (offers and answers),
+//! [`demux`], [`framing`] and [`table`] (whose packet is it), [`slots`] (who sees whom), [`rebase`],
+//! [`vp8`] and [`clock`] (what a forwarded packet carries), [`keyframe`], [`pulse`] and [`wheel`] (when),
+//! [`limits`].
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
 
+pub mod clock;
+pub mod demux;
+pub mod framing;
+pub mod keyframe;
+pub mod limits;
 pub mod port;
+pub mod pulse;
+pub mod rebase;
+pub mod sdp;
+pub mod slots;
+pub mod table;
+pub mod vp8;
+pub mod wheel;

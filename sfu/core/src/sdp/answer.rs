@@ -1,0 +1,107 @@
+//! The finishing touches to an answer.
+
+use super::{Kind, Line, Sink};
+
+/// Gives the sound and the picture of a slot one stream id, so that browsers keep lips and voice
+/// together (the engine gives every line a random one), and leaves ids out of the lines on which
+/// nothing is sent.
+#[must_use]
+pub fn finish(answer: &str, lines: &[Line]) -> String {
+    let mut out = String::with_capacity(answer.len() + 512);
+    let mids: Vec<Option<&str>> = section_mids(answer);
+    let mut section = None;
+    for line in answer.lines() {
+        if line.starts_with("m=") {
+            section = Some(section.map_or(0, |n: usize| n + 1));
+        }
+        let mid = section.and_then(|n| mids.get(n).copied().flatten());
+        let known = mid.and_then(|mid| lines.iter().find(|line| line.mid == mid));
+        if line.starts_with("a=msid-semantic:") {
+            out.push_str("a=msid-semantic: WMS *\r\n");
+        } else if line.starts_with("a=msid:") {
+            if let Some(id) = known.and_then(stream_id) {
+                push(&mut out, &["a=msid:", &id]);
+            }
+        } else if let Some((ssrc, _)) = line.split_once(" msid:") {
+            if let Some(id) = known.and_then(stream_id) {
+                push(&mut out, &[ssrc, " msid:", &id]);
+            }
+        } else {
+            push(&mut out, &[line]);
+        }
+    }
+    out
+}
+
+fn push(out: &mut String, parts: &[&str]) {
+    for part in parts {
+        out.push_str(part);
+    }
+    out.push_str("\r\n");
+}
+
+/// The mid of each section: it stands after lines that need it.
+fn section_mids(sdp: &str) -> Vec<Option<&str>> {
+    let mut mids = Vec::new();
+    for line in sdp.lines() {
+        if line.starts_with("m=") {
+            mids.push(None);
+        } else if let (Some(mid), Some(last)) = (line.strip_prefix("a=mid:"), mids.last_mut()) {
+            *last = Some(mid);
+        }
+    }
+    mids
+}
+
+fn stream_id(line: &Line) -> Option<String> {
+    let name = match line.kind {
+        Kind::Audio => "audio",
+        Kind::Video => "video",
+    };
+    match line.sink? {
+        Sink::Audio(n) | Sink::Video(n) => Some(format!("slot-{n} slot-{n}-{name}")),
+        Sink::Screen => Some("screen screen".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Source, read_offer, tests::offer};
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_slots_sound_and_picture_share_a_stream() {
+        let lines = read_offer(&offer(&[
+            ("0", "audio", "sendonly"),
+            ("1", "audio", "recvonly"),
+            ("2", "video", "recvonly"),
+            ("3", "video", "recvonly"),
+        ]))
+        .unwrap()
+        .lines;
+        assert_eq!(lines[0].source, Some(Source::Microphone));
+        let answer = "v=0\r\na=msid-semantic:WMS q w e r\r\n\
+            m=audio 9 X\r\na=msid:q q1\r\na=mid:0\r\n\
+            m=audio 9 X\r\na=mid:1\r\na=msid:w w1\r\na=ssrc:7 cname:c\r\na=ssrc:7 msid:w w1\r\n\
+            m=video 9 X\r\na=mid:2\r\na=msid:e e1\r\na=ssrc:8 msid:e e1\r\n\
+            m=video 9 X\r\na=mid:3\r\na=msid:r r1\r\n";
+        assert_eq!(
+            finish(answer, &lines),
+            "v=0\r\na=msid-semantic: WMS *\r\n\
+             m=audio 9 X\r\na=mid:0\r\n\
+             m=audio 9 X\r\na=mid:1\r\na=msid:slot-0 slot-0-audio\r\na=ssrc:7 cname:c\r\n\
+             a=ssrc:7 msid:slot-0 slot-0-audio\r\n\
+             m=video 9 X\r\na=mid:2\r\na=msid:slot-0 slot-0-video\r\na=ssrc:8 msid:slot-0 slot-0-video\r\n\
+             m=video 9 X\r\na=mid:3\r\na=msid:screen screen\r\n"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_survived(text in "(?s)(m=|a=mid:|a=msid:|a=ssrc:1 msid:|\n|.){0,200}") {
+            let lines = read_offer(&offer(&[("0", "audio", "recvonly")])).unwrap().lines;
+            let _ = finish(&text, &lines);
+        }
+    }
+}
