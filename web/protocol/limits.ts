@@ -14,8 +14,11 @@ export const BACKOFF_BASE_MS = 250;
 export const BACKOFF_MAX_MS = 5_000;
 /** A connection that held this long was a good one: the next loss starts from the shortest pause again. */
 export const STEADY_AFTER_MS = 5_000;
-/** Unanswered commands kept for sending again. One more is refused with `full`: it fails loudly, none is dropped. */
-export const MAX_UNANSWERED = 64;
+/**
+ * Unanswered commands kept for sending again. One more is refused with `full`: it fails loudly, none is
+ * dropped. All of them at once, after a reconnect, stay below the burst that the server allows (40).
+ */
+export const MAX_UNANSWERED = 24;
 /** A freshly exchanged token refused this often in a row: the link gives nothing. */
 export const MAX_REFUSED_TOKENS = 3;
 /** Longest message read from the server, characters: 200 chat messages of full length and escapes fit. Longer is ignored. */
