@@ -27,7 +27,9 @@ pub const READ_LIMIT: usize = 2 * signaling_protocol::limits::MAX_MESSAGE_BYTES;
 pub const READ_BUFFER: usize = 4 * 1024;
 /// Bytes that may wait inside a socket's write buffer: the largest message and a close frame.
 pub const WRITE_BUFFER: usize = 1024 * 1024;
-/// How long a closed socket is given to take the close frame and answer it.
-pub const CLOSE_LINGER: Duration = Duration::from_secs(5);
+/// How long a socket that is being closed is given to take what is left and the close frame.
+pub const CLOSE_WRITE: Duration = Duration::from_secs(5);
+/// How long it is given to answer the close frame after that.
+pub const CLOSE_LINGER: Duration = Duration::from_secs(1);
 /// Streams listed in one page while loading.
 pub const STREAM_PAGE: usize = 512;

@@ -103,7 +103,11 @@ impl Socket {
             }
             self.carry_out().await;
         }
-        timeout(limits::CLOSE_LINGER, self.say_goodbye()).await.unwrap_or(None)
+        let written = timeout(limits::CLOSE_WRITE, self.say_goodbye()).await;
+        if written.is_ok() {
+            let _ = timeout(limits::CLOSE_LINGER, self.wait_for_close()).await;
+        }
+        self.connection.close_code().map(u16::from)
     }
 
     fn read(&mut self, frame: Option<Result<Message, axum::Error>>) -> Step {
@@ -192,25 +196,24 @@ impl Socket {
         Some(Verified::Resume { claims: resume.claims })
     }
 
-    /// Writes what is left, the close frame last, and waits for the peer's.
-    async fn say_goodbye(&mut self) -> Option<u16> {
-        let mut code = None;
+    /// Writes what is left, the close frame last.
+    async fn say_goodbye(&mut self) {
         while let Some(frame) = self.connection.frame() {
-            if let Frame::Close { code: with, .. } = frame {
-                code = Some(with.into());
-            }
             if self.writer.idle().await.is_err() || self.writer.start(frame).is_err() {
-                return code;
+                return;
             }
         }
-        if self.writer.idle().await.is_ok() {
-            while let Some(Ok(frame)) = self.stream.next().await {
-                if matches!(frame, Message::Close(_)) {
-                    break;
-                }
+        let _ = self.writer.idle().await;
+    }
+
+    /// Reads until the peer has answered the close frame: a socket dropped with unread bytes in it is
+    /// reset, and a reset can overtake the close frame.
+    async fn wait_for_close(&mut self) {
+        while let Some(Ok(frame)) = self.stream.next().await {
+            if matches!(frame, Message::Close(_)) {
+                return;
             }
         }
-        code
     }
 }
 

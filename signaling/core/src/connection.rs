@@ -46,8 +46,8 @@ enum State {
     Joining { held: VecDeque<ClientMessage> },
     /// Welcomed.
     Open,
-    /// A close frame is in the queue; nothing is heard any more.
-    Closing,
+    /// A close frame with this code is in the queue; nothing is heard any more.
+    Closing(CloseCode),
 }
 
 /// One WebSocket.
@@ -110,7 +110,7 @@ impl Connection {
     /// The owner says something to the page.
     pub fn handle_server(&mut self, now: Instant, message: ServerMessage) {
         let welcome = matches!(message, ServerMessage::Welcome { .. });
-        if matches!(self.state, State::Closing) {
+        if matches!(self.state, State::Closing(_)) {
             return;
         }
         if !self.outgoing.push(message) {
@@ -149,7 +149,7 @@ impl Connection {
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.state {
             State::Silent { until } if now >= until => return self.close(ErrorCode::NotAuthorized),
-            State::Closing => return,
+            State::Closing(_) => return,
             State::Silent { .. } | State::Joining { .. } | State::Open => {}
         }
         if self.writing_since.is_some_and(|since| now >= since + limits::WRITE_TIMEOUT) {
@@ -168,7 +168,7 @@ impl Connection {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let hello = match self.state {
-            State::Closing => return None,
+            State::Closing(_) => return None,
             State::Silent { until } => Some(until),
             State::Joining { .. } | State::Open => None,
         };
@@ -202,7 +202,16 @@ impl Connection {
     /// True once a close frame is in the queue or was taken from it.
     #[must_use]
     pub const fn is_closing(&self) -> bool {
-        matches!(self.state, State::Closing)
+        matches!(self.state, State::Closing(_))
+    }
+
+    /// The code it closes with, once that is decided.
+    #[must_use]
+    pub const fn close_code(&self) -> Option<CloseCode> {
+        match self.state {
+            State::Closing(code) => Some(code),
+            State::Silent { .. } | State::Joining { .. } | State::Open => None,
+        }
     }
 
     fn admit_one(&mut self, now: Instant) -> bool {
@@ -239,7 +248,7 @@ impl Connection {
                 held.push_back(message);
             }
             (State::Open, message) => self.outputs.push_back(Output::Message(message)),
-            (State::Closing, _) => {}
+            (State::Closing(_), _) => {}
         }
     }
 
@@ -265,7 +274,7 @@ impl Connection {
         if self.is_closing() {
             return;
         }
-        self.state = State::Closing;
+        self.state = State::Closing(code);
         self.outputs.clear();
         self.outgoing.close(code, reason);
     }

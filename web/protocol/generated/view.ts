@@ -193,7 +193,11 @@ connected: boolean,
 /**
  * Since when they are gone, if they are. The place is kept.
  */
-awaySince: Timestamp | null, };
+awaySince: Timestamp | null, 
+/**
+ * Since when the front desk looks after this wait too, if it does.
+ */
+escalatedAt?: Timestamp, };
 
 /**
  * A clinician's queue: waiting in order of arrival first, then in a call, then booked, then the last

@@ -1,0 +1,13 @@
+//! The whole service over real WebSockets, on a real event log in a temporary directory. Only the far
+//! side of the media port is a stand-in, which records what it is told.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod client;
+mod media;
+mod world;
+
+mod hostile;
+mod life;
+mod recovery;
+mod visit;

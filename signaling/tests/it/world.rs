@@ -1,0 +1,156 @@
+//! A running service, and how to stop and start it again on the same data.
+
+use crate::{client::Client, media::FakeMedia};
+use model::{CommandId, ParticipantId, TenantId, WaitingRoomId};
+use platform::{clock::SystemClock, event_log::sqlite::SqliteStore, keys::Keys};
+use prometheus::Registry;
+use signaling::{Config, Deps, Handle, Invitation, NewInvitation, NewWaitingRoom, Service};
+use signaling_core::port::{LinkError, LinkGrant, Links as _};
+use signaling_protocol::view::ClinicView;
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub(crate) const ORIGIN: &str = "http://clinic.test";
+pub(crate) const ROOM: WaitingRoomId = WaitingRoomId(Uuid::from_u128(0xA));
+pub(crate) const TENANT: TenantId = TenantId(Uuid::from_u128(0x1));
+const CLINICIAN: ParticipantId = ParticipantId(Uuid::from_u128(0xC));
+
+/// A data directory that outlives the services started on it.
+pub(crate) struct Home {
+    folder: TempDir,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn keys(&self) -> Arc<Keys> {
+        Arc::new(Keys::load_or_create(&self.path("keys")).unwrap())
+    }
+
+    pub(crate) async fn start(&self) -> World {
+        self.start_with(Config::default()).await
+    }
+
+    pub(crate) async fn start_with(&self, config: Config) -> World {
+        let registry = Registry::new();
+        let (media, media_events) = FakeMedia::new();
+        let deps = Deps {
+            store: Arc::new(SqliteStore::open(&self.path("events.db"), &registry).unwrap()),
+            media: Arc::clone(&media) as Arc<_>,
+            media_events,
+            keys: self.keys(),
+            clock: Arc::new(SystemClock),
+            allowed_origins: vec![ORIGIN.to_owned()],
+            public_url: ORIGIN.to_owned(),
+            build: "test".to_owned(),
+        };
+        let (service, handle) = Service::new(config, deps, &registry).await.unwrap();
+        let shutdown = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(service.run(shutdown.clone()));
+        // Small buffers, so that a slow reader is noticed after kilobytes rather than megabytes.
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.set_send_buffer_size(8 * 1024).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        socket.listen(128).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let listener = tokio::net::TcpListener::from_std(socket.into()).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let router = handle.router();
+        let http = CancellationToken::new();
+        let stopped = http.clone();
+        tasks.spawn(async move {
+            let stop = async move { stopped.cancelled().await };
+            axum::serve(listener, router).with_graceful_shutdown(stop).await.unwrap();
+        });
+        World { handle, media, addr, registry, shutdown, http, tasks }
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) handle: Handle,
+    pub(crate) media: Arc<FakeMedia>,
+    pub(crate) addr: SocketAddr,
+    pub(crate) registry: Registry,
+    shutdown: CancellationToken,
+    http: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl World {
+    /// Drains and stops; the next service may use the same data.
+    pub(crate) async fn stop(mut self) {
+        self.shutdown.cancel();
+        self.tasks.join_next().await.unwrap().unwrap();
+        self.http.cancel();
+        tokio::time::timeout(Duration::from_secs(10), async { while self.tasks.join_next().await.is_some() {} })
+            .await
+            .unwrap();
+    }
+
+    pub(crate) fn begin_drain(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// The clinician's link.
+    pub(crate) async fn open(&self) -> String {
+        let room = NewWaitingRoom {
+            tenant: TENANT,
+            id: ROOM,
+            clinic: ClinicView { name: "Harbour Clinic".into(), phone: "+1 555 0100".into() },
+            practitioner: "Dr Lee".into(),
+            clinician: CLINICIAN,
+        };
+        self.handle.open_waiting_room(room).await.unwrap().link
+    }
+
+    pub(crate) async fn invite(&self, name: &str) -> Invitation {
+        let invitation = NewInvitation {
+            waiting_room: ROOM,
+            id: CommandId(platform::ids::fresh()),
+            name: name.into(),
+            reason: "Check-up".into(),
+        };
+        self.handle.invite(invitation).await.unwrap()
+    }
+
+    pub(crate) async fn exchange(&self, link: &str) -> Result<LinkGrant, LinkError> {
+        self.handle.exchange(link.split_once("#k=").unwrap().1.into()).await
+    }
+
+    /// Joins through a link, up to `welcome`.
+    pub(crate) async fn join(&self, link: &str) -> Client {
+        let token = self.exchange(link).await.unwrap().join_token;
+        Client::join(self.addr, &token).await
+    }
+
+    /// A metric's value, summed over labels that contain `label`.
+    pub(crate) fn metric(&self, name: &str, label: &str) -> f64 {
+        let families = self.registry.gather();
+        let family = families.iter().filter(|family| family.name() == name);
+        let metrics = family.flat_map(|family| family.get_metric());
+        metrics
+            .filter(|metric| label.is_empty() || metric.get_label().iter().any(|l| l.value() == label))
+            .map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value())
+            .sum()
+    }
+}
+
+/// Waits for a condition, at most ten seconds.
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let waited = tokio::time::timeout(Duration::from_secs(10), async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "never happened: {what}");
+}
