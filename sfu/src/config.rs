@@ -20,9 +20,12 @@ pub struct Config {
     pub udp_port: u16,
     /// Offer ICE-TCP (RFC 6544) on the same port numbers, for networks that block UDP. Default true.
     pub tcp: bool,
-    /// Threads that forward media, each pinned to a core and with a port of its own. Default 1; at most
+    /// Threads that forward media, each with a port of its own. Default 1; at most
     /// [`limits::MAX_SHARDS`]. More than the cores at hand makes latency worse.
     pub shards: usize,
+    /// Keep each shard's thread on one core. Steadier latency on a server; on a laptop that also runs a
+    /// browser the scheduler does better. Default false.
+    pub pin: bool,
     /// Addresses clients are told to send to. Default every address of the machine, which suits a
     /// laptop and tests; a server behind NAT names its public addresses.
     pub advertise: Advertise,
@@ -51,6 +54,7 @@ impl Default for Config {
             udp_port: 50_000,
             tcp: true,
             shards: 1,
+            pin: false,
             advertise: Advertise::EveryAddress,
             max_sessions: 2_000,
             max_rooms: 1_000,

@@ -5,14 +5,27 @@
 //! What it deliberately is not: a place that knows visits, queues or people's names. It needs no
 //! database and no signaling to keep running calls running.
 //!
-//! Reading order: [`config`], [`limits`], [`service`] (the control side), [`http`] (WHIP and WHEP).
+//! ```text
+//!  signaling, HTTP ──▶ service (answers offers, places sessions) ──commands──▶ shard 0 ◀──▶ UDP, TCP port
+//!        ▲                  directory, engine                     ──commands──▶ shard 1 ◀──▶ UDP, TCP port + 1
+//!        └──────────────────────── events ◀───────────────────────────────────────┘
+//! ```
+//!
+//! Reading order: [`config`], [`limits`], [`service`] (the control side) with `directory` and `engine`
+//! (the seam around str0m), `shard` (the loop that forwards), [`metrics`], [`http`] (WHIP and WHEP).
 
 #![forbid(unsafe_code)]
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
 
+mod addresses;
 pub mod config;
+mod directory;
+mod engine;
 pub mod http;
 pub mod limits;
+pub mod metrics;
 pub mod service;
+mod shard;
 
 pub use config::{Advertise, Config};
 pub use service::{Error, Handle, Service};

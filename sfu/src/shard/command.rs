@@ -1,0 +1,48 @@
+//! What the control side tells a shard, and what a shard tells back.
+
+use super::{rooms::RoomKey, session::Identity};
+use crate::engine::Prepared;
+use model::ParticipantId;
+use sfu_core::{
+    port::{ClosedReason, MediaError, MediaEvent, SessionId},
+    sdp::Offer,
+};
+use str0m::change::SdpOffer;
+
+/// A new session.
+pub(crate) struct Join {
+    pub(crate) id: SessionId,
+    pub(crate) identity: Identity,
+    pub(crate) prepared: Prepared,
+    pub(crate) seat: Option<Seat>,
+    /// Where its outgoing tracks begin to count.
+    pub(crate) seed: u16,
+}
+
+/// A place in a room, and what the control side knows of the room.
+#[derive(Clone, Copy)]
+pub(crate) struct Seat {
+    pub(crate) room: RoomKey,
+    pub(crate) sharer: Option<ParticipantId>,
+}
+
+pub(crate) enum Command {
+    Join(Box<Join>),
+    Reoffer {
+        session: SessionId,
+        offer: Box<Offer>,
+        parsed: Box<SdpOffer>,
+        seed: u16,
+        reply: tokio::sync::oneshot::Sender<Result<String, MediaError>>,
+    },
+    Seat { session: SessionId, seat: Option<Seat> },
+    Sharer(Seat),
+    Close { session: SessionId, reason: ClosedReason },
+    Stop,
+}
+
+/// From a shard to the control side.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Told {
+    pub(crate) event: MediaEvent,
+}

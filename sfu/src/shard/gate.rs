@@ -1,0 +1,138 @@
+//! What may reach a session: nothing that is not authenticated.
+//!
+//! A STUN check proves whom it is for by its MESSAGE-INTEGRITY; only then does its source address
+//! belong to that session, and only from such an address is anything else taken. A stranger's packet
+//! costs a look-up, at most a hash, and never an allocation.
+
+use super::net::{Net, Path, Remote};
+use crate::metrics::{Drop, ShardMetrics, Stranger};
+use sfu_core::{
+    demux::{self, Class},
+    limits::MAX_DATAGRAM_BYTES,
+    table::{Flow, Ufrags},
+};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+use str0m::{crypto::CryptoProvider, ice::StunMessage};
+
+/// STUN checks of unknown addresses verified in one turn of the loop. Further ones are dropped: a
+/// client repeats its checks, a flood must not take the shard's time.
+pub(crate) const CHECKS_PER_TURN: usize = 64;
+
+/// Whose a fragment is, and what proves it.
+pub(crate) struct Credential {
+    pub(crate) session: u32,
+    pub(crate) pwd: String,
+}
+
+pub(crate) struct Gate {
+    pub(crate) ufrags: Ufrags<Credential>,
+    crypto: Arc<CryptoProvider>,
+    checks_left: usize,
+}
+
+/// A packet that may be handed to a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Admitted {
+    pub(crate) session: u32,
+    /// It was an authenticated check.
+    pub(crate) check: bool,
+}
+
+/// Where a packet came from and to.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin {
+    pub(crate) remote: Remote,
+    pub(crate) path: Path,
+    pub(crate) tick: u64,
+}
+
+impl Gate {
+    pub(crate) fn new(limit: usize, crypto: Arc<CryptoProvider>) -> Self {
+        Self { ufrags: Ufrags::new(limit), crypto, checks_left: CHECKS_PER_TURN }
+    }
+
+    /// A new turn of the loop.
+    pub(crate) fn refill(&mut self) {
+        self.checks_left = CHECKS_PER_TURN;
+    }
+
+    /// Whose packet this is, if that is proven.
+    pub(crate) fn admit(&mut self, packet: &[u8], origin: Origin, net: &mut Net, metrics: &ShardMetrics) -> Option<Admitted> {
+        if packet.len() > MAX_DATAGRAM_BYTES {
+            metrics.dropped(Drop::TooLong);
+            return None;
+        }
+        let class = demux::classify(packet);
+        if class == Class::Unknown {
+            metrics.stranger(Stranger::Garbage);
+            return None;
+        }
+        let known = net.flow(origin.remote).map(|flow| flow.session);
+        if class == Class::Stun {
+            return self.check(packet, known, origin, net, metrics);
+        }
+        let Some(session) = known else {
+            metrics.stranger(Stranger::UnknownAddress);
+            return None;
+        };
+        if class == Class::Dtls && demux::is_plain_alert(packet) {
+            metrics.dropped(Drop::Rejected);
+            return None;
+        }
+        Some(Admitted { session, check: false })
+    }
+
+    fn check(&mut self, packet: &[u8], known: Option<u32>, origin: Origin, net: &mut Net, metrics: &ShardMetrics) -> Option<Admitted> {
+        let refuse = |what| {
+            metrics.stranger(what);
+            None
+        };
+        let Some(username) = demux::binding_username(packet) else { return refuse(Stranger::NotARequest) };
+        let Some(credential) = self.ufrags.get(username.local) else { return refuse(Stranger::UnknownUfrag) };
+        if known != Some(credential.session) {
+            if self.checks_left == 0 {
+                return refuse(Stranger::OverBudget);
+            }
+            self.checks_left -= 1;
+        }
+        let Ok(message) = StunMessage::parse(packet) else { return refuse(Stranger::NotARequest) };
+        let hmac = |key: &[u8], parts: &[&[u8]]| self.crypto.sha1_hmac_provider.sha1_hmac(key, parts);
+        if !message.verify(credential.pwd.as_bytes(), hmac) {
+            return refuse(Stranger::BadIntegrity);
+        }
+        let session = credential.session;
+        if let Path::Tcp(connection) = origin.path {
+            net.tcp.adopt(connection, session);
+        }
+        net.flows.authenticated(origin.remote, Flow { session, path: origin.path, seen: origin.tick });
+        Some(Admitted { session, check: true })
+    }
+}
+
+/// The local candidate a packet came to. Behind NAT the address it was sent to is not the one that was
+/// advertised; then it counts as the first advertised one of its family.
+pub(crate) fn local_candidate(to: Option<IpAddr>, port: u16, from: SocketAddr, advertised: &[IpAddr]) -> SocketAddr {
+    let exact = to.filter(|ip| advertised.contains(ip));
+    let same_family = || advertised.iter().copied().find(|ip| ip.is_ipv4() == from.is_ipv4());
+    let ip = exact.or_else(same_family).or(to).unwrap_or_else(|| from.ip());
+    SocketAddr::new(ip, port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_behind_nat_counts_as_the_advertised_one() {
+        let advertised: Vec<IpAddr> = vec!["203.0.113.5".parse().unwrap(), "2001:db8::5".parse().unwrap()];
+        let from: SocketAddr = "198.51.100.1:9".parse().unwrap();
+        let at = |to: &str| local_candidate(Some(to.parse().unwrap()), 7, from, &advertised).to_string();
+        assert_eq!(at("203.0.113.5"), "203.0.113.5:7");
+        assert_eq!(at("10.0.0.5"), "203.0.113.5:7");
+        let v6: SocketAddr = "[2001:db8::1]:9".parse().unwrap();
+        assert_eq!(local_candidate(None, 7, v6, &advertised).to_string(), "[2001:db8::5]:7");
+    }
+}
