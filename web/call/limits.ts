@@ -31,9 +31,9 @@ export const LINGER_MS = 1_000;
 /** A "your session is gone" this soon after a new connection speaks of the one it replaced. */
 export const FRESH_MS = 2_000;
 
-/** Statistics are read this often, and more often until the first picture is there. */
+/** Statistics are read this often, and with every tick until the first picture is there. */
 export const STATS_MS = 1_000;
-export const STATS_FIRST_MS = 250;
+export const STATS_FIRST_MS = 100;
 /** For how long the first picture is looked for that often. */
 export const FIRST_PICTURE_MS = 10_000;
 /** No frame decoded for this long: there is no picture. */

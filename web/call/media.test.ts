@@ -151,6 +151,24 @@ describe("slots and remotes", () => {
     expect(session.state.media.remotes[0]?.hasPicture).toBe(false);
   });
 
+  test("the first picture is noticed at once, however long one waited in the warm seat", async () => {
+    const opened = await open();
+    await opened.visit({ media: "warm" });
+    const peer = await opened.connect([]);
+    peer.stats = [{ id: "v", type: "inbound-rtp", trackIdentifier: peer.line(4).receiver.track.id, framesDecoded: 0 }];
+    for (let second = 0; second < 30; second++) {
+      peer.pulse();
+      await opened.env.pass(1_000);
+      opened.env.socket.say({ type: "pong", nonce: 0 });
+    }
+    await opened.visit({ media: "live" });
+    opened.env.socket.say({ type: "slots", slots: ["other"], screen: null });
+    await opened.env.pass(200);
+    peer.stats[0] = { ...peer.stats[0], framesDecoded: 1 };
+    await opened.env.pass(200);
+    expect(opened.session.state.media.remotes[0]?.hasPicture).toBe(true);
+  });
+
   test("levels come in steps, and a snapshot that changes nothing is not made", async () => {
     const { env, session, peer } = await inCall();
     let changes = 0;

@@ -37,7 +37,9 @@ export class Watch {
   #reading: Reading | null = null;
   #readAt = Number.NEGATIVE_INFINITY;
   #asking = false;
-  #pictureBy: number | null = null;
+  #expected = false;
+  /** Until then the first picture is looked for often. */
+  #pictureBy = 0;
   /** Readings taken in this silence: two that are alike prove it. */
   #doubts = 0;
 
@@ -52,7 +54,8 @@ export class Watch {
     this.#glance = glance;
     if (silent === 0) this.#doubts = 0;
 
-    this.#pictureBy ??= now + FIRST_PICTURE_MS;
+    if (expected && !this.#expected) this.#pictureBy = now + FIRST_PICTURE_MS;
+    this.#expected = expected;
     const period = now < this.#pictureBy && !this.frames.any ? STATS_FIRST_MS : STATS_MS;
     const limit = this.#limit(wish, expected);
     const doubtful = limit !== null && silent >= Math.max(STALL_DOUBT_MS, limit - 3 * STALL_DOUBT_MS);
