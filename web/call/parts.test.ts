@@ -146,6 +146,7 @@ describe("arrivals", () => {
     devices: { microphone: "good", camera: "good", speaker: "good", network: "good" },
     connected: true,
     awaySince: null,
+    escalatedAt: null,
   });
   const queue = (...entries: QueueEntry[]) => queueView({ entries });
 

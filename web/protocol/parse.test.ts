@@ -47,6 +47,7 @@ const valid = {
           devices: { microphone: "good", camera: "off", speaker: "unknown", network: "weak" },
           connected: false,
           awaySince: 7,
+          escalatedAt: null,
         },
       ],
       more: 0,

@@ -91,6 +91,7 @@ const entry = shape<QueueEntry>({
   devices,
   connected: flag,
   awaySince: nullable(number),
+  escalatedAt: nullable(number),
 });
 
 const queue = shape<QueueView>({ clinic, practitioner: text, entries: list(entry), more: number, media: wish });
