@@ -146,7 +146,6 @@ describe("arrivals", () => {
     devices: { microphone: "good", camera: "good", speaker: "good", network: "good" },
     connected: true,
     awaySince: null,
-    escalatedAt: null,
   });
   const queue = (...entries: QueueEntry[]) => queueView({ entries });
 

@@ -23,6 +23,7 @@ const number: Check = (v) => typeof v === "number" && Number.isFinite(v);
 const flag: Check = (v) => typeof v === "boolean";
 const isObject = (v: unknown): v is Record<string, unknown> => typeof v === "object" && v !== null && !Array.isArray(v);
 const nullable = (check: Check): Check => (v) => v === null || check(v);
+const optional = (check: Check): Check => (v) => v === undefined || v === null || check(v);
 const list = (check: Check): Check => (v) => Array.isArray(v) && v.every(check);
 const oneOf = (...words: string[]): Check => (v) => typeof v === "string" && words.includes(v);
 
@@ -91,7 +92,7 @@ const entry = shape<QueueEntry>({
   devices,
   connected: flag,
   awaySince: nullable(number),
-  escalatedAt: nullable(number),
+  escalatedAt: optional(number),
 });
 
 const queue = shape<QueueView>({ clinic, practitioner: text, entries: list(entry), more: number, media: wish });
