@@ -160,7 +160,7 @@ impl Service {
         Ok(())
     }
 
-    async fn told(&self, event: MediaEvent, shutdown: &CancellationToken) {
+    async fn told(&mut self, event: MediaEvent, shutdown: &CancellationToken) {
         match &event {
             MediaEvent::Connected { session, .. } => {
                 let older = {
