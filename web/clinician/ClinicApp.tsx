@@ -45,13 +45,13 @@ function Page() {
 
 /** The queue always; beside it who was chosen, or the call. */
 function Desk({ queue, visit }: { queue: QueueView; visit: VisitView | null }) {
+  const { t } = useWords();
   const [chosen, setChosen] = useState<string | null>(null);
   const [identities, setIdentities] = useState<Record<string, Identity>>({});
   const [dialog, setDialog] = useState<"invite" | "keys" | null>(null);
   const [keys, setKeys] = useKeysEnabled();
   const [finished, setFinished] = useFinished(queue, visit);
   const identity = (id: string) => identities[id] ?? unconfirmed;
-  const main = useRef<HTMLElement>(null);
 
   const entry = queue.entries.find((one) => one.visit === chosen) ?? null;
   const choose = (id: string | null) => {
@@ -84,18 +84,18 @@ function Desk({ queue, visit }: { queue: QueueView; visit: VisitView | null }) {
       data-chosen={entry !== null || finished !== null}
       data-theme={visit === null ? undefined : "call"}
     >
-      <ClinicHeader clinic={queue.clinic}>
+      <ClinicHeader clinic={queue.clinic} help={false}>
         <DeskTools queue={queue} onInvite={() => setDialog("invite")} onKeys={() => setDialog("keys")} />
       </ClinicHeader>
       {visit === null && <LinkBanner />}
-      <div className="desk__columns">
+      <main className="desk__columns" aria-label={t("clinic.page-title")}>
         {visit === null ? (
           <Queue queue={queue} chosen={chosen} onChoose={choose} />
         ) : (
           <QueueStrip queue={queue} chosen={chosen} onChoose={setChosen} />
         )}
         {visit === null ? (
-          <main className="desk__main" ref={main}>
+          <div className="desk__main">
             {who !== false ? (
               who
             ) : finished !== null ? (
@@ -103,7 +103,7 @@ function Desk({ queue, visit }: { queue: QueueView; visit: VisitView | null }) {
             ) : (
               <Home queue={queue} onChoose={choose} />
             )}
-          </main>
+          </div>
         ) : (
           <Room
             visit={visit}
@@ -114,7 +114,7 @@ function Desk({ queue, visit }: { queue: QueueView; visit: VisitView | null }) {
             onCloseBeside={() => setChosen(null)}
           />
         )}
-      </div>
+      </main>
       {dialog === "invite" && <Invite onClose={() => setDialog(null)} />}
       {dialog === "keys" && (
         <KeysDialog

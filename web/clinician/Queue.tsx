@@ -37,9 +37,9 @@ export function Queue({ queue, chosen, onChoose }: Props) {
 
   return (
     <nav className="desk__queue" aria-label={t("queue.label")} data-testid="queue">
-      <h2 className="queue__title">
+      <h1 className="queue__title">
         {t("queue.title")} <span className="figures queue__count">{waiting.length}</span>
-      </h2>
+      </h1>
       {waiting.length === 0 && (
         <div className="queue__empty">
           <p>{t("queue.empty-title")}</p>
@@ -52,7 +52,7 @@ export function Queue({ queue, chosen, onChoose }: Props) {
         if (entries.length === 0) return null;
         return (
           <section key={phase}>
-            <h3 className="queue__part">{t(`queue.${phase}`)}</h3>
+            <h2 className="queue__part">{t(`queue.${phase}`)}</h2>
             <ul>{entries.map((entry) => row(entry, false))}</ul>
           </section>
         );

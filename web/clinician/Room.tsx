@@ -76,8 +76,8 @@ export function Room({ visit, identity, keys, onKeys, beside, onCloseBeside }: P
   useDevices();
 
   return (
-    <div className="room" data-testid="call">
-      <header className="room__head">
+    <section className="room" aria-label={t("room.label")} data-testid="call">
+      <div className="room__head">
         <h1 className="room__title">{name}</h1>
         {visit.reason !== "" && <p className="room__reason quiet">{visit.reason}</p>}
         {identity.name && identity.birth && (
@@ -88,9 +88,9 @@ export function Room({ visit, identity, keys, onKeys, beside, onCloseBeside }: P
         )}
         <PathWords />
         <Duration visit={visit} />
-      </header>
+      </div>
       <LinkBanner />
-      <main className="room__main" aria-label={t("room.label")}>
+      <div className="room__main">
         <div className="room__stage">
           <CallStage visit={visit} />
           <TapToHear />
@@ -117,7 +117,7 @@ export function Room({ visit, identity, keys, onKeys, beside, onCloseBeside }: P
             <People visit={visit} nameOf={nameOf} />
           </Panel>
         )}
-      </main>
+      </div>
       <CallBar>
         <CallButton
           icon={local.microphone.on ? Mic : MicOff}
@@ -174,7 +174,7 @@ export function Room({ visit, identity, keys, onKeys, beside, onCloseBeside }: P
         />
       </CallBar>
       {ending && <End visit={visit} onClose={() => setEnding(false)} />}
-    </div>
+    </section>
   );
 }
 

@@ -1,4 +1,4 @@
-import { ArrowLeft, DoorOpen } from "lucide-react";
+import { ArrowLeft, DoorOpen, MessageSquare } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { useWords } from "../i18n";
 import { dayAndTime, waited } from "../i18n/time";
@@ -70,9 +70,9 @@ export function Who({ entry, identity, onIdentity, busy, keys, onBack }: Props) 
           {t("who.back")}
         </Button>
         <div className="who__head">
-          <h1 id="who-name" ref={heading} tabIndex={-1}>
+          <h2 id="who-name" className="title" ref={heading} tabIndex={-1}>
             {name}
-          </h1>
+          </h2>
           <p className="who__reason">{entry.reason === "" ? t("who.no-reason") : entry.reason}</p>
         </div>
         <dl className="who__list">
@@ -112,7 +112,17 @@ export function Who({ entry, identity, onIdentity, busy, keys, onBack }: Props) 
           <>
             <fieldset className="who__confirm" aria-describedby={missing ? "who-missing" : undefined}>
               <legend>{t("who.confirm")}</legend>
-              <p className="quiet">{t("who.confirm-why")}</p>
+              <p className="who__ask">
+                <span className="quiet">{t("who.confirm-why")}</span>
+                <Button
+                  kind="quiet"
+                  icon={MessageSquare}
+                  onClick={() => void session.chat(entry.visit, t("who.quick-identity")).catch(() => undefined)}
+                  data-testid="ask-identity"
+                >
+                  {t("who.ask")}
+                </Button>
+              </p>
               <Check
                 ref={firstCheck}
                 label={t("who.confirm-name")}
@@ -133,8 +143,9 @@ export function Who({ entry, identity, onIdentity, busy, keys, onBack }: Props) 
               )}
             </fieldset>
             <div className="who__actions">
-              <Button kind="primary" icon={DoorOpen} onClick={tryToAdmit} busy={admitting} data-testid="admit">
+              <Button kind="primary" icon={DoorOpen} onClick={tryToAdmit} busy={admitting} aria-keyshortcuts={keys ? "Alt+A" : undefined} data-testid="admit">
                 {admitting ? t("who.admitting") : t("who.admit")}
+                {keys && <kbd aria-hidden="true">Alt A</kbd>}
               </Button>
               <Button onClick={() => setDenying(true)} data-testid="deny">
                 {t("who.deny")}
@@ -147,14 +158,14 @@ export function Who({ entry, identity, onIdentity, busy, keys, onBack }: Props) 
       </div>
       {entry.phase.is !== "ended" && (
         <section className="who__messages" aria-labelledby="who-messages">
-          <h2 id="who-messages">{t("chat.with", { name })}</h2>
+          <h3 id="who-messages">{t("chat.with", { name })}</h3>
           <Chat
             label={t("chat.with", { name })}
             messages={chat[entry.visit] ?? []}
             me={me}
             nameOf={() => name}
             onSend={(text) => session.chat(entry.visit, text)}
-            quick={[t("who.quick-identity"), t("who.quick-late"), t("who.quick-soon")]}
+            quick={[t("who.quick-late"), t("who.quick-soon")]}
             quickLabel={t("who.quick")}
           />
         </section>

@@ -17,6 +17,8 @@ declare global {
   }
 }
 
+sessionStorage.clear();
+localStorage.clear();
 window.views = views.map(({ id, app }) => ({ id, app }));
 const query = new URLSearchParams(location.search);
 const view = views.find((one) => one.id === query.get("view"));
@@ -37,6 +39,7 @@ async function show({ app, state, clicks = [] }: View): Promise<void> {
   createRoot(place).render(
     <SessionProvider value={session}>{app === "patient" ? <PatientApp /> : <ClinicApp />}</SessionProvider>,
   );
+  if (session.state.visit?.phase.is === "in-call" && session.state.link.is !== "closed") await found("call");
   for (const id of clicks) {
     if (id === "fake-ended") {
       await found("call");
@@ -49,7 +52,11 @@ async function show({ app, state, clicks = [] }: View): Promise<void> {
         ]),
       });
       await found("closed");
-    } else (await found(id)).click();
+    } else {
+      // On a phone the desk's tools are behind a button.
+      if (id === "invite" || id === "keys") document.querySelector<HTMLElement>('[data-testid="menu"]')?.click();
+      (await found(id)).click();
+    }
   }
   await Promise.all([...document.querySelectorAll("video")].map(playing));
   root.dataset["ready"] = "yes";

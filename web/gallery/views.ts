@@ -100,7 +100,8 @@ export const views: readonly View[] = [
   p("waiting-many", () => waits(12, { visit: f.visit({ phase: f.waitingPhase(1, 12, null) }), chat: {} })),
   p("waiting-clinician-absent", () =>
     waits(2, { visit: f.withPerson(f.visit({ phase: f.waitingPhase(1, 2, null) }), "clinician", { connected: false }) })),
-  p("waiting-late", () => waits(1, {}, 31)),
+  p("waiting-late", () =>
+    waits(1, { visit: f.visit({ phase: f.waitingPhase(31, 1), scheduledAt: f.NOW - 32 * 60_000 }) })),
   p("waiting-chat-trouble", () => waits(2, { chat: { "visit-1": f.chatTrouble } })),
   p("waiting-reloaded", () => waits(2, { local: f.idle })),
   p("waiting-reconnecting", () => waits(2, { link: lost(12) })),

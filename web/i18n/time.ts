@@ -32,6 +32,11 @@ export function waited(milliseconds: number): string {
   return say("time.hours", { hours: Math.floor(minutes / 60), minutes: minutes % 60 });
 }
 
+/** The same, for columns. */
+export function waitedShort(milliseconds: number): string {
+  return milliseconds < MINUTE ? say("time.under-minute-short") : waited(milliseconds);
+}
+
 /** "0:12", for what is counted in seconds. */
 export function stopwatch(milliseconds: number): string {
   const seconds = Math.max(0, Math.floor(milliseconds / 1_000));

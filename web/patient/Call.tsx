@@ -59,16 +59,18 @@ export default function Call({ visit }: { visit: VisitView }) {
   );
 
   return (
-    <div className="room" data-theme="call" data-testid="call">
-      <header className="room__head">
+    <main className="room" data-theme="call" data-testid="call">
+      <div className="room__head">
         <h1 className="room__title">{visit.practitioner}</h1>
-        <PathWords />
         {visit.clinic.phone !== "" && <PhoneLink phone={visit.clinic.phone} />}
-      </header>
+      </div>
       <LinkBanner />
-      <main className="room__main">
+      <div className="room__main">
         <div className="room__stage">
           <CallStage visit={visit} />
+          <div className="room__path">
+            <PathWords />
+          </div>
           <TapToHear />
           <Notices visit={visit} />
         </div>
@@ -83,7 +85,7 @@ export default function Call({ visit }: { visit: VisitView }) {
             />
           </Panel>
         )}
-      </main>
+      </div>
       <CallBar>
         <CallButton
           icon={local.microphone.on ? Mic : MicOff}
@@ -142,7 +144,7 @@ export default function Call({ visit }: { visit: VisitView }) {
           <Problem code="network" tone="danger" />
         </div>
       )}
-    </div>
+    </main>
   );
 }
 

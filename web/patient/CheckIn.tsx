@@ -23,11 +23,14 @@ export function CheckIn({ visit }: { visit: VisitView }) {
   const now = useServerNow(60_000);
   const [modality, setModality] = useModality();
   const [checkIn, checkingIn] = useVerb(session.checkIn.bind(session));
-  const tested = local.status === "open" || faultCodes(local, modality).length > 0;
+  const [begun, setBegun] = useState(false);
+  // Once tested, the page stays as it is while another device is opened: nothing jumps.
+  const tested = begun || local.status === "open" || faultCodes(local, modality).length > 0;
   const heading = useRef<HTMLHeadingElement>(null);
   const [asked, setAsked] = useState(false);
 
   useEffect(() => {
+    if (tested) setBegun(true);
     if (asked && tested) heading.current?.focus();
   }, [asked, tested]);
 
@@ -40,6 +43,19 @@ export function CheckIn({ visit }: { visit: VisitView }) {
     if (tested) open(how);
   };
   const name = greeting?.name ?? "";
+  const choice = (
+    <Choice
+      legend={t("check-in.how")}
+      chosen={modality}
+      onChoose={choose}
+      tiles
+      testIds
+      options={[
+        { value: "video", label: t("check-in.video"), icon: Video },
+        { value: "sound", label: t("check-in.sound"), icon: Mic },
+      ]}
+    />
+  );
 
   return (
     <>
@@ -57,19 +73,7 @@ export function CheckIn({ visit }: { visit: VisitView }) {
           )}
         </div>
 
-        <div className="check-in__choice">
-          <Choice
-            legend={t("check-in.how")}
-            chosen={modality}
-            onChoose={choose}
-            testIds
-            options={[
-              { value: "video", label: t("check-in.video"), why: t("check-in.video-why"), icon: Video },
-              { value: "sound", label: t("check-in.sound"), why: t("check-in.sound-why"), icon: Mic },
-            ]}
-          />
-        </div>
-
+        {!tested && choice}
         <section className="check-in__devices" aria-labelledby="devices">
           {tested ? (
             <>
@@ -90,6 +94,7 @@ export function CheckIn({ visit }: { visit: VisitView }) {
           )}
         </section>
 
+        {tested && choice}
         {tested && (
           <div className="check-in__ready">
             <Button

@@ -1,6 +1,7 @@
-import { lazy, Suspense, useEffect } from "react";
+import { type ComponentType, useEffect, useState } from "react";
 import type { SessionState } from "../call/session";
 import { useWords } from "../i18n";
+import type { VisitView } from "../protocol/generated";
 import { LinkBanner, Opening, Refused, Replaced } from "../ui/LinkState/LinkState";
 import { LiveRegion } from "../ui/Live/Live";
 import { ProblemToast } from "../ui/Toast/ProblemToast";
@@ -10,9 +11,7 @@ import { Closed } from "./Closed";
 import { Waiting } from "./Waiting";
 import "./patient.css";
 
-/** The call's code, fetched while the patient checks in: nothing can be missing when it begins. */
-export const loadCall = () => import("./Call");
-const Call = lazy(loadCall);
+type CallPage = ComponentType<{ visit: VisitView }>;
 
 /** Which page the state asks for. The server owns it; a reload changes nothing. */
 export function pageFor(state: SessionState): "opening" | "refused" | "replaced" | "check-in" | "waiting" | "call" | "closed" {
@@ -33,28 +32,40 @@ export function PatientApp() {
     document.title = page === "call" ? t("waiting.go-in") : t("patient.page-title");
   }, [page, t, language]);
 
-  useEffect(() => {
-    // Failing now does no harm: it is asked for again when it is needed.
-    if (page === "check-in" || page === "waiting") loadCall().catch(() => undefined);
-  }, [page]);
+  const Call = useCallPage(page);
 
   return (
     <LiveRegion>
-      <Suspense fallback={<Opening />}>
-        <Page page={page} />
-      </Suspense>
+      <Page page={page} Call={Call} />
       <ProblemToast />
     </LiveRegion>
   );
 }
 
-function Page({ page }: { page: ReturnType<typeof pageFor> }) {
+/**
+ * The call's code, fetched while the patient checks in: a deploy during the wait takes nothing away. Held
+ * here and not by `lazy`, whose fallback stays 300 ms once it shows, and somebody is waiting to be seen.
+ */
+function useCallPage(page: ReturnType<typeof pageFor>): CallPage | null {
+  const [Call, setCall] = useState<CallPage | null>(null);
+  useEffect(() => {
+    if (Call !== null || page === "opening" || page === "refused" || page === "closed") return;
+    // Failing does no harm yet: it is asked for again on the next page.
+    import("./Call").then(
+      (loaded) => setCall(() => loaded.default),
+      () => undefined,
+    );
+  }, [Call, page]);
+  return Call;
+}
+
+function Page({ page, Call }: { page: ReturnType<typeof pageFor>; Call: CallPage | null }) {
   const { link, visit } = useSessionState();
   if (page === "refused" && link.is === "refused") return <Refused link={link} />;
   if (page === "replaced") return <Replaced />;
   if (page === "closed") return <Closed visit={visit} />;
   if (visit === null) return <Opening />;
-  if (page === "call") return <Call visit={visit} />;
+  if (page === "call") return Call === null ? <Opening /> : <Call visit={visit} />;
   return (
     <>
       <LinkBanner />

@@ -1,15 +1,12 @@
 /** The patient's words. Reading level: about the sixth grade. */
 export const patient = {
   "patient.page-title": "Your visit",
-  "patient.help": "Need help?",
   "patient.visit-with": "Your visit with {{practitioner}}",
   "patient.hello": "Hello {{name}}",
 
   "check-in.how": "How would you like to talk?",
   "check-in.video": "Video",
-  "check-in.video-why": "You see and hear each other",
   "check-in.sound": "Sound only",
-  "check-in.sound-why": "You talk, without a picture",
   "check-in.before-title": "Next, your browser asks a question",
   "check-in.before-video": "It asks to use your camera and microphone. Choose Allow.",
   "check-in.before-sound": "It asks to use your microphone. Choose Allow.",

@@ -11,6 +11,7 @@ export const shared = {
   "time.minutes": "{{count}} min",
   "time.hours": "{{hours}} h {{minutes}} min",
   "time.under-minute": "under 1 min",
+  "time.under-minute-short": "<1 min",
 
   "common.close": "Close",
   "common.cancel": "Cancel",
@@ -22,11 +23,13 @@ export const shared = {
   "common.unnamed": "Name not given",
   "common.call-clinic": "Call {{phone}}",
   "common.reference": "Reference {{reference}}",
+  "common.need-help": "Need help?",
   "common.you": "You",
 
   "link.opening": "Opening your visit…",
   "link.connecting": "Connecting…",
   "link.reconnecting": "Reconnecting… ({{time}})",
+  "link.state": "Connection",
   "link.offline": "This device is offline",
   "link.reload": "Reload the page",
 
@@ -98,8 +101,8 @@ export const shared = {
   "devices.heard": "Did you hear it?",
   "devices.heard-yes": "Good, your speaker works.",
   "devices.heard-no": "Turn up the volume, check your headphones, and play it again.",
-  "devices.turn-on": "Turn on camera and microphone",
-  "devices.turn-on-sound": "Turn on microphone",
+  "devices.turn-on": "Turn on camera and sound",
+  "devices.turn-on-sound": "Turn on sound",
   "devices.asking": "Answer the browser’s question: choose Allow.",
 
   "health.microphone": "Sound",

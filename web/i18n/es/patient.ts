@@ -4,15 +4,12 @@ import type { Translation } from "../types";
 /** The patient's words in Spanish. */
 export const patient: Translation<typeof english> = {
   "patient.page-title": "Su consulta",
-  "patient.help": "¿Necesita ayuda?",
   "patient.visit-with": "Su consulta con {{practitioner}}",
   "patient.hello": "Hola, {{name}}",
 
   "check-in.how": "¿Cómo quiere hablar?",
   "check-in.video": "Vídeo",
-  "check-in.video-why": "Se ven y se oyen",
   "check-in.sound": "Solo sonido",
-  "check-in.sound-why": "Hablan sin imagen",
   "check-in.before-title": "Ahora su navegador le hará una pregunta",
   "check-in.before-video": "Pide usar su cámara y su micrófono. Elija Permitir.",
   "check-in.before-sound": "Pide usar su micrófono. Elija Permitir.",
@@ -32,7 +29,7 @@ export const patient: Translation<typeof english> = {
   "waiting.title": "{{practitioner}} sabe que usted está aquí",
   "waiting.title-absent": "La clínica sabe que usted está aquí",
   "waiting.absent": "{{practitioner}} todavía no está. Conserva su lugar.",
-  "waiting.next": "Usted es el siguiente turno",
+  "waiting.next": "El próximo turno es suyo",
   "waiting.ahead_one": "persona antes que usted",
   "waiting.ahead_other": "personas antes que usted",
   "waiting.ahead-spoken_one": "{{count}} persona antes que usted",

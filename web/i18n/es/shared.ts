@@ -14,6 +14,7 @@ export const shared: Translation<typeof english> = {
   "time.minutes": "{{count}} min",
   "time.hours": "{{hours}} h {{minutes}} min",
   "time.under-minute": "menos de 1 min",
+  "time.under-minute-short": "<1 min",
 
   "common.close": "Cerrar",
   "common.cancel": "Cancelar",
@@ -25,11 +26,13 @@ export const shared: Translation<typeof english> = {
   "common.unnamed": "Sin nombre",
   "common.call-clinic": "Llamar al {{phone}}",
   "common.reference": "Referencia {{reference}}",
+  "common.need-help": "¿Necesita ayuda?",
   "common.you": "Usted",
 
   "link.opening": "Abriendo su consulta…",
   "link.connecting": "Conectando…",
   "link.reconnecting": "Volviendo a conectar… ({{time}})",
+  "link.state": "Conexión",
   "link.offline": "Este dispositivo no tiene conexión",
   "link.reload": "Cargar la página de nuevo",
 
@@ -101,8 +104,8 @@ export const shared: Translation<typeof english> = {
   "devices.heard": "¿Lo oyó?",
   "devices.heard-yes": "Bien, su altavoz funciona.",
   "devices.heard-no": "Suba el volumen, revise sus auriculares y escúchelo otra vez.",
-  "devices.turn-on": "Encender cámara y micrófono",
-  "devices.turn-on-sound": "Encender micrófono",
+  "devices.turn-on": "Encender cámara y sonido",
+  "devices.turn-on-sound": "Encender el sonido",
   "devices.asking": "Responda a la pregunta del navegador: elija Permitir.",
 
   "health.microphone": "Sonido",

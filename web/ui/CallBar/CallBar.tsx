@@ -8,9 +8,9 @@ import "./CallBar.css";
 export function CallBar({ children }: { children: ReactNode }) {
   const { t } = useWords();
   return (
-    <div className="call-bar" role="group" aria-label={t("call.controls")}>
+    <section className="call-bar" aria-label={t("call.controls")}>
       {children}
-    </div>
+    </section>
   );
 }
 

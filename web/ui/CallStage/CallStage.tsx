@@ -43,6 +43,7 @@ export function CallStage({ visit }: { visit: VisitView }) {
             key={person.id}
             person={person}
             name={nameOf(person.id)}
+            named={count > 1}
             remote={media.remotes.find((remote) => remote.participant === person.id) ?? null}
           />
         ))}
@@ -73,7 +74,14 @@ export function CallStage({ visit }: { visit: VisitView }) {
   );
 }
 
-function Person({ person, name, remote }: { person: ParticipantView; name: string; remote: Remote | null }) {
+interface PersonProps {
+  person: ParticipantView;
+  name: string;
+  remote: Remote | null;
+  named: boolean;
+}
+
+function Person({ person, name, remote, named }: PersonProps) {
   const { t } = useWords();
   const { media } = useSessionState();
   const picture = remote?.hasPicture === true && person.camera;
@@ -86,10 +94,13 @@ function Person({ person, name, remote }: { person: ParticipantView; name: strin
         hasPicture={picture}
         instead={<Instead />}
       />
-      <figcaption className="stage__caption">
-        {!person.microphone && <Icon of={MicOff} />}
-        {person.microphone ? name : t("call.muted-of", { name })}
-      </figcaption>
+      {/* Of one person the title says the name; the caption says only what is wrong. */}
+      {(named || !person.microphone) && (
+        <figcaption className="stage__caption">
+          {!person.microphone && <Icon of={MicOff} />}
+          {person.microphone ? name : t("call.muted-of", { name })}
+        </figcaption>
+      )}
     </figure>
   );
 

@@ -26,7 +26,7 @@ interface Props {
 export function Chat({ messages, nameOf, me, onSend, label, quick, quickLabel }: Props) {
   const { t, language } = useWords();
   const [text, setText] = useState("");
-  const list = useRef<HTMLOListElement>(null);
+  const list = useRef<HTMLDivElement>(null);
   const id = useId();
   const tooLong = [...text].length > Limits.chatChars;
 
@@ -45,8 +45,9 @@ export function Chat({ messages, nameOf, me, onSend, label, quick, quickLabel }:
 
   return (
     <div className="chat">
-      <ol className="chat__list" ref={list} role="log" aria-label={label} tabIndex={messages.length > 0 ? 0 : undefined}>
-        {messages.length === 0 && <li className="chat__empty">{t("chat.empty")}</li>}
+      <div className="chat__log" ref={list} role="log" aria-label={label} tabIndex={messages.length > 0 ? 0 : undefined}>
+      {messages.length === 0 && <p className="chat__empty">{t("chat.empty")}</p>}
+      <ol className="chat__list">
         {messages.map((message, at) => (
           <li
             key={`${message.seq}-${at}`}
@@ -65,6 +66,7 @@ export function Chat({ messages, nameOf, me, onSend, label, quick, quickLabel }:
           </li>
         ))}
       </ol>
+      </div>
       {quick !== undefined && (
         <div className="chat__quick" role="group" aria-label={quickLabel}>
           {quick.map((phrase) => (

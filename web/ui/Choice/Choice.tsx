@@ -15,17 +15,19 @@ interface Props<Value extends string> {
   options: readonly Option<Value>[];
   chosen: Value | null;
   onChoose: (value: Value) => void;
+  /** Side by side, for two or three short words. */
+  tiles?: boolean;
   /** For tests: `choose-<value>`. */
   testIds?: boolean;
 }
 
 /** One of a few, each with its reason: radio buttons drawn as rows. */
-export function Choice<Value extends string>({ legend, options, chosen, onChoose, testIds }: Props<Value>) {
+export function Choice<Value extends string>({ legend, options, chosen, onChoose, tiles, testIds }: Props<Value>) {
   const name = useId();
   return (
     <fieldset className="choice">
       <legend>{legend}</legend>
-      <div className="choice__rows">
+      <div className={tiles === true ? "choice__rows choice__rows--tiles" : "choice__rows"}>
         {options.map((option) => (
           <label key={option.value} className="choice__row">
             <input

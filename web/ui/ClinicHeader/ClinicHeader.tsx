@@ -6,19 +6,24 @@ import "./ClinicHeader.css";
 
 interface Props {
   clinic: { name: string; phone: string } | null;
+  /** Patients see whom to call on every page; staff do not call themselves. */
+  help?: boolean;
   children?: ReactNode;
 }
 
-/** The clinic's sign above the door: its name, and its telephone one glance away. */
-export function ClinicHeader({ clinic, children }: Props) {
+/** The clinic's sign above the door: its name, and for patients its telephone, one glance away. */
+export function ClinicHeader({ clinic, help = true, children }: Props) {
+  const { t } = useWords();
   return (
     <header className="sign">
       <div className="sign__inner">
         <p className="sign__name">{clinic?.name ?? ""}</p>
-        <div className="sign__side">
-          {clinic !== null && clinic.phone !== "" && <PhoneLink phone={clinic.phone} />}
-          {children}
-        </div>
+        {children}
+        {help && clinic !== null && clinic.phone !== "" && (
+          <p className="sign__help">
+            <span>{t("common.need-help")}</span> <PhoneLink phone={clinic.phone} />
+          </p>
+        )}
       </div>
     </header>
   );

@@ -14,23 +14,31 @@ const drawings: Record<Level, LucideIcon> = {
   off: CircleSlash2,
 };
 
-type Part = keyof DeviceHealth;
-const parts: readonly Part[] = ["microphone", "camera", "network"];
+const parts = ["microphone", "camera", "speaker", "network"] as const;
 
-/** What somebody's device test found: a sign and a word for each part. */
+/** What needs a look, worst first; what one does not wait for, last. */
+const order: readonly Level[] = ["blocked", "missing", "busy", "weak", "off", "good", "unknown"];
+
+/** What somebody's device test found: a sign and words, like findings together, trouble first. */
 export function Health({ devices, all }: { devices: DeviceHealth; all?: boolean }) {
-  const { t } = useWords();
-  const shown: readonly Part[] = all === true ? ["microphone", "camera", "speaker", "network"] : parts;
+  const { t, language } = useWords();
   return (
     <ul className="health">
-      {shown.map((part) => (
-        <li key={part} className={`health__part health__part--${devices[part]}`}>
-          <Icon of={drawings[devices[part]]} />
-          <span>
-            {t(`health.${part}`)} {t(`health.${devices[part]}`)}
-          </span>
-        </li>
-      ))}
+      {order.map((level) => {
+        const alike = parts.filter((part) => devices[part] === level && (all === true || level !== "unknown"));
+        if (alike.length === 0) return null;
+        const names = alike.map((part) => t(`health.${part}`));
+        // "Sound, picture, network": the first begins the line, the others do not.
+        const list = names.map((name, at) => (at === 0 ? name : name.toLocaleLowerCase(language))).join(", ");
+        return (
+          <li key={level} className={`health__part health__part--${level}`}>
+            <Icon of={drawings[level]} />
+            <span>
+              {list} {t(`health.${level}`)}
+            </span>
+          </li>
+        );
+      })}
     </ul>
   );
 }

@@ -1,23 +1,14 @@
 import { chooseLanguage, languages, useWords } from "../../i18n";
 import "./LanguageSwitch.css";
 
-/** Each language named in itself. */
+/** The languages this page is not in, each named in itself. */
 export function LanguageSwitch() {
-  const { t, language } = useWords();
-  return (
-    <div className="language" role="group" aria-label={t("language.label")}>
-      {languages.map(({ code, name }) => (
-        <button
-          key={code}
-          type="button"
-          lang={code}
-          className="language__button"
-          aria-pressed={code === language}
-          onClick={() => void chooseLanguage(code)}
-        >
-          {name}
-        </button>
-      ))}
-    </div>
-  );
+  const { language } = useWords();
+  return languages
+    .filter(({ code }) => code !== language)
+    .map(({ code, name }) => (
+      <button key={code} type="button" lang={code} className="language" onClick={() => void chooseLanguage(code)}>
+        {name}
+      </button>
+    ));
 }

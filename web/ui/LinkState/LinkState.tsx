@@ -104,7 +104,12 @@ function Lost({ since, label }: { since: number; label: string }) {
   }, [announce, gone, label, t]);
 
   return (
-    <div className="link-banner" data-testid="link-state" data-state={online ? "reconnecting" : "offline"}>
+    <section
+      className="link-banner"
+      aria-label={t("link.state")}
+      data-testid="link-state"
+      data-state={online ? "reconnecting" : "offline"}
+    >
       <Icon of={online ? RefreshCw : WifiOff} />
       <div>
         <p className="link-banner__title figures">
@@ -116,6 +121,6 @@ function Lost({ since, label }: { since: number; label: string }) {
       {gone >= OFFER_PHONE && greeting !== null && greeting.clinic.phone !== "" && (
         <PhoneLink phone={greeting.clinic.phone} />
       )}
-    </div>
+    </section>
   );
 }

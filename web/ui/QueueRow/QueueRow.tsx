@@ -1,7 +1,7 @@
 import { Unplug } from "lucide-react";
 import { memo } from "react";
 import { useWords } from "../../i18n";
-import { clockTime, waited } from "../../i18n/time";
+import { clockTime, waited, waitedShort } from "../../i18n/time";
 import type { QueueEntry } from "../../protocol/generated";
 import { Health } from "../Health/Health";
 import { Icon } from "../Icon/Icon";
@@ -39,18 +39,15 @@ export const QueueRow = memo(function QueueRow({ entry, waited_ms, away_ms, firs
         data-testid="queue-row"
         data-visit={entry.visit}
       >
-        <span className="queue-row__wait figures">{lead()}</span>{" "}
+        <span className="queue-row__lead">
+          <span className="queue-row__wait figures">{lead()}</span>{" "}
+          {waiting && first && <span className="queue-row__first">{t("queue.first")}</span>}
+        </span>{" "}
         <span className="queue-row__who">
           <span className="queue-row__name">{name}</span>{" "}
-          {entry.reason !== "" && <span className="queue-row__reason">{entry.reason}</span>}{" "}
-          {waiting && (first || isNew || entry.modality === "sound" || unread > 0) && (
-            <span className="queue-row__tags">
-              {first && <span className="tag tag--first">{t("queue.first")}</span>}{" "}
-              {isNew && <span className="tag tag--new">{t("queue.new")}</span>}{" "}
-              {entry.modality === "sound" && <span className="tag">{t("queue.sound-only")}</span>}{" "}
-              {unread > 0 && <span className="tag tag--new">{t("call.chat-new", { count: unread })}</span>}
-            </span>
-          )}
+          {isNew && <span className="tag tag--new">{t("queue.new")}</span>}{" "}
+          {unread > 0 && <span className="tag tag--new">{t("queue.messages", { count: unread })}</span>}{" "}
+          {entry.reason !== "" && <span className="queue-row__reason">{entry.reason}</span>}
         </span>
         {waiting && away_ms === null && <Health devices={entry.devices} />}
         {waiting && away_ms !== null && (
@@ -64,7 +61,7 @@ export const QueueRow = memo(function QueueRow({ entry, waited_ms, away_ms, firs
   );
 
   function lead(): string {
-    if (phase.is === "waiting" || phase.is === "in-call") return waited(waited_ms);
+    if (phase.is === "waiting" || phase.is === "in-call") return waitedShort(waited_ms);
     if (phase.is === "ended") return t(`queue.outcome.${phase.outcome}`);
     return entry.scheduledAt === null ? t("queue.not-scheduled") : clockTime(entry.scheduledAt, language);
   }
