@@ -53,8 +53,9 @@ pub fn init(config: &Config) -> Result<(), InvalidFilter> {
     };
     let registry = tracing_subscriber::registry().with(filter);
     let writer = std::io::stderr;
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let _ = match config.format {
-        Format::Human => registry.with(fmt::layer().with_writer(writer).with_target(false)).try_init(),
+        Format::Human => registry.with(fmt::layer().with_writer(writer).with_target(false).with_ansi(colours)).try_init(),
         Format::Json => registry.with(fmt::layer().json().with_writer(writer)).try_init(),
     };
     Ok(())

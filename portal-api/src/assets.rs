@@ -104,6 +104,11 @@ impl Assets {
         self.current.read(path).or_else(|| fs::read(self.kept.get(path)?).ok().map(Cow::Owned))
     }
 
+    /// Names this build: differs whenever a hashed file does.
+    pub fn build(&self) -> String {
+        build_id(&self.current.hashed())
+    }
+
     /// Whether there are pages at all.
     pub fn are_missing(&self) -> bool {
         self.get("index.html").is_none()

@@ -1,1 +1,71 @@
-fn main() {}
+//! `telehealth`: every role of the platform in one process.
+//!
+//! `main` reads: parse, build without binding, bind, log addresses, serve, drain by a deadline. Who
+//! stands behind which port is decided in [`wiring`] alone.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
+
+mod announce;
+mod cli;
+mod config;
+mod demo;
+mod doctor;
+mod failure;
+mod health;
+mod http;
+mod lan;
+mod limits;
+mod media_token;
+mod plan;
+mod serve;
+mod tls;
+mod token;
+mod wiring;
+
+use clap::Parser as _;
+use cli::{Cli, Command};
+use failure::Failure;
+use platform::{clock::SystemClock, keys::Keys};
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("telehealth: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Serve(args) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+            let runtime = runtime.map_err(|e| Failure::Broken(format!("cannot start: {e}")))?;
+            runtime.block_on(serve::run(&args)).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Doctor(common) => {
+            let well = doctor::run(&mut std::io::stdout().lock(), &common).map_err(broken_output)?;
+            Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Token(args) => {
+            let (config, guess) = plan::guess_url(&args.common)?;
+            let keys = Keys::load_or_create(&config.data_dir.join("keys"))?;
+            let url = args.url.as_deref().unwrap_or(&guess);
+            let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+            token::write(&mut out, &args, url, wiring::TENANT, &keys, &SystemClock)
+                .and_then(|()| std::io::Write::flush(&mut out))
+                .map_err(broken_output)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn broken_output(error: std::io::Error) -> Failure {
+    Failure::Broken(format!("cannot write the answer: {error}"))
+}

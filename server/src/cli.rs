@@ -1,0 +1,114 @@
+//! The command line. Flags outweigh the environment, which outweighs the file.
+
+use clap::{Args, Parser, Subcommand};
+use std::{path::PathBuf, time::Duration};
+
+/// A telehealth platform in one process: waiting room, signaling, media.
+#[derive(Parser, Debug)]
+#[command(name = "telehealth", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Runs every role in this process.
+    Serve(Serve),
+    /// Checks the configuration, ports, addresses, keys and data directory, and says what to mend.
+    Doctor(Common),
+    /// Prints WHIP and WHEP links with tokens, one JSON object per participant.
+    Token(Token),
+}
+
+/// What every command takes.
+#[derive(Args, Debug, Clone, Default)]
+pub(crate) struct Common {
+    /// Configuration in TOML; config/example.toml explains each key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where keys, events and certificates live.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Where pages and signaling listen: `localhost:8080`, `192.0.2.1:443`, `[::]:443`.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<String>,
+    /// Where metrics and health listen.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) metrics_listen: Option<String>,
+    /// UDP and TCP port of the first media shard; 0 picks a free one.
+    #[arg(long, value_name = "PORT")]
+    pub(crate) media_port: Option<u16>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Opens a demonstration clinic and prints two links: one for the clinician, one for a patient.
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// Lets phones on this network join: makes a certificate, listens on every address, shows a QR code.
+    #[arg(long)]
+    pub(crate) lan: bool,
+    /// Writes the addresses and links as JSON to this file once everything is ready: for tools.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Token {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// How many rooms.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::limits::MAX_TOKEN_ROOMS)))]
+    pub(crate) rooms: u32,
+    /// How many participants in each.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::limits::MAX_TOKEN_PARTICIPANTS)))]
+    pub(crate) participants: u32,
+    /// How long the tokens are valid: `90s`, `30m`, `1h`, `7d`.
+    #[arg(long, default_value = "1h", value_parser = lifetime)]
+    pub(crate) ttl: Duration,
+    /// Where the server is. Default: what the configuration says.
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+}
+
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let bad = || "write a number and a unit: 90s, 30m, 1h or 7d".to_owned();
+    let unit = text.chars().next_back().ok_or_else(bad)?;
+    let number: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| bad())?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(bad()),
+    };
+    let ttl = Duration::from_secs(number.checked_mul(seconds).ok_or_else(bad)?);
+    if ttl.is_zero() || ttl > crate::limits::MAX_TOKEN_TTL {
+        return Err("between 1s and 30d".to_owned());
+    }
+    Ok(ttl)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn lifetimes_are_a_number_and_a_unit_within_bounds() {
+        assert_eq!(lifetime("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(lifetime("1h"), Ok(Duration::from_secs(3_600)));
+        assert_eq!(lifetime("30d"), Ok(crate::limits::MAX_TOKEN_TTL));
+        for bad in ["", "h", "1", "1y", "-1h", "1é", "0s", "31d", "99999999999999999999d", "18446744073709551615d"] {
+            assert!(lifetime(bad).is_err(), "{bad}");
+        }
+    }
+}

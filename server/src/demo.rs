@@ -1,0 +1,50 @@
+//! `--demo`: a clinic to look at, with one open visit. The same one after a restart; a new one once it
+//! has ended.
+
+use crate::{announce::Links, failure::Failure, wiring::TENANT};
+use model::{CommandId, ParticipantId, WaitingRoomId};
+use signaling::{Handle, HandleError, NewInvitation, NewWaitingRoom};
+use signaling_protocol::view::ClinicView;
+use uuid::Uuid;
+
+/// Fixed, so that a restart finds the same room and the links still work.
+const ROOM: WaitingRoomId = WaitingRoomId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0002));
+const CLINICIAN: ParticipantId = ParticipantId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0003));
+/// The invitation of the n-th demonstration visit is this plus n.
+const INVITATION: u128 = 0x0190_0000_0000_7000_8000_0001_0000_0000;
+/// Demonstrations on one data directory. Who has ended this many starts with an empty one.
+const MAX_VISITS: u128 = 100_000;
+
+/// Opens the clinic and makes sure that it has a visit to go to.
+///
+/// # Errors
+/// Signaling does not answer.
+pub(crate) async fn open(signaling: &Handle) -> Result<Links, Failure> {
+    let room = NewWaitingRoom {
+        tenant: TENANT,
+        id: ROOM,
+        clinic: ClinicView { name: "Riverside Family Clinic".into(), phone: "555-0100".into() },
+        practitioner: "Dr Lee".into(),
+        clinician: CLINICIAN,
+    };
+    let clinician = signaling.open_waiting_room(room).await?.link;
+    for n in 0..MAX_VISITS {
+        let invitation = NewInvitation {
+            waiting_room: ROOM,
+            id: CommandId(Uuid::from_u128(INVITATION + n)),
+            name: "Marisol Vega".into(),
+            reason: "Follow-up, knee".into(),
+        };
+        let invited = signaling.invite(invitation).await?;
+        if !invited.over {
+            return Ok(Links { clinician, patient: invited.link });
+        }
+    }
+    Err(Failure::Broken("--demo: this data directory has seen too many demonstrations; use another".into()))
+}
+
+impl From<HandleError> for Failure {
+    fn from(error: HandleError) -> Self {
+        Self::Broken(format!("the demonstration cannot be opened: {error}"))
+    }
+}

@@ -1,0 +1,166 @@
+//! The HTTP listener: sockets, TLS, time limits, and an orderly end.
+//!
+//! Hyper's own connections instead of a framework's `serve`, because a connection that never finishes
+//! its handshake or its headers must not live for ever.
+
+use crate::limits::{HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, MAX_CONNECTIONS, MAX_HEAD_BYTES, MAX_STREAMS};
+use axum::{Router, body::Body, extract::ConnectInfo};
+use hyper::{Request, body::Incoming, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinSet,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+mod listen;
+mod metrics;
+
+pub(crate) use listen::{ListenError, bind, parse};
+pub(crate) use metrics::HttpMetrics;
+
+/// Serves until `shutdown`; then stops accepting, lets requests finish, and returns.
+pub(crate) async fn serve(
+    listeners: Vec<TcpListener>,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    shutdown: CancellationToken,
+) {
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let server = Arc::new(Server { tls, router, room, shutdown });
+    let mut accepting = JoinSet::new();
+    let mut connections = JoinSet::new();
+    let (arrived, mut arrivals) = mpsc::channel(16);
+    for listener in listeners {
+        let (server, arrived) = (Arc::clone(&server), arrived.clone());
+        accepting.spawn(async move {
+            tokio::select! {
+                () = server.shutdown.cancelled() => {}
+                () = server.accept(listener, arrived) => {}
+            }
+        });
+    }
+    drop(arrived);
+    while let Some(arrival) = arrivals.recv().await {
+        let server = Arc::clone(&server);
+        connections.spawn(async move { server.connection(arrival).await });
+        while connections.try_join_next().is_some() {}
+    }
+    while connections.join_next().await.is_some() {}
+}
+
+struct Server {
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    room: Arc<Semaphore>,
+    shutdown: CancellationToken,
+}
+
+struct Arrival {
+    stream: TcpStream,
+    peer: SocketAddr,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Server {
+    async fn accept(&self, listener: TcpListener, arrived: mpsc::Sender<Arrival>) {
+        loop {
+            let Ok(room) = Arc::clone(&self.room).acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                    if arrived.send(Arrival { stream, peer, _room: room }).await.is_err() {
+                        return;
+                    }
+                }
+                // Out of file descriptors, or the peer was gone before it was taken: neither ends the
+                // listener, and the first would spin.
+                Err(error) => {
+                    tracing::warn!(%error, "A connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+
+    async fn connection(&self, arrival: Arrival) {
+        // Signaling's small messages must not wait for one another's acknowledgements.
+        let _ = arrival.stream.set_nodelay(true);
+        let Some(tls) = &self.tls else {
+            return self.http1(arrival.stream, arrival.peer).await;
+        };
+        let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(arrival.stream)).await;
+        let Ok(Ok(stream)) = handshake else { return };
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            self.http2(stream, arrival.peer).await;
+        } else {
+            self.http1(stream, arrival.peer).await;
+        }
+    }
+
+    async fn http1(&self, stream: impl Stream, peer: SocketAddr) {
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .serve_connection(TokioIo::new(stream), service_fn(|request| answer(self.router.clone(), request, peer)))
+            .with_upgrades();
+        let mut connection = pin!(connection);
+        // Whatever ends a connection is its peer's business.
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = self.shutdown.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = connection.await;
+    }
+
+    async fn http2(&self, stream: impl Stream, peer: SocketAddr) {
+        let router = self.router.clone();
+        let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(HEADER_TIMEOUT)
+            .keep_alive_timeout(HEADER_TIMEOUT)
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
+            .serve_connection(
+                TokioIo::new(stream),
+                service_fn(move |request| answer(router.clone(), request, peer)),
+            );
+        let mut connection = pin!(connection);
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = self.shutdown.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = connection.await;
+    }
+}
+
+async fn answer(
+    router: Router,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Result<axum::response::Response, Infallible> {
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(ConnectInfo(peer));
+    router.oneshot(request).await
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
+
+/// Says which key asked for an address that cannot be had.
+pub(crate) fn bind_error(key: &str, address: SocketAddr, source: &io::Error) -> String {
+    if source.kind() == io::ErrorKind::AddrInUse {
+        format!("{key}: {address} is in use by another program")
+    } else {
+        format!("{key}: cannot listen on {address}: {source}")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! `telehealth serve`: plan, bind, build, log addresses, serve, drain by a deadline.
+
+use crate::{
+    announce::Ready,
+    cli::Serve,
+    demo,
+    failure::Failure,
+    health, http,
+    limits::DRAIN_DEADLINE,
+    plan::{self, Plan},
+    wiring::{self, Process},
+};
+use platform::{
+    clock::SystemClock,
+    lifecycle::{self, Drained},
+    telemetry,
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Runs until a signal, or until a service fails.
+///
+/// # Errors
+/// What cannot be used, in one line; or which service failed.
+pub(crate) async fn run(args: &Serve) -> Result<(), Failure> {
+    let plan = plan::plan(args, &SystemClock)?;
+    telemetry::init(&plan.config.telemetry)?;
+    let shutdown = CancellationToken::new();
+    let mut signals = JoinSet::new();
+    lifecycle::cancel_on_signal(shutdown.clone(), &mut signals)
+        .map_err(|e| Failure::Broken(format!("cannot listen for signals: {e}")))?;
+    Server::bind(plan).await?.serve(args, shutdown).await
+}
+
+struct Server {
+    process: Process,
+    plan: Plan,
+    url: String,
+    http: Vec<tokio::net::TcpListener>,
+    metrics: Vec<tokio::net::TcpListener>,
+}
+
+impl Server {
+    async fn bind(plan: Plan) -> Result<Self, Failure> {
+        let http = http::bind("http.listen", &plan.http).await?;
+        let metrics = http::bind("metrics.listen", &plan.metrics).await?;
+        let (bound, lan) = (wiring::addresses(&http), plan.lan.as_deref());
+        let url = plan::public_url(&plan.config, &bound, plan.tls.is_some(), lan);
+        let origins = plan::origins(&url, &bound, plan.tls.is_some(), lan);
+        let process = wiring::build(&plan, &url, origins).await?;
+        Ok(Self { process, plan, url, http, metrics })
+    }
+
+    async fn serve(self, args: &Serve, shutdown: CancellationToken) -> Result<(), Failure> {
+        let Self { process, plan, url, http, metrics } = self;
+        let accepting = Arc::new(AtomicBool::new(false));
+        let checks = wiring::checks(&process, {
+            let (accepting, shutdown) = (Arc::clone(&accepting), shutdown.clone());
+            move || accepting.load(Ordering::Relaxed) && !shutdown.is_cancelled()
+        });
+        let mut ready = Ready {
+            url,
+            http: wiring::addresses(&http),
+            metrics: wiring::addresses(&metrics),
+            media: process.media_handle.local_addrs(),
+            demo: None,
+        };
+        tracing::info!(http = ?ready.http, metrics = ?ready.metrics, media = ?ready.media, "Listening");
+        let Process { registry, store, media, media_handle, signaling, signaling_handle, router } = process;
+
+        // Media and metrics outlive the rest: calls go on while signaling says goodbye.
+        let (media_stop, metrics_stop) = (CancellationToken::new(), CancellationToken::new());
+        let (mut last, mut first) = (JoinSet::new(), JoinSet::new());
+        last.spawn(run_media(media, media_stop.clone()));
+        last.spawn(serve_http(metrics, None, health::router(registry, checks), metrics_stop.clone()));
+        first.spawn({
+            let shutdown = shutdown.clone();
+            async move {
+                signaling.run(shutdown).await;
+                Ok(())
+            }
+        });
+        first.spawn(serve_http(http, plan.tls, router, shutdown.clone()));
+
+        if args.demo {
+            ready.demo = Some(demo::open(&signaling_handle).await?);
+        }
+        accepting.store(true, Ordering::Relaxed);
+        ready.tell(&mut std::io::stdout().lock(), args.lan).map_err(crate::broken_output)?;
+        if let Some(path) = &args.ready_file {
+            ready.write(path)?;
+        }
+
+        let failed = tokio::select! {
+            () = shutdown.cancelled() => None,
+            Some(ended) = first.join_next() => ended.map_err(|e| Failure::Broken(e.to_string())).flatten().err(),
+            Some(ended) = last.join_next() => ended.map_err(|e| Failure::Broken(e.to_string())).flatten().err(),
+        };
+        shutdown.cancel();
+        media_handle.drain();
+        let drained = lifecycle::drain(first, DRAIN_DEADLINE).await;
+        media_stop.cancel();
+        metrics_stop.cancel();
+        let cut = lifecycle::drain(last, std::time::Duration::from_secs(1)).await;
+        // The last handle to the store: what was queued is written before the process ends.
+        drop((store, signaling_handle));
+        match (drained, cut) {
+            (Drained::Clean, Drained::Clean) => tracing::info!("Stopped"),
+            late => tracing::warn!(?late, "Stopped at the deadline"),
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+async fn serve_http(
+    listeners: Vec<tokio::net::TcpListener>,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+    router: axum::Router,
+    shutdown: CancellationToken,
+) -> Result<(), Failure> {
+    http::serve(listeners, tls, router, shutdown).await;
+    Ok(())
+}
+
+async fn run_media(media: sfu::Service, stop: CancellationToken) -> Result<(), Failure> {
+    Ok(media.run(stop).await?)
+}
