@@ -1,10 +1,10 @@
-//! What the control side tells a shard, and what a shard tells back.
+//! What the control side tells a shard.
 
 use super::{rooms::RoomKey, session::Identity};
 use crate::engine::Prepared;
 use model::ParticipantId;
 use sfu_core::{
-    port::{ClosedReason, MediaError, MediaEvent, SessionId},
+    port::{ClosedReason, MediaError, SessionId},
     sdp::Offer,
 };
 use str0m::change::SdpOffer;
@@ -39,10 +39,4 @@ pub(crate) enum Command {
     Sharer(Seat),
     Close { session: SessionId, reason: ClosedReason },
     Stop,
-}
-
-/// From a shard to the control side.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Told {
-    pub(crate) event: MediaEvent,
 }

@@ -220,7 +220,6 @@ fn admit(session: &mut Session, ssrc: str0m::rtp::Ssrc, with: &Drive<'_>) -> boo
     session.incoming.push(Incoming {
         ssrc,
         source,
-        mid,
         clock: StreamClock::default(),
         keyframe: Throttle::default(),
         last: with.now,

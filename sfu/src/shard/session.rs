@@ -67,7 +67,6 @@ pub(crate) struct Subscription {
 pub(crate) struct Incoming {
     pub(crate) ssrc: Ssrc,
     pub(crate) source: Source,
-    pub(crate) mid: Mid,
     pub(crate) clock: StreamClock,
     pub(crate) keyframe: Throttle,
     pub(crate) last: Instant,

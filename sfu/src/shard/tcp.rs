@@ -82,7 +82,6 @@ struct Queue {
 pub(crate) struct Readable {
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
-    pub(crate) session: Option<u32>,
 }
 
 impl Tcp {
@@ -166,7 +165,7 @@ impl Tcp {
         let Some(frame) = connection.deframer.next_frame()? else { return Ok(None) };
         out.clear();
         out.extend_from_slice(frame);
-        Ok(Some(Readable { peer: connection.peer, local: connection.local, session: connection.session }))
+        Ok(Some(Readable { peer: connection.peer, local: connection.local }))
     }
 
     /// An authenticated check arrived: the connection belongs to a session from now on.

@@ -1,0 +1,6 @@
+//! The media plane against real clients over real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod forward;
+mod node;
