@@ -8,8 +8,15 @@ export const QUIET_TICK_MS = 1_000;
 /** Receive slots: how many others can be heard and seen without negotiating anew. */
 export const SLOTS = 3;
 
-/** No packet and no pulse for this long, while somebody is to be heard: the path is stalled. */
-export const STALL_LIVE_MS = 500;
+/**
+ * No packet and no pulse for this long while packets were flowing: the path is stalled. With the tick that
+ * begins it and the tick that ends it, half a second.
+ */
+export const STALL_FLOWING_MS = 400;
+/** The same while everybody is muted and only pulses come, five a second: one may be lost, not two. */
+export const STALL_PULSES_MS = 600;
+/** Packets were flowing if the last one came so short a time before the silence. */
+export const FLOWING_MS = 1_000;
 /** The same in a warm seat, where a pulse comes once a second: three in a row are missing. */
 export const STALL_WARM_MS = 3_500;
 /** From this silence on, the transport's own counters are asked, which costs more than a glance. */

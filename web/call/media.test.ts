@@ -197,9 +197,10 @@ describe("stalls", () => {
   test("half a second without packet or pulse: a new connection, while the old one still stands", async () => {
     const { env, session, peer } = await inCall();
     await hear(env, peer, 1_000);
-    await env.pass(400);
+    await env.pass(300);
     expect(session.state.media.status).toBe("connected");
-    await env.pass(200);
+    // The last packet came at the beginning of the last 100 ms of hearing: half a second ago.
+    await env.pass(100);
     expect(session.state.media.status).toBe("stalled");
     expect(env.peers).toHaveLength(2);
     expect(peer.closed).toBe(false);
@@ -231,6 +232,18 @@ describe("stalls", () => {
       await env.pass(300);
     }
     expect(session.state.media.status).toBe("connected");
+  });
+
+  test("everybody muted: one lost pulse is no stall, three are", async () => {
+    const { env, session, peer } = await inCall();
+    await env.pass(200);
+    for (let i = 0; i < 5; i++) {
+      peer.pulse();
+      await env.pass(400);
+    }
+    expect(session.state.media.status).toBe("connected");
+    await env.pass(300);
+    expect(session.state.media.status).toBe("stalled");
   });
 
   test("bytes that the transport counts are life, though nothing was played out", async () => {
@@ -321,7 +334,7 @@ describe("coming back", () => {
       const made = env.peers.length;
       env.peer.become("failed");
       expect(env.peer.closed).toBe(true);
-      await env.pass(125 * 2 ** i - 50);
+      await env.pass(125 * 1.5 ** i - 50);
       expect(env.peers).toHaveLength(made);
       await env.pass(100);
       expect(env.peers).toHaveLength(made + 1);
@@ -396,7 +409,7 @@ describe("coming back", () => {
     const opened = await open();
     await opened.visit();
     const { env } = opened;
-    for (let i = 0; i < 6; i++) {
+    for (let i = 0; i < 9; i++) {
       env.peer.become("failed");
       env.socket.say({ type: "pong", nonce: 0 });
       await env.pass(4_000);

@@ -58,12 +58,12 @@ export class Peer {
     if (!this.#closed) await this.pool[kind].sender.replaceTrack(track);
   }
 
-  /** Changes with every sign of life that can be seen without asking: pulses, and packets played out. */
+  /** Changes with every packet that is played out: seen without asking for statistics. */
   glance(): string {
     const heard = [...this.pool.slots.flatMap(({ audio, video }) => [audio, video]), this.pool.screenIn].map(
       ({ receiver }) => receiver.getSynchronizationSources?.()[0]?.rtpTimestamp ?? 0,
     );
-    return `${this.pulses} ${heard.join(" ")}`;
+    return heard.join(" ");
   }
 
   /** Loudness of a slot, 0–1. */

@@ -1,6 +1,16 @@
 /** Watches one connected peer: is anything coming in, over which transport, how well. */
 import type { MediaWish } from "../protocol";
-import { FIRST_PICTURE_MS, PICTURE_MS, STALL_DOUBT_MS, STALL_LIVE_MS, STALL_WARM_MS, STATS_FIRST_MS, STATS_MS } from "./limits";
+import {
+  FIRST_PICTURE_MS,
+  FLOWING_MS,
+  PICTURE_MS,
+  STALL_DOUBT_MS,
+  STALL_FLOWING_MS,
+  STALL_PULSES_MS,
+  STALL_WARM_MS,
+  STATS_FIRST_MS,
+  STATS_MS,
+} from "./limits";
 import type { Peer } from "./peer";
 import { Silence } from "./stall";
 import type { Reading } from "./stats";
@@ -33,7 +43,9 @@ export class Watch {
   readonly frames = new Frames();
   transport: Reading["transport"] = null;
   quality: { rttMs: number | null; loss: number } = { rttMs: null, loss: 0 };
-  #glance = "";
+  #glance: string;
+  #pulses = 0;
+  #flowingAt = Number.NEGATIVE_INFINITY;
   #reading: Reading | null = null;
   #readAt = Number.NEGATIVE_INFINITY;
   #asking = false;
@@ -45,29 +57,33 @@ export class Watch {
 
   constructor(peer: Peer) {
     this.#peer = peer;
+    this.#glance = peer.glance();
   }
 
   /** One look. True when the path is stalled. `expected`: somebody is to be heard or seen now. */
   tick(now: number, wish: MediaWish, expected: boolean): boolean {
     const glance = this.#peer.glance();
-    const silent = this.#silence.tick(now, glance !== this.#glance);
+    const flowing = glance !== this.#glance;
+    const silent = this.#silence.tick(now, flowing || this.#peer.pulses !== this.#pulses);
     this.#glance = glance;
+    this.#pulses = this.#peer.pulses;
+    if (flowing) this.#flowingAt = now;
     if (silent === 0) this.#doubts = 0;
 
     if (expected && !this.#expected) this.#pictureBy = now + FIRST_PICTURE_MS;
     this.#expected = expected;
     const period = now < this.#pictureBy && !this.frames.any ? STATS_FIRST_MS : STATS_MS;
-    const limit = this.#limit(wish, expected);
+    const limit = this.#limit(now - silent, wish, expected);
     const doubtful = limit !== null && silent >= Math.max(STALL_DOUBT_MS, limit - 3 * STALL_DOUBT_MS);
     if (doubtful || now - this.#readAt >= period) void this.#ask(now, doubtful);
     return limit !== null && silent >= limit && this.#doubts >= 2;
   }
 
   /** How long a silence means a stall; `null` while silence means nothing, as nobody promised a word. */
-  #limit(wish: MediaWish, expected: boolean): number | null {
+  #limit(since: number, wish: MediaWish, expected: boolean): number | null {
     if (this.#peer.pulses === 0) return null;
-    if (wish === "live" && expected) return STALL_LIVE_MS;
-    return STALL_WARM_MS;
+    if (wish !== "live" || !expected) return STALL_WARM_MS;
+    return since - this.#flowingAt < FLOWING_MS ? STALL_FLOWING_MS : STALL_PULSES_MS;
   }
 
   async #ask(now: number, doubtful: boolean): Promise<void> {

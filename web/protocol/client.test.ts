@@ -145,17 +145,17 @@ describe("coming back", () => {
     const h = harness();
     h.open();
     const pauses: number[] = [];
-    for (let i = 0; i < 7; i++) {
+    for (let i = 0; i < 10; i++) {
       h.closed(1006);
       let waited = 0;
       while (!verbs(h.after(1)).includes("connect")) waited += 1;
       pauses.push(waited + 1);
     }
-    expect(pauses).toEqual([125, 250, 500, 1000, 2000, 2500, 2500]);
+    expect(pauses).toEqual([125, 188, 281, 422, 633, 949, 1424, 2136, 2500, 2500]);
     h.opened();
     h.text(WELCOME);
     h.closed(1006);
-    expect(h.link()).toMatchObject({ attempt: 8 });
+    expect(h.link()).toMatchObject({ attempt: 11 });
     h.after(2500);
     h.opened();
     h.text(WELCOME);

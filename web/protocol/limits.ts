@@ -8,7 +8,7 @@ export const PONG_WITHIN_MS = 5_000;
 export const PROBE_WITHIN_MS = 2_000;
 /** A socket that has not opened, or not welcomed us, by then is given up. */
 export const OPEN_WITHIN_MS = 8_000;
-/** The first reconnect comes this soon (and half of it at the soonest); each further one doubles. */
+/** The first reconnect comes this soon (and half of it at the soonest); each further pause is half as long again. */
 export const BACKOFF_BASE_MS = 250;
 /** Reconnects are never further apart than this. */
 export const BACKOFF_MAX_MS = 5_000;
