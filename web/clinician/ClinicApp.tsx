@@ -51,6 +51,12 @@ function Desk({ queue, visit }: { queue: QueueView; visit: VisitView | null }) {
   const [dialog, setDialog] = useState<"invite" | "keys" | null>(null);
   const [keys, setKeys] = useKeysEnabled();
   const [finished, setFinished] = useFinished(queue, visit);
+  // Whoever was being looked at has come in: the call begins with nobody beside it.
+  const [callOf, setCallOf] = useState<string | null>(null);
+  if (callOf !== (visit?.id ?? null)) {
+    setCallOf(visit?.id ?? null);
+    setChosen(null);
+  }
   const identity = (id: string) => identities[id] ?? unconfirmed;
 
   const entry = queue.entries.find((one) => one.visit === chosen) ?? null;
@@ -61,10 +67,6 @@ function Desk({ queue, visit }: { queue: QueueView; visit: VisitView | null }) {
 
   // In the call, the room listens to the keys itself.
   useKeys(keys && visit === null, {}, () => setDialog("keys"));
-  useEffect(() => {
-    if (visit !== null) setChosen(null);
-  }, [visit?.id, visit]);
-
   const who = entry !== null && (
     <Who
       key={entry.visit}

@@ -35,9 +35,9 @@ export function Ended({ finished, queue, onChoose }: Props) {
   return (
     <div className="home" data-testid="closed" data-outcome={phase?.is === "ended" ? phase.outcome : undefined}>
       <div className="home__now">
-        <h2 className="title" ref={heading} tabIndex={-1}>
+        <h1 ref={heading} tabIndex={-1}>
           {t("end.ended", { name })}
-        </h2>
+        </h1>
         {phase?.is === "ended" && (
           <p className="ended__outcome">
             <Icon of={CircleCheck} />

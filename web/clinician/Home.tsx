@@ -19,15 +19,15 @@ export function Home({ queue, onChoose }: { queue: QueueView; onChoose: (visit: 
     <div className="home" data-testid="home">
       {next === undefined ? (
         <div className="home__now">
-          <h2 className="title">{t("queue.empty-title")}</h2>
+          <h1>{t("queue.empty-title")}</h1>
           <p className="quiet">{t("queue.empty")}</p>
         </div>
       ) : (
         <div className="home__now">
-          <h2 className="title home__count">
+          <h1 className="home__count">
             <span className="home__number figures">{waiting.length}</span>{" "}
             <span>{t("home.waiting", { count: waiting.length })}</span>
-          </h2>
+          </h1>
           <p className="figures">{t("home.longest", { time: waited(longestWait(queue, now)) })}</p>
           <Button kind="primary" icon={ArrowRight} onClick={() => onChoose(next.visit)} data-testid="open-next">
             {t("home.next", { name: next.name === "" ? t("common.unnamed") : next.name })}
@@ -57,7 +57,7 @@ function OwnDevices() {
               testId="self-video"
               label={t("devices.preview")}
               hasPicture={local.camera.on && local.stream !== null}
-              instead={<span>{t("call.camera-off-self")}</span>}
+              instead={<span>{t("call.camera-off-short")}</span>}
             />
           </div>
           <MicrophoneTest />

@@ -30,7 +30,7 @@ export function Queue({ queue, chosen, onChoose }: Props) {
       away_ms={away(entry, now)}
       first={first}
       selected={entry.visit === chosen}
-      unread={unread(entry.visit)}
+      unread={entry.phase.is === "waiting" || entry.phase.is === "booked" ? unread(entry.visit) : 0}
       onSelect={select}
     />
   );

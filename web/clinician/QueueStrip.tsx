@@ -1,7 +1,7 @@
 import { ListOrdered } from "lucide-react";
 import { useState } from "react";
 import { useWords } from "../i18n";
-import { waited } from "../i18n/time";
+import { waited, waitedShort } from "../i18n/time";
 import type { QueueView } from "../protocol/generated";
 import { Button } from "../ui/Button/Button";
 import { Dialog } from "../ui/Dialog/Dialog";
@@ -47,7 +47,7 @@ export function QueueStrip({ queue, chosen, onChoose }: Props) {
               data-testid="queue-row"
               data-visit={entry.visit}
             >
-              <span className="strip__wait figures">{waited(age(entry, now))}</span>{" "}
+              <span className="strip__wait figures">{waitedShort(age(entry, now))}</span>{" "}
               <span className="strip__name">{entry.name === "" ? t("common.unnamed") : entry.name}</span>{" "}
               {unread(entry.visit) > 0 && (
                 <span className="tag tag--new">{t("call.chat-new", { count: unread(entry.visit) })}</span>

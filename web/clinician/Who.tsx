@@ -70,9 +70,9 @@ export function Who({ entry, identity, onIdentity, busy, keys, onBack }: Props) 
           {t("who.back")}
         </Button>
         <div className="who__head">
-          <h2 id="who-name" className="title" ref={heading} tabIndex={-1}>
+          <h1 id="who-name" ref={heading} tabIndex={-1}>
             {name}
-          </h2>
+          </h1>
           <p className="who__reason">{entry.reason === "" ? t("who.no-reason") : entry.reason}</p>
         </div>
         <dl className="who__list">
@@ -115,7 +115,6 @@ export function Who({ entry, identity, onIdentity, busy, keys, onBack }: Props) 
               <p className="who__ask">
                 <span className="quiet">{t("who.confirm-why")}</span>
                 <Button
-                  kind="quiet"
                   icon={MessageSquare}
                   onClick={() => void session.chat(entry.visit, t("who.quick-identity")).catch(() => undefined)}
                   data-testid="ask-identity"
@@ -158,7 +157,7 @@ export function Who({ entry, identity, onIdentity, busy, keys, onBack }: Props) 
       </div>
       {entry.phase.is !== "ended" && (
         <section className="who__messages" aria-labelledby="who-messages">
-          <h3 id="who-messages">{t("chat.with", { name })}</h3>
+          <h2 id="who-messages">{t("chat.with", { name })}</h2>
           <Chat
             label={t("chat.with", { name })}
             messages={chat[entry.visit] ?? []}

@@ -169,7 +169,7 @@ const ended = (outcome: "done" | "technical-failure" | "patient-absent" | "denie
 });
 
 export const waiting: QueueEntry[] = [
-  entry("visit-1", "Marisol Vega", "Follow-up, knee", waitingPhase(18, 0), { scheduledAt: at(10, 15) }),
+  entry("visit-1", "Marisol Vega", "Follow-up, knee", waitingPhase(18, 0), { scheduledAt: at(10, 15), escalatedAt: NOW - 3 * MINUTE }),
   entry("visit-2", "Jonathan Okafor", "Blood pressure", waitingPhase(6, 1), {
     scheduledAt: at(10, 30),
     modality: "sound",

@@ -1,11 +1,11 @@
 /** Draws one view, chosen by the address: `?view=patient-waiting&lang=es&theme=dark`. Without one, a list. */
+import "../ui/base.css";
 import { createRoot } from "react-dom/client";
 import { ClinicApp } from "../clinician/ClinicApp";
 import { startWords, type Language } from "../i18n";
 import { clinicPacks, patientPacks } from "../i18n/packs";
 import { PatientApp } from "../patient/PatientApp";
 import { SessionProvider } from "../ui/session";
-import "../ui/base.css";
 import { fakeSession } from "./fake";
 import * as f from "./fixtures";
 import { views, type View } from "./views";
@@ -53,6 +53,7 @@ async function show({ app, state, clicks = [] }: View): Promise<void> {
       });
       await found("closed");
     } else {
+      await found(session.state.visit?.phase.is === "in-call" ? "call" : app === "clinic" ? "queue" : id);
       // On a phone the desk's tools are behind a button.
       if (id === "invite" || id === "keys") document.querySelector<HTMLElement>('[data-testid="menu"]')?.click();
       (await found(id)).click();

@@ -34,7 +34,10 @@ export function waited(milliseconds: number): string {
 
 /** The same, for columns. */
 export function waitedShort(milliseconds: number): string {
-  return milliseconds < MINUTE ? say("time.under-minute-short") : waited(milliseconds);
+  const minutes = Math.floor(milliseconds / MINUTE);
+  if (minutes < 1) return say("time.under-minute-short");
+  if (minutes < 60) return waited(milliseconds);
+  return say("time.hours-short", { hours: Math.floor(minutes / 60), minutes: String(minutes % 60).padStart(2, "0") });
 }
 
 /** "0:12", for what is counted in seconds. */

@@ -1,4 +1,5 @@
 /** The patient's page, `/visit`. */
+import "../ui/base.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { createSession } from "../call";
@@ -6,7 +7,6 @@ import { startWords } from "../i18n";
 import { patientPacks } from "../i18n/packs";
 import { reloadOnLostChunk } from "../ui/chunks";
 import { SessionProvider } from "../ui/session";
-import "../ui/base.css";
 import { PatientApp } from "./PatientApp";
 
 reloadOnLostChunk();

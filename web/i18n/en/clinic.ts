@@ -10,6 +10,7 @@ export const clinic = {
   "queue.first": "Longest",
   "queue.messages_one": "{{count}} message",
   "queue.messages_other": "{{count}} messages",
+  "queue.escalated": "Desk helps",
   "queue.new": "New",
   "queue.away": "Lost connection {{time}} ago. The place is kept.",
   "queue.away-short": "away",

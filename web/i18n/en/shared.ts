@@ -10,6 +10,7 @@ export const shared = {
   "time.seconds": "{{count}} s",
   "time.minutes": "{{count}} min",
   "time.hours": "{{hours}} h {{minutes}} min",
+  "time.hours-short": "{{hours}} h {{minutes}}",
   "time.under-minute": "under 1 min",
   "time.under-minute-short": "<1 min",
 
@@ -77,7 +78,7 @@ export const shared = {
   "call.your-screen-short": "Your screen",
   "call.stop-sharing": "Stop sharing",
   "call.camera-off-of": "{{name}} has the camera off",
-  "call.camera-off-self": "Your camera is off",
+  "call.camera-off-short": "Camera off",
   "call.waiting-for": "Waiting for {{name}}",
   "call.away": "{{name}} lost the connection. Stay here: the visit goes on when they are back.",
   "call.muted-of": "{{name}} has the sound off",

@@ -13,6 +13,7 @@ export const clinic: Translation<typeof english> = {
   "queue.first": "Más larga",
   "queue.messages_one": "{{count}} mensaje",
   "queue.messages_other": "{{count}} mensajes",
+  "queue.escalated": "Recepción ayuda",
   "queue.new": "Nuevo",
   "queue.away": "Perdió la conexión hace {{time}}. Conserva su lugar.",
   "queue.away-short": "sin conexión",

@@ -13,6 +13,7 @@ export const shared: Translation<typeof english> = {
   "time.seconds": "{{count}} s",
   "time.minutes": "{{count}} min",
   "time.hours": "{{hours}} h {{minutes}} min",
+  "time.hours-short": "{{hours}} h {{minutes}}",
   "time.under-minute": "menos de 1 min",
   "time.under-minute-short": "<1 min",
 
@@ -80,7 +81,7 @@ export const shared: Translation<typeof english> = {
   "call.your-screen-short": "Su pantalla",
   "call.stop-sharing": "Dejar de compartir",
   "call.camera-off-of": "{{name}} tiene la cámara apagada",
-  "call.camera-off-self": "Su cámara está apagada",
+  "call.camera-off-short": "Cámara apagada",
   "call.waiting-for": "Esperando a {{name}}",
   "call.away": "{{name}} perdió la conexión. Quédese: la consulta sigue cuando vuelva.",
   "call.muted-of": "{{name}} tiene el sonido apagado",

@@ -140,7 +140,7 @@ function Myself() {
         instead={
           <>
             <Icon of={VideoOff} />
-            <span>{t("call.camera-off-self")}</span>
+            <span>{t("call.camera-off-short")}</span>
           </>
         }
       />

@@ -15,6 +15,8 @@ const drawings: Record<Level, LucideIcon> = {
 };
 
 const parts = ["microphone", "camera", "speaker", "network"] as const;
+/** In a list, what one can see from here and act upon. */
+const brief = ["microphone", "camera", "network"] as const;
 
 /** What needs a look, worst first; what one does not wait for, last. */
 const order: readonly Level[] = ["blocked", "missing", "busy", "weak", "off", "good", "unknown"];
@@ -25,7 +27,7 @@ export function Health({ devices, all }: { devices: DeviceHealth; all?: boolean 
   return (
     <ul className="health">
       {order.map((level) => {
-        const alike = parts.filter((part) => devices[part] === level && (all === true || level !== "unknown"));
+        const alike = (all === true ? parts : brief).filter((part) => devices[part] === level);
         if (alike.length === 0) return null;
         const names = alike.map((part) => t(`health.${part}`));
         // "Sound, picture, network": the first begins the line, the others do not.

@@ -45,6 +45,7 @@ export const QueueRow = memo(function QueueRow({ entry, waited_ms, away_ms, firs
         </span>{" "}
         <span className="queue-row__who">
           <span className="queue-row__name">{name}</span>{" "}
+          {waiting && entry.escalatedAt !== undefined && <span className="tag tag--desk">{t("queue.escalated")}</span>}{" "}
           {isNew && <span className="tag tag--new">{t("queue.new")}</span>}{" "}
           {unread > 0 && <span className="tag tag--new">{t("queue.messages", { count: unread })}</span>}{" "}
           {entry.reason !== "" && <span className="queue-row__reason">{entry.reason}</span>}
