@@ -23,6 +23,8 @@ pub(crate) struct Links {
     #[serde(rename = "clinic")]
     pub(crate) clinician: String,
     pub(crate) patient: String,
+    /// One per waiting room, the first one again included.
+    pub(crate) clinicians: Vec<String>,
 }
 
 impl std::fmt::Debug for Links {
@@ -48,7 +50,12 @@ impl Ready {
                 Some(links) => ("the patient's link", links.patient.as_str()),
                 None => ("the start page", self.url.as_str()),
             };
-            writeln!(out, "On a phone in this network, scan {what}:\n\n{}\n{}\n", lan::qr(link), lan::WARNING)?;
+            writeln!(
+                out,
+                "On a phone in this network, scan {what}:\n\n{}\n{}\n",
+                lan::qr(link),
+                lan::WARNING
+            )?;
         }
         out.flush()
     }
@@ -67,8 +74,16 @@ mod tests {
     use super::*;
 
     fn ready(demo: bool) -> Ready {
-        let links = Links { clinician: "http://x/clinic#k=1".into(), patient: "http://x/visit#k=2".into() };
-        Ready { url: "http://x".into(), http: vec![], metrics: vec![], media: vec![], demo: demo.then_some(links) }
+        let clinician = "http://x/clinic#k=1".to_owned();
+        let links =
+            Links { clinicians: vec![clinician.clone()], clinician, patient: "http://x/visit#k=2".into() };
+        Ready {
+            url: "http://x".into(),
+            http: vec![],
+            metrics: vec![],
+            media: vec![],
+            demo: demo.then_some(links),
+        }
     }
 
     fn said(ready: &Ready, with_qr: bool) -> String {
@@ -80,7 +95,10 @@ mod tests {
     #[test]
     fn a_person_is_told_both_links_and_a_phone_gets_a_code_and_the_warnings_meaning() {
         let text = said(&ready(true), false);
-        assert!(text.contains("Clinician   http://x/clinic#k=1\n") && text.contains("Patient     http://x/visit#k=2\n"));
+        assert!(
+            text.contains("Clinician   http://x/clinic#k=1\n")
+                && text.contains("Patient     http://x/visit#k=2\n")
+        );
         assert!(!text.contains('█'));
         let text = said(&ready(true), true);
         assert!(text.contains("not private") && text.contains("iPhone"), "{text}");

@@ -48,6 +48,10 @@ pub(crate) struct Serve {
     /// Opens a demonstration clinic and prints two links: one for the clinician, one for a patient.
     #[arg(long)]
     pub(crate) demo: bool,
+    /// How many waiting rooms the demonstration clinic has: for load tests, which read their links from the
+    /// ready file.
+    #[arg(long, value_name = "N", hide = true, default_value_t = 1, requires = "demo", value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::limits::MAX_DEMO_ROOMS)))]
+    pub(crate) demo_rooms: u32,
     /// Lets phones on this network join: makes a certificate, listens on every address, shows a QR code.
     #[arg(long)]
     pub(crate) lan: bool,
@@ -107,7 +111,9 @@ mod tests {
         assert_eq!(lifetime("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(lifetime("1h"), Ok(Duration::from_secs(3_600)));
         assert_eq!(lifetime("30d"), Ok(crate::limits::MAX_TOKEN_TTL));
-        for bad in ["", "h", "1", "1y", "-1h", "1é", "0s", "31d", "99999999999999999999d", "18446744073709551615d"] {
+        for bad in
+            ["", "h", "1", "1y", "-1h", "1é", "0s", "31d", "99999999999999999999d", "18446744073709551615d"]
+        {
             assert!(lifetime(bad).is_err(), "{bad}");
         }
     }

@@ -130,13 +130,32 @@ mod tests {
     }
 
     #[test]
+    fn the_example_is_the_default_and_explains_every_key() {
+        let example = include_str!("../../config/example.toml");
+        assert_eq!(read(example, &[]).unwrap(), Config::default());
+        let mut every = serde_json::to_value(Config::default()).unwrap();
+        let mut keys: Vec<String> = Vec::new();
+        for (section, value) in every.as_object_mut().unwrap() {
+            match value.as_object() {
+                Some(fields) => keys.extend(fields.keys().cloned()),
+                None => keys.push(section.clone()),
+            }
+        }
+        for key in keys {
+            let stands = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
+            assert!(example.lines().any(stands), "config/example.toml does not explain {key}");
+        }
+    }
+
+    #[test]
     fn nothing_given_is_the_default() {
         assert_eq!(read("", &[]).unwrap(), Config::default());
     }
 
     #[test]
     fn the_environment_outweighs_the_file_and_flags_outweigh_both() {
-        let environment = [("TELEHEALTH__SFU__UDP_PORT", "40001"), ("TELEHEALTH__SFU__ADVERTISE", "192.0.2.1,2001:db8::1")];
+        let environment =
+            [("TELEHEALTH__SFU__UDP_PORT", "40001"), ("TELEHEALTH__SFU__ADVERTISE", "192.0.2.1,2001:db8::1")];
         let config = read("[sfu]\nudp_port = 40000\nshards = 2\n", &environment).unwrap();
         assert_eq!((config.sfu.udp_port, config.sfu.shards), (40_001, 2));
         assert!(matches!(config.sfu.advertise, sfu::Advertise::These(these) if these.len() == 2));

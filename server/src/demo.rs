@@ -15,19 +15,15 @@ const INVITATION: u128 = 0x0190_0000_0000_7000_8000_0001_0000_0000;
 /// Demonstrations on one data directory. Who has ended this many starts with an empty one.
 const MAX_VISITS: u128 = 100_000;
 
-/// Opens the clinic and makes sure that it has a visit to go to.
+/// Opens the clinic's waiting rooms and makes sure that the first has a visit to go to.
 ///
 /// # Errors
 /// Signaling does not answer.
-pub(crate) async fn open(signaling: &Handle) -> Result<Links, Failure> {
-    let room = NewWaitingRoom {
-        tenant: TENANT,
-        id: ROOM,
-        clinic: ClinicView { name: "Riverside Family Clinic".into(), phone: "555-0100".into() },
-        practitioner: "Dr Lee".into(),
-        clinician: CLINICIAN,
-    };
-    let clinician = signaling.open_waiting_room(room).await?.link;
+pub(crate) async fn open(signaling: &Handle, rooms: u32) -> Result<Links, Failure> {
+    let mut clinicians = Vec::new();
+    for n in 0..rooms {
+        clinicians.push(signaling.open_waiting_room(waiting_room(n)).await?.link);
+    }
     for n in 0..MAX_VISITS {
         let invitation = NewInvitation {
             waiting_room: ROOM,
@@ -37,10 +33,23 @@ pub(crate) async fn open(signaling: &Handle) -> Result<Links, Failure> {
         };
         let invited = signaling.invite(invitation).await?;
         if !invited.over {
-            return Ok(Links { clinician, patient: invited.link });
+            let clinician = clinicians.first().cloned().unwrap_or_default();
+            return Ok(Links { clinician, patient: invited.link, clinicians });
         }
     }
     Err(Failure::Broken("--demo: this data directory has seen too many demonstrations; use another".into()))
+}
+
+/// The n-th waiting room of the clinic, counted from 0; the same one after a restart.
+fn waiting_room(n: u32) -> NewWaitingRoom {
+    let nth = |first: Uuid| Uuid::from_u128(first.as_u128() + (u128::from(n) << 16));
+    NewWaitingRoom {
+        tenant: TENANT,
+        id: WaitingRoomId(nth(ROOM.0)),
+        clinic: ClinicView { name: "Riverside Family Clinic".into(), phone: "555-0100".into() },
+        practitioner: "Dr Lee".into(),
+        clinician: ParticipantId(nth(CLINICIAN.0)),
+    }
 }
 
 impl From<HandleError> for Failure {

@@ -73,7 +73,9 @@ fn data_directory(dir: &Path, running: bool) -> Vec<Finding> {
             let mut findings = vec![if millis < 50.0 {
                 Good(format!("data directory {name}: writable, {millis:.1} ms for a durable write"))
             } else {
-                Warning(format!("data directory {name}: a durable write takes {millis:.0} ms; every command waits for one"))
+                Warning(format!(
+                    "data directory {name}: a durable write takes {millis:.0} ms; every command waits for one"
+                ))
             }];
             findings.extend(free_space(beside));
             findings
@@ -137,7 +139,9 @@ fn listeners(config: &Config, running: bool) -> Vec<Finding> {
     for (key, addresses) in [("http.listen", http), ("metrics.listen", metrics)] {
         match addresses {
             Err(said) => findings.push(Bad(said)),
-            Ok(addresses) => findings.extend(addresses.iter().map(|address| tcp_port(key, *address, running))),
+            Ok(addresses) => {
+                findings.extend(addresses.iter().map(|address| tcp_port(key, *address, running)))
+            }
         }
     }
     findings
@@ -162,7 +166,13 @@ fn media_ports(sfu: &sfu::Config, running: bool) -> Vec<Finding> {
         .collect()
 }
 
-fn judge(key: &str, transport: &str, address: SocketAddr, error: Option<io::Error>, running: bool) -> Finding {
+fn judge(
+    key: &str,
+    transport: &str,
+    address: SocketAddr,
+    error: Option<io::Error>,
+    running: bool,
+) -> Finding {
     match error {
         None => Good(format!("{key}: {transport} {address} is free")),
         Some(error) if error.kind() == io::ErrorKind::AddrInUse && running => {
@@ -204,11 +214,20 @@ fn is_public(ip: IpAddr) -> bool {
         IpAddr::V4(v4) => {
             let [a, b, ..] = v4.octets();
             let shared = a == 100 && (64..128).contains(&b);
-            !(v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_documentation() || v4.is_unspecified() || shared)
+            !(v4.is_private()
+                || v4.is_loopback()
+                || v4.is_link_local()
+                || v4.is_documentation()
+                || v4.is_unspecified()
+                || shared)
         }
         IpAddr::V6(v6) => {
             let documentation = v6.segments()[..2] == [0x2001, 0xdb8];
-            !(v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local() || documentation)
+            !(v6.is_loopback()
+                || v6.is_unspecified()
+                || v6.is_unique_local()
+                || v6.is_unicast_link_local()
+                || documentation)
         }
     }
 }
@@ -228,7 +247,9 @@ fn kernel() -> Vec<Finding> {
         }
     }
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok());
+    let files = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok());
     if let Some(files) = files.filter(|files: &u64| *files < 8_192) {
         findings.push(Warning(format!("open files: at most {files}; each connection is one (ulimit -n)")));
     }
@@ -259,7 +280,9 @@ mod tests {
     fn a_port_in_use_is_bad_unless_our_own_server_uses_it() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
-        assert!(matches!(tcp_port("http.listen", address, false), Bad(text) if text.contains("in use by another program")));
+        assert!(
+            matches!(tcp_port("http.listen", address, false), Bad(text) if text.contains("in use by another program"))
+        );
         assert!(matches!(tcp_port("http.listen", address, true), Good(_)));
         drop(taken);
         assert!(matches!(tcp_port("http.listen", address, false), Good(_)));

@@ -108,7 +108,10 @@ impl Server {
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
             .max_buf_size(MAX_HEAD_BYTES)
-            .serve_connection(TokioIo::new(stream), service_fn(|request| answer(self.router.clone(), request, peer)))
+            .serve_connection(
+                TokioIo::new(stream),
+                service_fn(|request| answer(self.router.clone(), request, peer)),
+            )
             .with_upgrades();
         let mut connection = pin!(connection);
         // Whatever ends a connection is its peer's business.

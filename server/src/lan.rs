@@ -27,14 +27,19 @@ const RENEW_DAYS: i64 = 30;
 
 /// The certificate for these addresses: the one made before, if it still fits, so that a phone that has
 /// accepted it is not asked again.
-pub(crate) fn certificate(dir: &Path, addresses: &[IpAddr], clock: &dyn Clock) -> Result<TlsAcceptor, TlsError> {
+pub(crate) fn certificate(
+    dir: &Path,
+    addresses: &[IpAddr],
+    clock: &dyn Clock,
+) -> Result<TlsAcceptor, TlsError> {
     let (certificate, key, about) = (dir.join("lan.pem"), dir.join("lan.key"), dir.join("lan.txt"));
     let today = clock.now().as_millis().div_euclid(86_400_000);
     let mut names = vec!["localhost".to_owned()];
     names.extend(addresses.iter().map(ToString::to_string));
     let fits = fs::read_to_string(&about).is_ok_and(|text| still_fits(&text, today, &names));
     if !(fits && certificate.exists() && key.exists()) {
-        let failed = |why: String| TlsError(format!("--lan: cannot make a certificate in {}: {why}", dir.display()));
+        let failed =
+            |why: String| TlsError(format!("--lan: cannot make a certificate in {}: {why}", dir.display()));
         let made = make(&names, today).map_err(|e| failed(e.to_string()))?;
         let write = || {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
@@ -49,7 +54,8 @@ pub(crate) fn certificate(dir: &Path, addresses: &[IpAddr], clock: &dyn Clock) -
 
 fn still_fits(about: &str, today: i64, names: &[String]) -> bool {
     let mut lines = about.lines();
-    let lasts = lines.next().and_then(|day| day.parse::<i64>().ok()).is_some_and(|day| day - today > RENEW_DAYS);
+    let lasts =
+        lines.next().and_then(|day| day.parse::<i64>().ok()).is_some_and(|day| day - today > RENEW_DAYS);
     let known: Vec<_> = lines.collect();
     lasts && names.iter().all(|name| known.contains(&name.as_str()))
 }

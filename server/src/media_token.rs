@@ -73,7 +73,11 @@ mod tests {
         let (keys, clock) = (Arc::new(Keys::ephemeral()), Arc::new(ManualClock::default()));
         let verifier = Verifier { keys: keys.clone(), clock: clock.clone() };
         let feed = Some(ParticipantId(Uuid::from_u128(4)));
-        for direction in [TokenDirection::Publish, TokenDirection::Subscribe { feed }, TokenDirection::Subscribe { feed: None }] {
+        for direction in [
+            TokenDirection::Publish,
+            TokenDirection::Subscribe { feed },
+            TokenDirection::Subscribe { feed: None },
+        ] {
             let token = sign(&keys, claims(direction), Duration::from_secs(60), clock.now());
             assert_eq!(verifier.verify(&token), Ok(claims(direction)));
         }
@@ -81,11 +85,19 @@ mod tests {
         clock.advance(Duration::from_secs(60));
         assert_eq!(verifier.verify(&token), Err(BadToken));
         assert_eq!(verifier.verify("hello"), Err(BadToken));
-        assert_eq!(verifier.verify(&keys.sign("join", Duration::from_secs(60), clock.now(), &Body {
-            tenant: TenantId(Uuid::nil()),
-            room: RoomId(Uuid::nil()),
-            participant: ParticipantId(Uuid::nil()),
-            feed: None,
-        })), Err(BadToken));
+        assert_eq!(
+            verifier.verify(&keys.sign(
+                "join",
+                Duration::from_secs(60),
+                clock.now(),
+                &Body {
+                    tenant: TenantId(Uuid::nil()),
+                    room: RoomId(Uuid::nil()),
+                    participant: ParticipantId(Uuid::nil()),
+                    feed: None,
+                }
+            )),
+            Err(BadToken)
+        );
     }
 }

@@ -60,7 +60,12 @@ pub(crate) fn listen(config: &Config, with_tls: bool) -> Result<Vec<SocketAddr>,
 }
 
 /// The name that people's browsers use, without a slash at its end.
-pub(crate) fn public_url(config: &Config, bound: &[SocketAddr], with_tls: bool, lan: Option<&[IpAddr]>) -> String {
+pub(crate) fn public_url(
+    config: &Config,
+    bound: &[SocketAddr],
+    with_tls: bool,
+    lan: Option<&[IpAddr]>,
+) -> String {
     if let Some(url) = &config.http.public_url {
         return url.trim_end_matches('/').to_owned();
     }
@@ -75,7 +80,12 @@ pub(crate) fn public_url(config: &Config, bound: &[SocketAddr], with_tls: bool, 
 }
 
 /// Every origin a page of this server can have: those may open a WebSocket.
-pub(crate) fn origins(public_url: &str, bound: &[SocketAddr], with_tls: bool, lan: Option<&[IpAddr]>) -> Vec<String> {
+pub(crate) fn origins(
+    public_url: &str,
+    bound: &[SocketAddr],
+    with_tls: bool,
+    lan: Option<&[IpAddr]>,
+) -> Vec<String> {
     let scheme = if with_tls { "https" } else { "http" };
     let mut origins = vec![origin_of(public_url)];
     for address in bound {
@@ -144,7 +154,9 @@ mod tests {
     fn the_url_is_what_a_browser_on_this_machine_or_the_phone_can_use() {
         let bound = |text: &str| vec![text.parse::<SocketAddr>().unwrap()];
         let phone: Vec<IpAddr> = vec!["192.0.2.7".parse().unwrap()];
-        let url = |listen: &str, tls, lan: Option<&[IpAddr]>| public_url(&config("localhost:1"), &bound(listen), tls, lan);
+        let url = |listen: &str, tls, lan: Option<&[IpAddr]>| {
+            public_url(&config("localhost:1"), &bound(listen), tls, lan)
+        };
         assert_eq!(url("127.0.0.1:8080", false, None), "http://localhost:8080");
         assert_eq!(url("[::]:8443", true, Some(&phone)), "https://192.0.2.7:8443");
         assert_eq!(url("[2001:db8::1]:443", true, None), "https://[2001:db8::1]:443");
@@ -161,7 +173,8 @@ mod tests {
             ["http://127.0.0.1:8080", "http://[::1]:8080", "http://localhost:8080"]
         );
         let any = ["[::]:443".parse().unwrap()];
-        let origins = origins("https://Visits.example.org/x", &any, true, Some(&["192.0.2.7".parse().unwrap()]));
+        let origins =
+            origins("https://Visits.example.org/x", &any, true, Some(&["192.0.2.7".parse().unwrap()]));
         for expected in ["https://visits.example.org", "https://192.0.2.7", "https://localhost"] {
             assert!(origins.iter().any(|origin| origin == expected), "{origins:?}");
         }

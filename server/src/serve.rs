@@ -87,7 +87,7 @@ impl Server {
         first.spawn(serve_http(http, plan.tls, router, shutdown.clone()));
 
         if args.demo {
-            ready.demo = Some(demo::open(&signaling_handle).await?);
+            ready.demo = Some(demo::open(&signaling_handle, args.demo_rooms).await?);
         }
         accepting.store(true, Ordering::Relaxed);
         ready.tell(&mut std::io::stdout().lock(), args.lan).map_err(crate::broken_output)?;

@@ -27,7 +27,8 @@ pub(crate) fn from_config(http: &Http) -> Result<Option<TlsAcceptor>, TlsError> 
 
 /// From two PEM files.
 pub(crate) fn from_files(certificate: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
-    let failed = |what: &str, path: &Path, why: String| TlsError(format!("{what}: {}: {why}", path.display()));
+    let failed =
+        |what: &str, path: &Path, why: String| TlsError(format!("{what}: {}: {why}", path.display()));
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|e| failed("http.tls_certificate", certificate, e.to_string()))?;
@@ -39,7 +40,10 @@ pub(crate) fn from_files(certificate: &Path, key: &Path) -> Result<TlsAcceptor, 
     acceptor(chain, private).map_err(|e| failed("http.tls_key", key, e.to_string()))
 }
 
-fn acceptor(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<TlsAcceptor, rustls::Error> {
+fn acceptor(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<TlsAcceptor, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&TLS13])?
         .with_no_client_auth()

@@ -55,8 +55,7 @@ pub(crate) fn write(
                 url: format!("{url}/whep/{room}/{feed}"),
                 token: sign(TokenDirection::Subscribe { feed: Some(feed) }),
             });
-            let line =
-                Line { room, participant: *participant, publish, subscribe: subscribe.collect() };
+            let line = Line { room, participant: *participant, publish, subscribe: subscribe.collect() };
             serde_json::to_writer(&mut *out, &line)?;
             writeln!(out)?;
         }

@@ -8,7 +8,10 @@
 //! | `VerifyToken` | the keys of this process |
 //! | `Clock` | the machine's |
 
-use crate::{failure::Failure, health::Check, http::HttpMetrics, limits::MEDIA_REQUEST_TIMEOUT, media_token, plan::Plan};
+use crate::{
+    failure::Failure, health::Check, http::HttpMetrics, limits::MEDIA_REQUEST_TIMEOUT, media_token,
+    plan::Plan,
+};
 use axum::{Router, http::StatusCode, middleware, response::IntoResponse as _};
 use model::TenantId;
 use platform::{
@@ -88,7 +91,9 @@ pub(crate) async fn build(plan: &Plan, url: &str, origins: Vec<String>) -> Resul
         .merge(signaling_handle.router())
         .merge(media_http)
         .fallback_service(portal_api::not_found())
-        .layer(CatchPanicLayer::custom(|_| Problem::new(problem::INTERNAL).because("a handler panicked").into_response()))
+        .layer(CatchPanicLayer::custom(|_| {
+            Problem::new(problem::INTERNAL).because("a handler panicked").into_response()
+        }))
         .layer(middleware::from_fn_with_state(HttpMetrics::new(&registry)?, HttpMetrics::count));
     Ok(Process { registry, store, media, media_handle, signaling, signaling_handle, router })
 }

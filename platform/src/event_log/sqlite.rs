@@ -157,6 +157,8 @@ impl SqliteStore {
 impl Drop for SqliteStore {
     fn drop(&mut self) {
         self.queue = None;
+        // The writer closes last, so that SQLite brings the log into the database.
+        self.readers.idle.lock().clear();
         if let Some(writer) = self.writer.take() {
             // A panic in there has been printed; there is nobody left to answer.
             let _ = writer.join();

@@ -2,11 +2,10 @@
 
 use crate::clock::{Clock as _, SystemClock};
 use prometheus::{
-    Gauge, Opts, Registry,
+    Counter, Gauge, Opts, Registry,
     core::{Collector, Desc},
     proto::MetricFamily,
 };
-
 use std::fs;
 
 /// Clock ticks a second in `/proc/self/stat`: `USER_HZ`, 100 on every Linux that we run on.
@@ -23,6 +22,10 @@ pub fn register_process_metrics(registry: &Registry) -> Result<(), prometheus::E
     for (name, help, read) in FIGURES {
         registry.register(Box::new(Figure { gauge: Gauge::with_opts(Opts::new(*name, *help))?, read: *read }))?;
     }
+    registry.register(Box::new(CpuTime(Counter::with_opts(Opts::new(
+        "process_cpu_seconds_total",
+        "CPU time, user and system",
+    ))?)))?;
     Ok(())
 }
 
@@ -33,7 +36,6 @@ const FIGURES: &[(&str, &str, Read)] = &[
     ("process_resident_memory_peak_bytes", "Most memory ever in use", || Some(status("VmHWM:")? * 1_024.0)),
     ("process_threads", "Threads", || status("Threads:")),
     ("process_open_fds", "Open files and sockets", || Some(fs::read_dir("/proc/self/fd").ok()?.count() as f64)),
-    ("process_cpu_seconds_total", "CPU time, user and system", cpu_seconds),
 ];
 
 struct Figure {
@@ -51,6 +53,21 @@ impl Collector for Figure {
             self.gauge.set(value);
         }
         self.gauge.collect()
+    }
+}
+
+struct CpuTime(Counter);
+
+impl Collector for CpuTime {
+    fn desc(&self) -> Vec<&Desc> {
+        self.0.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        if let Some(now) = cpu_seconds() {
+            self.0.inc_by((now - self.0.get()).max(0.0));
+        }
+        self.0.collect()
     }
 }
 

@@ -44,13 +44,16 @@ async fn bind_once(key: &str, addresses: &[SocketAddr]) -> Result<Vec<TcpListene
     for address in addresses {
         let mut address = *address;
         if let Some(first) = listeners.first() {
-            address.set_port(first.local_addr().map_err(|e| ListenError(bind_error(key, address, &e)))?.port());
+            address
+                .set_port(first.local_addr().map_err(|e| ListenError(bind_error(key, address, &e)))?.port());
         }
         match TcpListener::bind(address).await {
             Ok(listener) => listeners.push(listener),
             Err(error) if !listeners.is_empty() && error.kind() != std::io::ErrorKind::AddrInUse => {}
             // `[::]` takes IPv4 too; without IPv6 there is `0.0.0.0`.
-            Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && error.kind() != std::io::ErrorKind::AddrInUse => {
+            Err(error)
+                if address.ip() == Ipv6Addr::UNSPECIFIED && error.kind() != std::io::ErrorKind::AddrInUse =>
+            {
                 let v4 = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port());
                 let listener = TcpListener::bind(v4).await;
                 listeners.push(listener.map_err(|e| ListenError(bind_error(key, v4, &e)))?);
@@ -67,7 +70,9 @@ mod tests {
 
     #[test]
     fn localhost_is_both_loopback_addresses_and_names_are_refused() {
-        let ips = |value| parse("http.listen", value).map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let ips = |value| {
+            parse("http.listen", value).map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
         assert_eq!(ips("localhost:8080").unwrap(), ["127.0.0.1:8080", "[::1]:8080"]);
         assert_eq!(ips("192.0.2.1:443").unwrap(), ["192.0.2.1:443"]);
         assert_eq!(ips("[::]:0").unwrap(), ["[::]:0"]);

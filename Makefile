@@ -1,0 +1,73 @@
+# Thin names for the real commands.
+
+.PHONY: run test check fmt generate web packages test-rust test-web test-browsers
+
+PROFILE ?= dev
+# Debian packages that the browser tests need, and a program of each.
+BROWSER_PROGRAMS := chromium firefox-esr Xvfb ip nft unshare
+BROWSER_PACKAGES := chromium firefox-esr xvfb iproute2 nftables util-linux fonts-liberation
+
+CARGO_TEST := $(if $(shell command -v cargo-nextest),nextest run,test)
+
+WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' -not -path 'web/e2e/*' \
+	-not -name '*.test.ts' -not -name '*.test.tsx')
+
+# Builds everything and starts it with a demonstration clinic. `make run LAN=1` lets a phone on the same
+# network join. ARGS adds flags: `make run ARGS="--listen localhost:8088"`.
+run: web
+	cargo run --quiet --profile $(PROFILE) --package server --bin telehealth -- serve --demo $(if $(LAN),--lan) $(ARGS)
+
+# Everything that proves it, real browsers included.
+test: packages test-rust test-web test-browsers
+
+# Formatting, lints and the fast tests.
+check: web/node_modules/.installed
+	cargo fmt --all -- --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo $(CARGO_TEST) --workspace --lib --bins --locked
+	cd web && npm run --silent typecheck && npm run --silent lint && npm run --silent test
+	$(if $(shell command -v cargo-deny),cargo deny --offline check bans licenses sources)
+
+fmt:
+	cargo fmt --all
+
+# The TypeScript and the JSON Schema of the wire messages, from the Rust types.
+generate:
+	UPDATE_TS=1 cargo test --quiet --package signaling-protocol
+
+test-rust: web
+	cargo $(CARGO_TEST) --workspace --locked
+
+test-web: web/node_modules/.installed
+	cd web && npm run --silent typecheck && npm run --silent lint && npm run --silent test
+
+test-browsers: web packages
+	cargo build --quiet --package server --locked
+	web/e2e/run.sh
+
+# The pages, hashed and precompressed.
+web: web/dist/index.html
+
+web/dist/index.html: web/node_modules/.installed $(WEB_SOURCES)
+	cd web && npm run --silent build
+	@touch $@
+
+web/node_modules/.installed: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# Installs what the browser tests lack, where that is allowed; otherwise says the one command.
+packages:
+	@for program in $(BROWSER_PROGRAMS); do \
+		command -v $$program >/dev/null || PATH="$$PATH:/usr/sbin:/sbin" command -v $$program >/dev/null || lacks="$$lacks $$program"; \
+	done; \
+	if [ -z "$$lacks" ]; then exit 0; fi; \
+	install="apt-get install --yes --no-install-recommends $(BROWSER_PACKAGES)"; \
+	echo "The browser tests need:$$lacks"; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$install -qq; \
+	elif command -v apt-get >/dev/null && sudo -n true 2>/dev/null; then \
+		sudo apt-get update -qq && sudo DEBIAN_FRONTEND=noninteractive $$install -qq; \
+	else \
+		echo "Run this once, then again what you ran:  sudo $$install"; exit 1; \
+	fi
