@@ -4,6 +4,8 @@
  * one browser. The page's own constraints still decide whether a camera is wanted.
  */
 export function identity(person) {
+  // The first, empty document of a window is no secure context and has no devices.
+  if (!("MediaDevices" in window)) return;
   const [r, g, b] = person.colour;
 
   function camera() {

@@ -14,7 +14,7 @@ export async function call(server, { clinicianIn = cast.clinicianInChromium, pat
 }
 
 export async function openedDesk(server, clinicianIn = cast.clinicianInChromium) {
-  const desk = await (await clinicianIn()).open(server.links.clinician, { as: PEOPLE.clinician, own: true });
+  const desk = await (await clinicianIn()).open(server.links.clinic, { as: PEOPLE.clinician, own: true });
   await openDesk(desk);
   return desk;
 }

@@ -50,7 +50,7 @@ class Server {
     );
     let ended = null;
     this.process.ended.then((how) => (ended = how));
-    const { demo } = await until(
+    this.links = await until(
       `${this.name} to be ready`,
       () => {
         if (ended) throw new Error(`it ended: ${JSON.stringify(ended)}, see out/${this.name}.log`);
@@ -58,7 +58,6 @@ class Server {
       },
       { every: 10 },
     );
-    this.links = demo;
   }
 
   kill() {

@@ -30,50 +30,51 @@ const negotiate = async (offer, send) => {
 };
 const accept = (answer) => window.pc.setRemoteDescription(answer);
 
-describe("detectors", () => {
-  let web, url, clinician, patient;
-  before(async () => {
-    web = createServer((_, reply) => reply.setHeader("content-type", "text/html").end(BARE)).listen(0, "127.0.0.1");
-    await new Promise((ready) => web.once("listening", ready));
-    url = `http://localhost:${web.address().port}/`;
-    [clinician, patient] = await Promise.all([cast.clinicianInChromium(), cast.firefox()]);
-  });
-  after(() => web?.close());
+export default () =>
+  describe("detectors", () => {
+    let web, url, clinician, patient;
+    before(async () => {
+      web = createServer((_, reply) => reply.setHeader("content-type", "text/html").end(BARE)).listen(0, "127.0.0.1");
+      await new Promise((ready) => web.once("listening", ready));
+      url = `http://localhost:${web.address().port}/`;
+      [clinician, patient] = await Promise.all([cast.clinicianInChromium(), cast.firefox()]);
+    });
+    after(() => web?.close());
 
-  test("recognise picture and sound between Chromium and Firefox, both ways", async () => {
-    const [a, b] = await Promise.all([clinician.open(url), patient.open(url)]);
-    const offer = await a.evaluate(negotiate, null, true);
-    await a.evaluate(accept, await b.evaluate(negotiate, offer, true));
-    await Promise.all([
-      seesColour(a, REMOTE, PEOPLE.patient.colour),
-      seesColour(b, REMOTE, PEOPLE.clinician.colour),
-      hears(a, PEOPLE.patient),
-      hears(b, PEOPLE.clinician),
-    ]);
-    await Promise.all([seesMotion(a, REMOTE), seesMotion(b, REMOTE)]);
-    // The same pixels and sound judged as somebody else's.
-    const [seen] = await coloursOf(a, REMOTE);
-    for (const other of Object.values(PEOPLE)) assert.equal(isColour(seen, other.colour), other === PEOPLE.patient);
-    assert.equal(isColour(seen, SCREENS.chromium), false);
-    await assert.rejects(hears(a, PEOPLE.clinician, { within: 1_500 }), /heard patient/);
-    const [{ pair }] = await stats(a);
-    assert.equal(pair.local.protocol, "udp");
-    await Promise.all([a.close(), b.close()]);
-  });
+    test("recognise picture and sound between Chromium and Firefox, both ways", async () => {
+      const [a, b] = await Promise.all([clinician.open(url), patient.open(url)]);
+      const offer = await a.evaluate(negotiate, null, true);
+      await a.evaluate(accept, await b.evaluate(negotiate, offer, true));
+      await Promise.all([
+        seesColour(a, REMOTE, PEOPLE.patient.colour),
+        seesColour(b, REMOTE, PEOPLE.clinician.colour),
+        hears(a, PEOPLE.patient),
+        hears(b, PEOPLE.clinician),
+      ]);
+      await Promise.all([seesMotion(a, REMOTE), seesMotion(b, REMOTE)]);
+      // The same pixels and sound judged as somebody else's.
+      const [seen] = await coloursOf(a, REMOTE);
+      for (const other of Object.values(PEOPLE)) assert.equal(isColour(seen, other.colour), other === PEOPLE.patient);
+      assert.equal(isColour(seen, SCREENS.chromium), false);
+      await assert.rejects(hears(a, PEOPLE.clinician, { within: 1_500 }), /heard patient/);
+      const [{ pair }] = await stats(a);
+      assert.equal(pair.local.protocol, "udp");
+      await Promise.all([a.close(), b.close()]);
+    });
 
-  test("take silence for silence", async () => {
-    const [a, b] = await Promise.all([clinician.open(url), patient.open(url)]);
-    const offer = await a.evaluate(negotiate, null, false);
-    await a.evaluate(accept, await b.evaluate(negotiate, offer, false));
-    await Promise.all([hearsAndSeesNothing(a), hearsAndSeesNothing(b)]);
-    await assert.rejects(hears(a, PEOPLE.patient, { within: 500 }), /waited/);
-    await Promise.all([a.close(), b.close()]);
-  });
+    test("take silence for silence", async () => {
+      const [a, b] = await Promise.all([clinician.open(url), patient.open(url)]);
+      const offer = await a.evaluate(negotiate, null, false);
+      await a.evaluate(accept, await b.evaluate(negotiate, offer, false));
+      await Promise.all([hearsAndSeesNothing(a), hearsAndSeesNothing(b)]);
+      await assert.rejects(hears(a, PEOPLE.patient, { within: 500 }), /waited/);
+      await Promise.all([a.close(), b.close()]);
+    });
 
-  test("refuse two voices at once and name one", () => {
-    const level = (tone, db) => ({ ...Object.fromEntries(Object.values(PEOPLE).map((p) => [p.tone, -120])), [tone]: db });
-    assert.equal(whoIsHeard(level(PEOPLE.third.tone, -30)).name, "third");
-    assert.equal(whoIsHeard(level(PEOPLE.third.tone, -60)), null);
-    assert.throws(() => whoIsHeard({ ...level(PEOPLE.third.tone, -30), [PEOPLE.patient.tone]: -45 }), /at once/);
+    test("refuse two voices at once and name one", () => {
+      const level = (tone, db) => ({ ...Object.fromEntries(Object.values(PEOPLE).map((p) => [p.tone, -120])), [tone]: db });
+      assert.equal(whoIsHeard(level(PEOPLE.third.tone, -30)).name, "third");
+      assert.equal(whoIsHeard(level(PEOPLE.third.tone, -60)), null);
+      assert.throws(() => whoIsHeard({ ...level(PEOPLE.third.tone, -30), [PEOPLE.patient.tone]: -45 }), /at once/);
+    });
   });
-});

@@ -10,75 +10,76 @@ import { coloursOf, hears, seesColour } from "../lib/perception.mjs";
 import { serve } from "../lib/server.mjs";
 import { until } from "../lib/until.mjs";
 
-describe("devices that refuse", () => {
-  let server, desk;
-  before(async () => {
-    server = await serve();
-    desk = await openedDesk(server);
-  });
-  after(async () => {
-    await desk?.close();
-    await server?.stop();
-  });
+export default () =>
+  describe("devices that refuse", () => {
+    let server, desk;
+    before(async () => {
+      server = await serve();
+      desk = await openedDesk(server);
+    });
+    after(async () => {
+      await desk?.close();
+      await server?.stop();
+    });
 
-  test("camera denied: the page says so, sound only goes on, and the clinician knows", async () => {
-    const browser = await chromium(PEOPLE.patient, { permissions: ["microphone"] });
-    const page = await browser.open(await invite(desk, "Denied Camera"));
-    await press(page, "open-devices");
-    await until("the fault to be named", () =>
-      page.$eval(id("problem"), (element) => element.dataset.code === "camera-blocked").catch(() => false),
-    );
-    await says(page, "Your browser is blocking the camera");
-    await says(page, "You can still talk and listen.");
-    await looks(page, "patient-camera-denied");
-    await press(page, "sound-only");
-    await says(page, "Sound only: your camera stays off.");
-    await press(page, "ready");
-    await shown(page, "place");
-    await says(desk, "Sound only");
-    await admit(desk, "Denied Camera");
-    await Promise.all([hears(desk, PEOPLE.patient), hears(page, PEOPLE.clinician), seesColour(page, REMOTE, PEOPLE.clinician.colour)]);
-    assert.deepEqual(await coloursOf(desk, REMOTE), []);
-    await says(desk, "has the camera off");
-    await looks(desk, "clinic-call-sound-only");
-    await endAndClose(page);
-    await browser.close();
+    test("camera denied: the page says so, sound only goes on, and the clinician knows", async () => {
+      const browser = await chromium(PEOPLE.patient, { permissions: ["microphone"] });
+      const page = await browser.open(await invite(desk, "Denied Camera"));
+      await press(page, "open-devices");
+      await until("the fault to be named", () =>
+        page.$eval(id("problem"), (element) => element.dataset.code === "camera-blocked").catch(() => false),
+      );
+      await says(page, "Your browser is blocking the camera");
+      await says(page, "You can still talk and listen.");
+      await looks(page, "patient-camera-denied");
+      await press(page, "sound-only");
+      await says(page, "Sound only: your camera stays off.");
+      await press(page, "ready");
+      await shown(page, "place");
+      await says(desk, "Sound only");
+      await admit(desk, "Denied Camera");
+      await Promise.all([hears(desk, PEOPLE.patient), hears(page, PEOPLE.clinician), seesColour(page, REMOTE, PEOPLE.clinician.colour)]);
+      assert.deepEqual(await coloursOf(desk, REMOTE), []);
+      await says(desk, "has the camera off");
+      await looks(desk, "clinic-call-sound-only");
+      await endAndClose(page);
+      await browser.close();
+    });
+
+    test("sound held back after a reload: Tap to hear, and one tap is enough", async () => {
+      const browser = await firefox(PEOPLE.patient, { autoplay: false });
+      const page = await browser.open(await invite(desk, "Tap Patient"));
+      await checkIn(page);
+      await admit(desk, "Tap Patient");
+      await together(desk, page);
+      // Asking the page counts as a gesture and would let the sound out, so the page tells by itself.
+      await page.evaluateOnNewDocument(tellWhenHeldBack, id("tap-to-hear"));
+      const heldBack = new Promise((resolve) => page.on("console", (message) => message.text() === "held back" && resolve()));
+      await page.reload();
+      await until("the sound to be held back", () => Promise.race([heldBack.then(() => true), null]));
+      await looks(page, "patient-tap-to-hear");
+      await assert.rejects(hears(page, PEOPLE.clinician, { within: 1_500 }), /waited/, "nothing is let out before the tap");
+      await press(page, "tap-to-hear");
+      await gone(page, "tap-to-hear");
+      await reopen(page);
+      await together(desk, page);
+      await endAndClose(page);
+      await browser.close();
+    });
+
+    function tellWhenHeldBack(selector) {
+      const watch = setInterval(() => {
+        if (!document.querySelector(selector)) return;
+        clearInterval(watch);
+        console.info("held back");
+      }, 50);
+    }
+
+    async function endAndClose(page) {
+      await press(desk, "end");
+      await press(desk, "confirm-end");
+      await shown(desk, "closed");
+      await shown(page, "closed");
+      await press(desk, "back");
+    }
   });
-
-  test("sound held back after a reload: Tap to hear, and one tap is enough", async () => {
-    const browser = await firefox(PEOPLE.patient, { autoplay: false });
-    const page = await browser.open(await invite(desk, "Tap Patient"));
-    await checkIn(page);
-    await admit(desk, "Tap Patient");
-    await together(desk, page);
-    // Asking the page counts as a gesture and would let the sound out, so the page tells by itself.
-    await page.evaluateOnNewDocument(tellWhenHeldBack, id("tap-to-hear"));
-    const heldBack = new Promise((resolve) => page.on("console", (message) => message.text() === "held back" && resolve()));
-    await page.reload();
-    await until("the sound to be held back", () => Promise.race([heldBack.then(() => true), null]));
-    await looks(page, "patient-tap-to-hear");
-    await assert.rejects(hears(page, PEOPLE.clinician, { within: 1_500 }), /waited/, "nothing is let out before the tap");
-    await press(page, "tap-to-hear");
-    await gone(page, "tap-to-hear");
-    await reopen(page);
-    await together(desk, page);
-    await endAndClose(page);
-    await browser.close();
-  });
-
-  function tellWhenHeldBack(selector) {
-    const watch = setInterval(() => {
-      if (!document.querySelector(selector)) return;
-      clearInterval(watch);
-      console.info("held back");
-    }, 50);
-  }
-
-  async function endAndClose(page) {
-    await press(desk, "end");
-    await press(desk, "confirm-end");
-    await shown(desk, "closed");
-    await shown(page, "closed");
-    await press(desk, "back");
-  }
-});

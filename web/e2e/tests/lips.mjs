@@ -17,40 +17,41 @@ const DELAY_MS = 300;
 /** Growth of the audio buffer that proves it: the receiver splits the rest between both. */
 const GROWTH_MS = 150;
 
-describe("lips and voice", () => {
-  let server, desk, patient, close, control;
-  before(async () => {
-    server = await serve();
-    ({ desk, patient, close } = await call(server, { patientIn: cast.patientInChromium }));
-  });
-  after(async () => {
-    await close?.();
-    await server?.stop();
-  });
+export default () =>
+  describe("lips and voice", () => {
+    let server, desk, patient, close, control;
+    before(async () => {
+      server = await serve();
+      ({ desk, patient, close } = await call(server, { patientIn: cast.patientInChromium }));
+    });
+    after(async () => {
+      await close?.();
+      await server?.stop();
+    });
 
-  test("with video on time, audio plays at once", async () => {
-    const settled = await until("a second of audio", () => audioDelay(patient));
-    control = settled;
-    figure("lips_control_audio_delay_ms", control);
-    assert.ok(control < 150, `${control} ms`);
-  });
+    test("with video on time, audio plays at once", async () => {
+      const settled = await until("a second of audio", () => audioDelay(patient));
+      control = settled;
+      figure("lips_control_audio_delay_ms", control);
+      assert.ok(control < 150, `${control} ms`);
+    });
 
-  test(`with video ${DELAY_MS} ms late, audio is held back to match`, async () => {
-    await desk.evaluateOnNewDocument(lateVideo, DELAY_MS);
-    await desk.reload();
-    await reopen(desk);
-    await together(desk, patient);
-    let delay;
-    await until(
-      "the audio buffer to grow",
-      async () => {
-        delay = await audioDelay(patient);
-        return delay > control + GROWTH_MS;
-      },
-      { within: 45_000 },
-    ).finally(() => figure("lips_late_video_audio_delay_ms", delay));
+    test(`with video ${DELAY_MS} ms late, audio is held back to match`, async () => {
+      await desk.evaluateOnNewDocument(lateVideo, DELAY_MS);
+      await desk.reload();
+      await reopen(desk);
+      await together(desk, patient);
+      let delay;
+      await until(
+        "the audio buffer to grow",
+        async () => {
+          delay = await audioDelay(patient);
+          return delay > control + GROWTH_MS;
+        },
+        { within: 45_000 },
+      ).finally(() => figure("lips_late_video_audio_delay_ms", delay));
+    });
   });
-});
 
 /** Mean time that audio spent in the receiver's buffer over the last second, milliseconds. */
 async function audioDelay(page) {

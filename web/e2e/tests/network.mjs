@@ -10,32 +10,33 @@ import { stats } from "../lib/perception.mjs";
 import { serve } from "../lib/server.mjs";
 import { until } from "../lib/until.mjs";
 
-describe("UDP is blocked", () => {
-  let server, lift;
-  before(async () => {
-    server = await serve();
-    lift = blockUdp();
-  });
-  after(async () => {
-    lift?.();
-    await server?.stop();
-  });
-
-  for (const [title, clinicianIn, patientIn] of [
-    ["Chromium leads", cast.clinicianInChromium, cast.firefox],
-    ["Firefox leads", cast.firefox, cast.patientInChromium],
-  ]) {
-    test(`both see and hear each other over TCP, ${title}`, async () => {
-      const { desk, patient, close } = await call(server, { clinicianIn, patientIn, name: `By TCP, ${title}` });
-      for (const page of [desk, patient]) {
-        const pair = await until(`${page.who} to name the path in use`, async () => (await stats(page)).at(-1)?.pair);
-        assert.equal(pair.local.protocol, "tcp", page.who);
-        assert.equal(pair.remote.protocol, "tcp", page.who);
-        assert.ok((await stats(page)).at(-1).inbound.some((s) => s.kind === "video" && s.bytesReceived > 10_000));
-      }
-      await says(patient, "Connected by a slower route");
-      if (patient.kind === "firefox") await looks(patient, "patient-call-tcp");
-      await close();
+export default () =>
+  describe("UDP is blocked", () => {
+    let server, lift;
+    before(async () => {
+      server = await serve();
+      lift = blockUdp();
     });
-  }
-});
+    after(async () => {
+      lift?.();
+      await server?.stop();
+    });
+
+    for (const [title, clinicianIn, patientIn] of [
+      ["Chromium leads", cast.clinicianInChromium, cast.firefox],
+      ["Firefox leads", cast.firefox, cast.patientInChromium],
+    ]) {
+      test(`both see and hear each other over TCP, ${title}`, async () => {
+        const { desk, patient, close } = await call(server, { clinicianIn, patientIn, name: `By TCP, ${title}` });
+        for (const page of [desk, patient]) {
+          const pair = await until(`${page.who} to name the path in use`, async () => (await stats(page)).at(-1)?.pair);
+          assert.equal(pair.local.protocol, "tcp", page.who);
+          assert.equal(pair.remote.protocol, "tcp", page.who);
+          assert.ok((await stats(page)).at(-1).inbound.some((s) => s.kind === "video" && s.bytesReceived > 10_000));
+        }
+        await says(patient, "Connected by a slower route");
+        if (patient.kind === "firefox") await looks(patient, "patient-call-tcp");
+        await close();
+      });
+    }
+  });
