@@ -4,7 +4,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { createSession } from "../call";
 import { startWords } from "../i18n";
-import { clinicPacks } from "../i18n/packs";
+import { clinicPacks } from "../i18n/packs/clinic";
 import { reloadOnLostChunk } from "../ui/chunks";
 import { SessionProvider } from "../ui/session";
 import { ClinicApp } from "./ClinicApp";

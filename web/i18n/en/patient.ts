@@ -15,7 +15,6 @@ export const patient = {
   "check-in.test-title-sound": "How you sound",
   "check-in.ready": "I’m ready",
   "check-in.ready-anyway": "Go on without them",
-  "check-in.with-sound": "Continue with sound only",
   "check-in.checking-in": "Checking you in…",
   "check-in.change": "Change camera or microphone",
   "check-in.change-sound": "Change microphone",

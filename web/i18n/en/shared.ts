@@ -104,6 +104,7 @@ export const shared = {
   "devices.heard-no": "Turn up the volume, check your headphones, and play it again.",
   "devices.turn-on": "Turn on camera and sound",
   "devices.turn-on-sound": "Turn on sound",
+  "devices.with-sound": "Continue with sound only",
   "devices.asking": "Answer the browser’s question: choose Allow.",
 
   "health.microphone": "Sound",

@@ -18,7 +18,6 @@ export const patient: Translation<typeof english> = {
   "check-in.test-title-sound": "Cómo se le oye",
   "check-in.ready": "Todo listo",
   "check-in.ready-anyway": "Seguir sin ellos",
-  "check-in.with-sound": "Seguir solo con sonido",
   "check-in.checking-in": "Avisando de que llegó…",
   "check-in.change": "Cambiar cámara o micrófono",
   "check-in.change-sound": "Cambiar micrófono",

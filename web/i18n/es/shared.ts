@@ -107,6 +107,7 @@ export const shared: Translation<typeof english> = {
   "devices.heard-no": "Suba el volumen, revise sus auriculares y escúchelo otra vez.",
   "devices.turn-on": "Encender cámara y sonido",
   "devices.turn-on-sound": "Encender el sonido",
+  "devices.with-sound": "Seguir solo con sonido",
   "devices.asking": "Responda a la pregunta del navegador: elija Permitir.",
 
   "health.microphone": "Sonido",

@@ -48,7 +48,7 @@ export function DeviceFaults({ modality, onSoundOnly }: Props) {
               </Button>
               {onSoundOnly !== undefined && modality === "video" && local.camera.fault !== null && (
                 <Button onClick={onSoundOnly} data-testid="sound-only">
-                  {t("check-in.with-sound")}
+                  {t("devices.with-sound")}
                 </Button>
               )}
             </>
