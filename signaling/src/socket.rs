@@ -207,11 +207,19 @@ impl Socket {
     }
 
     /// Reads until the peer has answered the close frame: a socket dropped with unread bytes in it is
-    /// reset, and a reset can overtake the close frame.
+    /// reset, and a reset can overtake the close frame. What follows a message that was cut off cannot
+    /// be read; then the peer is just given the time.
     async fn wait_for_close(&mut self) {
-        while let Some(Ok(frame)) = self.stream.next().await {
-            if matches!(frame, Message::Close(_)) {
-                return;
+        loop {
+            match self.stream.next().await {
+                Some(Ok(Message::Close(_))) | None => return,
+                Some(Ok(_)) => {}
+                Some(Err(error)) => {
+                    if !is_too_long(error) {
+                        return;
+                    }
+                    std::future::pending::<()>().await;
+                }
             }
         }
     }

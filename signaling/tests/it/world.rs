@@ -36,6 +36,20 @@ impl Home {
         Arc::new(Keys::load_or_create(&self.path("keys")).unwrap())
     }
 
+    /// Opens the event log. The process before may take a moment to let go of it.
+    async fn open_store(&self, registry: &Registry) -> SqliteStore {
+        let path = self.path("events.db");
+        let opened = tokio::time::timeout(Duration::from_secs(10), async {
+            loop {
+                match SqliteStore::open(&path, registry) {
+                    Ok(store) => return store,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                }
+            }
+        });
+        opened.await.unwrap()
+    }
+
     pub(crate) async fn start(&self) -> World {
         self.start_with(Config::default()).await
     }
@@ -44,7 +58,7 @@ impl Home {
         let registry = Registry::new();
         let (media, media_events) = FakeMedia::new();
         let deps = Deps {
-            store: Arc::new(SqliteStore::open(&self.path("events.db"), &registry).unwrap()),
+            store: Arc::new(self.open_store(&registry).await),
             media: Arc::clone(&media) as Arc<_>,
             media_events,
             keys: self.keys(),
@@ -97,6 +111,13 @@ impl World {
             .unwrap();
     }
 
+    /// Cut off in the middle: nothing is drained, nobody is told.
+    pub(crate) async fn kill(self) {
+        let mut tasks = self.tasks;
+        tasks.shutdown().await;
+        drop((self.handle, self.media));
+    }
+
     pub(crate) fn begin_drain(&self) {
         self.shutdown.cancel();
     }
@@ -125,6 +146,11 @@ impl World {
 
     pub(crate) async fn exchange(&self, link: &str) -> Result<LinkGrant, LinkError> {
         self.handle.exchange(link.split_once("#k=").unwrap().1.into()).await
+    }
+
+    /// Exchanges any text.
+    pub(crate) async fn handle_exchange(&self, secret: &str) -> Result<LinkGrant, LinkError> {
+        self.handle.exchange(secret.into()).await
     }
 
     /// Joins through a link, up to `welcome`.
