@@ -1,6 +1,6 @@
 # Thin names for the real commands.
 
-.PHONY: run test check fmt generate web packages test-rust test-web test-browsers
+.PHONY: run test check fmt generate web packages test-rust test-web test-browsers bench-join
 
 PROFILE ?= dev
 # Debian packages that the browser tests need, and a program of each.
@@ -30,6 +30,11 @@ check: web/node_modules/.installed
 
 fmt:
 	cargo fmt --all
+
+# How long it takes to join while others talk. JOURNEYS, RATE, PAIRS and SEED change the workload.
+bench-join:
+	cargo build --quiet --profile perf --package server --package benches --locked
+	$${CARGO_TARGET_DIR:-target}/perf/bench-join
 
 # The TypeScript and the JSON Schema of the wire messages, from the Rust types.
 generate:

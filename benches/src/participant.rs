@@ -1,0 +1,154 @@
+//! One person at a browser, as far as signaling goes: exchanges a link, says hello, keeps the newest
+//! views, sends commands and waits for their answers. A stranger to the server: it knows the protocol
+//! and nothing else.
+
+use anyhow::{Context as _, Result, bail};
+use futures_util::{SinkExt as _, StreamExt as _};
+use model::{CommandId, ParticipantId};
+use serde_json::{Value, json};
+use signaling_protocol::{
+    ClientMessage, SUBPROTOCOL, ServerMessage,
+    view::{QueueView, VisitView},
+};
+use std::time::Duration;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
+};
+
+/// Longest wait for anything; a run in which something takes longer has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the server last said.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) visit: Option<VisitView>,
+    pub(crate) queue: Option<QueueView>,
+}
+
+/// A welcomed connection.
+pub(crate) struct Participant {
+    socket: WebSocketStream<TcpStream>,
+    pub(crate) id: ParticipantId,
+    pub(crate) seen: Seen,
+}
+
+impl Participant {
+    /// From a link to `welcome`.
+    pub(crate) async fn join(link: &str) -> Result<Self> {
+        let (origin, rest) = split_origin(link)?;
+        let secret = rest.split_once("#k=").context("the link has no secret")?.1;
+        let grant = post(origin, "/api/v1/links/exchange", &json!({ "secret": secret })).await?;
+        let token = grant["joinToken"].as_str().context("no join token")?.to_owned();
+
+        let host = host(origin)?;
+        let stream = TcpStream::connect(host).await?;
+        stream.set_nodelay(true)?;
+        let mut request = format!("ws://{host}/ws").into_client_request()?;
+        request.headers_mut().insert("origin", HeaderValue::from_str(origin)?);
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
+        let (socket, _) = client_async(request, stream).await?;
+        let mut joined = Self { socket, id: ParticipantId(uuid::Uuid::nil()), seen: Seen::default() };
+        joined.send(&ClientMessage::Hello { token, build: "bench".into(), can_share_screen: false }).await?;
+        loop {
+            if let ServerMessage::Welcome { participant, .. } = joined.next().await? {
+                joined.id = participant;
+                return Ok(joined);
+            }
+        }
+    }
+
+    /// Sends a command and waits for what answers it.
+    pub(crate) async fn ask(&mut self, message: ClientMessage) -> Result<ServerMessage> {
+        let id = message.id().context("not a command")?;
+        self.send(&message).await?;
+        loop {
+            let message = self.next().await?;
+            match &message {
+                ServerMessage::Ok { re }
+                | ServerMessage::Answer { re, .. }
+                | ServerMessage::Invited { re, .. }
+                    if *re == id =>
+                {
+                    return Ok(message);
+                }
+                ServerMessage::Error { re: Some(re), code, .. } if *re == id => bail!("refused: {code:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads until what was seen satisfies `condition`.
+    pub(crate) async fn until(&mut self, mut condition: impl FnMut(&Seen) -> bool) -> Result<()> {
+        while !condition(&self.seen) {
+            self.next().await?;
+        }
+        Ok(())
+    }
+
+    /// Stays connected, as somebody who talks and touches nothing: reads, so that pings are answered.
+    pub(crate) async fn linger(mut self) {
+        while let Some(Ok(_)) = self.socket.next().await {}
+    }
+
+    async fn send(&mut self, message: &ClientMessage) -> Result<()> {
+        Ok(self.socket.send(Message::text(serde_json::to_string(message)?)).await?)
+    }
+
+    async fn next(&mut self) -> Result<ServerMessage> {
+        loop {
+            let frame = timeout(PATIENCE, self.socket.next()).await.context("the server says nothing")?;
+            match frame.context("the server hung up")?? {
+                Message::Text(text) => {
+                    let message: ServerMessage = serde_json::from_str(&text)?;
+                    match &message {
+                        ServerMessage::Visit { visit } => self.seen.visit = visit.as_deref().cloned(),
+                        ServerMessage::Queue { queue } => self.seen.queue = Some(queue.clone()),
+                        _ => {}
+                    }
+                    return Ok(message);
+                }
+                Message::Close(frame) => bail!("closed: {frame:?}"),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// A fresh idempotency key.
+#[expect(clippy::disallowed_methods, reason = "a client chooses its command ids")]
+pub(crate) fn command_id() -> CommandId {
+    CommandId(uuid::Uuid::now_v7())
+}
+
+fn split_origin(link: &str) -> Result<(&str, &str)> {
+    let at = link.match_indices('/').nth(2).context("not a link")?.0;
+    Ok(link.split_at(at))
+}
+
+fn host(origin: &str) -> Result<&str> {
+    origin.strip_prefix("http://").context("benches speak plain HTTP to this machine only")
+}
+
+/// One POST of JSON, one answer of JSON, one connection.
+async fn post(origin: &str, path: &str, body: &Value) -> Result<Value> {
+    let host = host(origin)?;
+    let body = body.to_string();
+    let mut stream = TcpStream::connect(host).await?;
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: {host}\r\norigin: {origin}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.context("no answer")??;
+    let (head, body) = answer.split_once("\r\n\r\n").context("not HTTP")?;
+    anyhow::ensure!(head.starts_with("HTTP/1.1 200"), "{}", head.lines().next().unwrap_or_default());
+    serde_json::from_str(body).context("not JSON")
+}

@@ -1,0 +1,282 @@
+//! Who arrives when, and what each does.
+
+use crate::{
+    clients::{self, connect, first_frame, talk, talk_quietly},
+    deployment::Deployment,
+    participant::{Participant, command_id},
+};
+use anyhow::{Context as _, Result, ensure};
+use model::VisitId;
+use signaling_protocol::{
+    ClientMessage, ServerMessage,
+    view::{DeviceHealth, MediaWish, Modality, Outcome, PhaseView},
+};
+use std::{
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use testkit::media_client::MediaClient;
+use tokio::sync::mpsc;
+
+/// What is asked of the server.
+pub(crate) struct Workload {
+    pub(crate) journeys: usize,
+    /// Arrivals a second.
+    pub(crate) rate: f64,
+    pub(crate) pairs: usize,
+    pub(crate) seed: u64,
+    /// Waiting rooms that take arrivals in turn.
+    clinics: usize,
+}
+
+impl Workload {
+    /// `JOURNEYS`, `RATE`, `PAIRS`, `SEED`.
+    pub(crate) fn from_env() -> Result<Self> {
+        Ok(Self {
+            journeys: env("JOURNEYS", 300)?,
+            rate: env("RATE", 10.0)?,
+            pairs: env("PAIRS", 20)?,
+            seed: env("SEED", 1)?,
+            clinics: env("CLINICS", 32)?,
+        })
+    }
+}
+
+fn env<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(name: &str, default: T) -> Result<T> {
+    match std::env::var(name) {
+        Ok(text) => text.parse().with_context(|| format!("{name}={text}")),
+        Err(_) => Ok(default),
+    }
+}
+
+/// What was measured.
+#[derive(Default)]
+pub(crate) struct Samples {
+    pub(crate) connected: Vec<Duration>,
+    pub(crate) first_frame: Vec<Duration>,
+    pub(crate) admit_to_frame: Vec<Duration>,
+    /// How long arrivals stood in line before a clinician was free: the generator's own lateness.
+    pub(crate) lag: Vec<Duration>,
+    pub(crate) failed: usize,
+    pub(crate) offer_bytes: usize,
+}
+
+/// How long patient and clinician talk before the patient's page is reloaded.
+const CALL_BEFORE_RELOAD: Duration = Duration::from_secs(1);
+
+struct Journey {
+    connected: [Duration; 2],
+    first_frame: Duration,
+    admit_to_frame: Duration,
+    lag: Duration,
+    offer_bytes: usize,
+}
+
+pub(crate) async fn run(workload: &Workload) -> Result<Samples> {
+    let deployment = Deployment::start(workload.pairs + workload.clinics).await?;
+    let (for_pairs, for_arrivals) = deployment.clinicians.split_at(workload.pairs);
+    let mut talking = Vec::new();
+    for (tag, link) in (1..).zip(for_pairs) {
+        talking.push(Pair::begin(link, tag).await.context("a pair that talks")?);
+    }
+    eprintln!("{} pairs talk; {} patients arrive", talking.len(), workload.journeys);
+
+    let (arrive, arrivals) = mpsc::channel::<Instant>(workload.journeys.max(1));
+    let arrivals = Arc::new(tokio::sync::Mutex::new(arrivals));
+    let (done, mut results) = mpsc::channel(workload.journeys.max(1));
+    for (tag, link) in (10_000..).zip(for_arrivals) {
+        let clinic = Clinic::open(link, tag).await.context("a clinic")?;
+        tokio::spawn(clinic.serve(Arc::clone(&arrivals), done.clone()));
+    }
+    drop(done);
+
+    let mut random = Random(workload.seed);
+    let mut at = tokio::time::Instant::now();
+    for _ in 0..workload.journeys {
+        at += random.exponential(workload.rate);
+        tokio::time::sleep_until(at).await;
+        arrive.send(at.into_std()).await?;
+    }
+    drop(arrive);
+
+    let mut samples = Samples::default();
+    while let Some(result) = results.recv().await {
+        match result {
+            Ok(journey) => samples.take(journey),
+            Err(error) => {
+                eprintln!("a journey failed: {error:#}");
+                samples.failed += 1;
+            }
+        }
+    }
+    for pair in &talking {
+        pair.check()?;
+    }
+    Ok(samples)
+}
+
+impl Samples {
+    fn take(&mut self, journey: Journey) {
+        self.connected.extend(journey.connected);
+        self.first_frame.push(journey.first_frame);
+        self.admit_to_frame.push(journey.admit_to_frame);
+        self.lag.push(journey.lag);
+        self.offer_bytes = self.offer_bytes.max(journey.offer_bytes);
+    }
+}
+
+/// A clinician who is present, and takes patients one after the other.
+struct Clinic {
+    clinician: Participant,
+    media: Arc<MediaClient>,
+    tag: u32,
+}
+
+impl Clinic {
+    async fn open(link: &str, tag: u32) -> Result<Self> {
+        let mut clinician = Participant::join(link).await?;
+        clinician
+            .until(|seen| seen.queue.as_ref().is_some_and(|queue| queue.media == MediaWish::Warm))
+            .await?;
+        let media = connect(&mut clinician).await?.client;
+        Ok(Self { clinician, media, tag })
+    }
+
+    async fn serve(
+        mut self,
+        arrivals: Arc<tokio::sync::Mutex<mpsc::Receiver<Instant>>>,
+        done: mpsc::Sender<Result<Journey>>,
+    ) {
+        talk_quietly(&self.media, self.tag);
+        loop {
+            let Some(due) = arrivals.lock().await.recv().await else { return };
+            let lag = clients::now().saturating_duration_since(due);
+            let result = self.journey(lag).await;
+            let failed = result.is_err();
+            if done.send(result).await.is_err() || failed {
+                return;
+            }
+        }
+    }
+
+    async fn journey(&mut self, lag: Duration) -> Result<Journey> {
+        let (visit, link) = invite(&mut self.clinician).await?;
+        let mut patient = Participant::join(&link).await?;
+        check_in(&mut patient).await?;
+        patient.until(|seen| seen.visit.as_ref().is_some_and(|v| v.media == MediaWish::Warm)).await?;
+        let warm = connect(&mut patient).await.context("the warm connection")?;
+        talk(&warm.client, self.tag + 1);
+
+        self.media.seen().forget();
+        let clicked = clients::now();
+        self.clinician.ask(ClientMessage::Admit { id: command_id(), visit }).await?;
+        let (seen_by_patient, seen_by_clinician) =
+            tokio::try_join!(first_frame(&warm.client), first_frame(&self.media))
+                .context("after admission")?;
+        patient
+            .until(|seen| matches!(seen.visit.as_ref().map(|v| &v.phase), Some(PhaseView::InCall { .. })))
+            .await?;
+
+        // Nobody reloads at once; and the SFU spares a camera two keyframes within half a second.
+        tokio::time::sleep(CALL_BEFORE_RELOAD).await;
+        let live = connect(&mut patient).await.context("after a reload")?;
+        talk(&live.client, self.tag + 1);
+        let frame = first_frame(&live.client).await.context("after a reload")?;
+
+        self.clinician.ask(ClientMessage::End { id: command_id(), visit, outcome: Outcome::Done }).await?;
+        self.clinician
+            .until(|seen| seen.queue.as_ref().is_some_and(|queue| queue.media == MediaWish::Warm))
+            .await?;
+        Ok(Journey {
+            connected: [warm.took, live.took],
+            first_frame: frame - live.offered,
+            admit_to_frame: seen_by_patient.max(seen_by_clinician) - clicked,
+            lag,
+            offer_bytes: live.offer_bytes,
+        })
+    }
+}
+
+/// Two people in a call that goes on for the whole run.
+struct Pair {
+    media: [Arc<MediaClient>; 2],
+}
+
+impl Pair {
+    async fn begin(clinician: &str, tag: u32) -> Result<Self> {
+        let mut clinician = Participant::join(clinician).await?;
+        let (visit, link) = invite(&mut clinician).await?;
+        let mut patient = Participant::join(&link).await?;
+        check_in(&mut patient).await?;
+        clinician.ask(ClientMessage::Admit { id: command_id(), visit }).await?;
+        let mut media = Vec::new();
+        for who in [&mut clinician, &mut patient] {
+            who.until(|seen| seen.visit.as_ref().is_some_and(|v| v.media == MediaWish::Live)).await?;
+            let client = connect(who).await?.client;
+            talk(&client, tag);
+            media.push(client);
+        }
+        let media: [_; 2] = media.try_into().map_err(|_| anyhow::anyhow!("two people"))?;
+        for client in &media {
+            first_frame(client).await?;
+        }
+        tokio::spawn(clinician.linger());
+        tokio::spawn(patient.linger());
+        Ok(Self { media })
+    }
+
+    /// They still talk: a figure taken while calls fell silent would be worth nothing.
+    fn check(&self) -> Result<()> {
+        for client in &self.media {
+            let last = client.seen().packets.back().map(|packet| packet.at).context("a packet")?;
+            let silent = clients::now().saturating_duration_since(last);
+            ensure!(silent < Duration::from_secs(1), "a pair that talked fell silent {silent:?} ago");
+        }
+        Ok(())
+    }
+}
+
+async fn invite(clinician: &mut Participant) -> Result<(VisitId, String)> {
+    let message = ClientMessage::Invite { id: command_id(), name: "Bench Patient".into(), reason: "".into() };
+    match clinician.ask(message).await? {
+        ServerMessage::Invited { visit, link, .. } => Ok((visit, link)),
+        other => anyhow::bail!("not an invitation: {other:?}"),
+    }
+}
+
+async fn check_in(patient: &mut Participant) -> Result<()> {
+    let devices = DeviceHealth::default();
+    patient.ask(ClientMessage::CheckIn { id: command_id(), modality: Modality::Video, devices }).await?;
+    Ok(())
+}
+
+/// Deterministic randomness (splitmix64): the same seed gives the same arrivals.
+struct Random(u64);
+
+impl Random {
+    fn unit(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Time to the next arrival of a Poisson process.
+    fn exponential(&mut self, per_second: f64) -> Duration {
+        Duration::from_secs_f64(-(1.0 - self.unit()).ln() / per_second)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrivals_have_the_rate_asked_for() {
+        let mut random = Random(7);
+        let total: Duration = (0..10_000).map(|_| random.exponential(10.0)).sum();
+        assert!((950.0..1_050.0).contains(&total.as_secs_f64()), "{total:?}");
+    }
+}
