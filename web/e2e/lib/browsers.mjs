@@ -6,6 +6,8 @@ import { cameraFile, microphoneFile } from "./media-files.mjs";
 import { scratch, start } from "./processes.mjs";
 
 const CHROMIUM = process.env.E2E_CHROMIUM ?? "/usr/bin/chromium";
+/** A browser that starts while a compiler has both cores takes its time. */
+const PATIENCE_MS = 180_000;
 const FIREFOX = process.env.E2E_FIREFOX ?? "/usr/bin/firefox-esr";
 
 /**
@@ -17,7 +19,7 @@ export async function chromium(person, { permissions = null, args = [] } = {}) {
     executablePath: CHROMIUM,
     headless: true,
     userDataDir: scratch("chromium"),
-    protocolTimeout: 60_000,
+    protocolTimeout: PATIENCE_MS,
     args: [
       "--no-sandbox",
       "--disable-gpu",
@@ -58,7 +60,7 @@ export async function firefox(person, { autoplay = true, prefs = {} } = {}) {
     executablePath: FIREFOX,
     headless: false,
     userDataDir: scratch("firefox"),
-    protocolTimeout: 60_000,
+    protocolTimeout: PATIENCE_MS,
     env: { ...process.env, DISPLAY: await xDisplay(), HOME: scratch("home"), MOZ_DISABLE_CONTENT_SANDBOX: "1" },
     extraPrefsFirefox: {
       "media.navigator.streams.fake": true,

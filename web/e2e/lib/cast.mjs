@@ -19,6 +19,6 @@ export const cast = {
 };
 
 export async function dismissCast() {
-  for (const browser of started.values()) await (await browser).close();
+  await Promise.allSettled([...started.values()].map(async (browser) => (await browser).close()));
   started.clear();
 }
