@@ -1,6 +1,6 @@
 # Thin names for the real commands.
 
-.PHONY: run test check fmt generate web packages test-rust test-web test-browsers bench-join
+.PHONY: run test check lint fmt generate web packages test-rust test-web test-browsers bench-join
 
 PROFILE ?= dev
 # Debian packages that the browser tests need, and a program of each.
@@ -18,14 +18,15 @@ run: web
 	cargo run --quiet --profile $(PROFILE) --package server --bin telehealth -- serve --demo $(if $(LAN),--lan) $(ARGS)
 
 # Everything that proves it, real browsers included.
-test: packages test-rust test-web test-browsers
+test: packages lint test-rust test-web test-browsers
 
 # Formatting, lints and the fast tests.
-check: web/node_modules/.installed
+check: lint test-web
+	cargo $(CARGO_TEST) --workspace --lib --bins --locked
+
+lint:
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo $(CARGO_TEST) --workspace --lib --bins --locked
-	cd web && npm run --silent typecheck && npm run --silent lint && npm run --silent test
 	$(if $(shell command -v cargo-deny),cargo deny --offline check bans licenses sources)
 
 fmt:
