@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 use testkit::media_client::MediaClient;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 
 /// What is asked of the server.
 pub(crate) struct Workload {
@@ -76,9 +76,11 @@ struct Journey {
 pub(crate) async fn run(workload: &Workload) -> Result<Samples> {
     let deployment = Deployment::start(workload.pairs + workload.clinics).await?;
     let (for_pairs, for_arrivals) = deployment.clinicians.split_at(workload.pairs);
+    // Ends with the run: who lingers is cut off.
+    let mut background = JoinSet::new();
     let mut talking = Vec::new();
     for (tag, link) in (1..).zip(for_pairs) {
-        talking.push(Pair::begin(link, tag).await.context("a pair that talks")?);
+        talking.push(Pair::begin(link, tag, &mut background).await.context("a pair that talks")?);
     }
     eprintln!("{} pairs talk; {} patients arrive", talking.len(), workload.journeys);
 
@@ -87,7 +89,7 @@ pub(crate) async fn run(workload: &Workload) -> Result<Samples> {
     let (done, mut results) = mpsc::channel(workload.journeys.max(1));
     for (tag, link) in (10_000..).zip(for_arrivals) {
         let clinic = Clinic::open(link, tag).await.context("a clinic")?;
-        tokio::spawn(clinic.serve(Arc::clone(&arrivals), done.clone()));
+        background.spawn(clinic.serve(Arc::clone(&arrivals), done.clone()));
     }
     drop(done);
 
@@ -204,7 +206,7 @@ struct Pair {
 }
 
 impl Pair {
-    async fn begin(clinician: &str, tag: u32) -> Result<Self> {
+    async fn begin(clinician: &str, tag: u32, background: &mut JoinSet<()>) -> Result<Self> {
         let mut clinician = Participant::join(clinician).await?;
         let (visit, link) = invite(&mut clinician).await?;
         let mut patient = Participant::join(&link).await?;
@@ -221,8 +223,8 @@ impl Pair {
         for client in &media {
             first_frame(client).await?;
         }
-        tokio::spawn(clinician.linger());
-        tokio::spawn(patient.linger());
+        background.spawn(clinician.linger());
+        background.spawn(patient.linger());
         Ok(Self { media })
     }
 
