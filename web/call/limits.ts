@@ -17,6 +17,13 @@ export const STALL_FLOWING_MS = 400;
 export const STALL_PULSES_MS = 600;
 /** Packets were flowing if the last one came so short a time before the silence. */
 export const FLOWING_MS = 1_000;
+/**
+ * A stall so soon after the one before hints at a machine that is too busy, or a path that stutters: then a
+ * new connection makes it worse, so each such stall doubles the silence that the next one takes.
+ */
+export const STALL_AGAIN_MS = 30_000;
+/** How many times as long at most. */
+export const STALL_MAX_PATIENCE = 8;
 /** The same in a warm seat, where a pulse comes once a second: three in a row are missing. */
 export const STALL_WARM_MS = 3_500;
 /** From this silence on, the transport's own counters are asked, which costs more than a glance. */

@@ -308,6 +308,26 @@ describe("stalls", () => {
     expect(session.state.media.status).toBe("connected");
   });
 
+  test("a path that stutters is given more time each time, and the usual again once it was steady", async () => {
+    const opened = await inCall();
+    const { env } = opened;
+    const untilStalled = async (): Promise<number> => {
+      env.peer.pulse();
+      await hear(env, env.peer, 500);
+      const began = env.time;
+      while (opened.session.state.media.status === "connected") await env.pass(100);
+      await opened.connect();
+      return env.time - began;
+    };
+    expect([await untilStalled(), await untilStalled(), await untilStalled()]).toEqual([400, 800, 1_600]);
+    env.peer.pulse();
+    for (let second = 0; second < 31; second++) {
+      env.socket.say({ type: "pong", nonce: 0 });
+      await hear(env, env.peer, 1_000);
+    }
+    expect(await untilStalled()).toBe(400);
+  });
+
   test("the server dies: after it is back the call comes back without a click", async () => {
     const opened = await inCall();
     const { env, session } = opened;

@@ -19,6 +19,8 @@ import {
   MEDIA_BACKOFF_MAX_MS,
   MEDIA_BACKOFF_MS,
   RESTART_WITHIN_MS,
+  STALL_AGAIN_MS,
+  STALL_MAX_PATIENCE,
 } from "./limits";
 import { Peer, type PeerStatus } from "./peer";
 import type { Tracks } from "./pool";
@@ -54,6 +56,9 @@ export class Media {
   /** The current connection is to be replaced. */
   #broken = false;
   #restartUntil = 0;
+  #stalledAt = Number.NEGATIVE_INFINITY;
+  /** Stalls in a row, each soon after the one before. */
+  #stalls = 0;
   #attempt = 0;
   #retryAt = 0;
   #idleSince: number | null = null;
@@ -118,9 +123,10 @@ export class Media {
     const current = this.#current;
     if (current !== null && this.#watch !== null) {
       const expected = this.#wish === "live" && this.#receiving.expected;
-      const silent = this.#watch.tick(now, this.#wish, expected);
+      const silent = this.#watch.tick(now, this.#wish, expected, this.#patience(now));
       this.#receiving.look(now, current, this.#watch.frames);
       if (silent && !this.#broken && now >= this.#restartUntil) {
+        this.#stuttered(now);
         this.#break();
         this.#events.stalled();
       }
@@ -133,6 +139,17 @@ export class Media {
     this.#drop();
     this.#receiving.close();
     this.#show();
+  }
+
+  /** A stall whose server is there: not its end, but a path or a machine that stutters. */
+  #stuttered(now: number): void {
+    if (!this.#open) return;
+    this.#stalls = now - this.#stalledAt < STALL_AGAIN_MS ? this.#stalls + 1 : 1;
+    this.#stalledAt = now;
+  }
+
+  #patience(now: number): number {
+    return now - this.#stalledAt < STALL_AGAIN_MS ? Math.min(2 ** this.#stalls, STALL_MAX_PATIENCE) : 1;
   }
 
   #break(): void {

@@ -60,8 +60,11 @@ export class Watch {
     this.#glance = peer.glance();
   }
 
-  /** One look. True when the path is stalled. `expected`: somebody is to be heard or seen now. */
-  tick(now: number, wish: MediaWish, expected: boolean): boolean {
+  /**
+   * One look. True when the path is stalled. `expected`: somebody is to be heard or seen now; `patience`: how
+   * many times as long as usual a silence must last.
+   */
+  tick(now: number, wish: MediaWish, expected: boolean, patience = 1): boolean {
     const glance = this.#peer.glance();
     const flowing = glance !== this.#glance;
     const silent = this.#silence.tick(now, flowing || this.#peer.pulses !== this.#pulses);
@@ -73,7 +76,8 @@ export class Watch {
     if (expected && !this.#expected) this.#pictureBy = now + FIRST_PICTURE_MS;
     this.#expected = expected;
     const period = now < this.#pictureBy && !this.frames.any ? STATS_FIRST_MS : STATS_MS;
-    const limit = this.#limit(now - silent, wish, expected);
+    const usual = this.#limit(now - silent, wish, expected);
+    const limit = usual === null ? null : usual * patience;
     const doubtful = limit !== null && silent >= Math.max(STALL_DOUBT_MS, limit - 3 * STALL_DOUBT_MS);
     if (doubtful || now - this.#readAt >= period) void this.#ask(now, doubtful);
     return limit !== null && silent >= limit && this.#doubts >= 2;
