@@ -59,7 +59,7 @@ describe("saying", () => {
 const root = join(import.meta.dirname, "..");
 const sources = ["patient", "clinician", "ui"].flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
-    .filter((path) => /\.tsx?$/.test(path) && !path.includes(".test.") && !path.includes("testing/"))
+    .filter((path) => /\.tsx?$/.test(path) && !/\.(test|spec)\./.test(path) && !path.includes("testing/"))
     .map((path) => join(folder, path)),
 );
 

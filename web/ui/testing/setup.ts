@@ -19,6 +19,8 @@ beforeEach(async () => {
   HTMLDialogElement.prototype.close = function close() {
     this.open = false;
   };
+  HTMLCanvasElement.prototype.getContext = () => null;
+  HTMLCanvasElement.prototype.captureStream = () => ({}) as MediaStream;
   HTMLMediaElement.prototype.play = () => Promise.resolve();
   vi.stubGlobal("matchMedia", (query: string) => ({
     matches: false,
