@@ -151,6 +151,24 @@ describe("slots and remotes", () => {
     expect(session.state.media.remotes[0]?.hasPicture).toBe(false);
   });
 
+  test("statistics that are late prove no standstill", async () => {
+    const { env, session, peer } = await inCall();
+    const stat = { id: "v", type: "inbound-rtp", trackIdentifier: peer.line(4).receiver.track.id, framesDecoded: 0 };
+    peer.stats = [stat];
+    await hear(env, peer, 500);
+    stat.framesDecoded = 5;
+    await hear(env, peer, 500);
+    let counted = (): void => undefined;
+    peer.busy = new Promise((resolve) => (counted = resolve));
+    await hear(env, peer, 4_000);
+    expect(session.state.media.remotes[0]?.hasPicture).toBe(true);
+    peer.busy = null;
+    stat.framesDecoded = 9;
+    counted();
+    await hear(env, peer, 1_500);
+    expect(session.state.media.remotes[0]?.hasPicture).toBe(true);
+  });
+
   test("the first picture is noticed at once, however long one waited in the warm seat", async () => {
     const opened = await open();
     await opened.visit({ media: "warm" });

@@ -124,7 +124,7 @@ export class Media {
     if (current !== null && this.#watch !== null) {
       const expected = this.#wish === "live" && this.#receiving.expected;
       const silent = this.#watch.tick(now, this.#wish, expected, this.#patience(now));
-      this.#receiving.look(now, current, this.#watch.frames);
+      this.#receiving.look(current, this.#watch.frames);
       if (silent && !this.#broken && now >= this.#restartUntil) {
         this.#stuttered(now);
         this.#break();
@@ -202,7 +202,7 @@ export class Media {
     this.#current?.close();
     this.#current = peer;
     this.#currentSince = now;
-    this.#watch = new Watch(peer);
+    this.#watch = new Watch(peer, this.#env.now);
     this.#next = null;
     this.#broken = false;
     this.#attempt = 0;

@@ -53,12 +53,12 @@ export class Receiving {
   }
 
   /** Looks at levels and pictures. */
-  look(now: number, peer: Peer, frames: Frames): void {
+  look(peer: Peer, frames: Frames): void {
     if (peer !== this.#peer) return;
     const next = this.#remotes.map((remote) => {
       const slot = this.#slots.indexOf(remote.participant);
       const video = peer.pool.slots[slot]?.video.receiver.track;
-      const hasPicture = video !== undefined && frames.moving(now, video.id);
+      const hasPicture = video !== undefined && frames.moving(video.id);
       const level = Math.round(peer.level(slot) * LEVEL_STEPS) / LEVEL_STEPS;
       return hasPicture === remote.hasPicture && level === remote.level ? remote : { ...remote, hasPicture, level };
     });

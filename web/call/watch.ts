@@ -18,8 +18,10 @@ import type { Reading } from "./stats";
 /** When a track's picture last moved, by the frames decoded. */
 export class Frames {
   readonly #seen = new Map<string, { frames: number; at: number }>();
+  #readAt = 0;
 
   note(now: number, frames: Map<string, number>): void {
+    this.#readAt = now;
     for (const [track, count] of frames) {
       const before = this.#seen.get(track)?.frames ?? 0;
       if (count > before) this.#seen.set(track, { frames: count, at: now });
@@ -30,15 +32,16 @@ export class Frames {
     return this.#seen.size > 0;
   }
 
-  /** A frame of this track was decoded lately. */
-  moving(now: number, track: string): boolean {
+  /** Frames of this track were being decoded at the last reading. A reading that is late proves no standstill. */
+  moving(track: string): boolean {
     const seen = this.#seen.get(track);
-    return seen !== undefined && now - seen.at < PICTURE_MS;
+    return seen !== undefined && this.#readAt - seen.at < PICTURE_MS;
   }
 }
 
 export class Watch {
   readonly #peer: Peer;
+  readonly #clock: () => number;
   readonly #silence = new Silence();
   readonly frames = new Frames();
   transport: Reading["transport"] = null;
@@ -55,8 +58,9 @@ export class Watch {
   /** Readings taken in this silence: two that are alike prove it. */
   #doubts = 0;
 
-  constructor(peer: Peer) {
+  constructor(peer: Peer, clock: () => number) {
     this.#peer = peer;
+    this.#clock = clock;
     this.#glance = peer.glance();
   }
 
@@ -104,7 +108,7 @@ export class Watch {
     const before = this.#reading;
     this.#reading = reading;
     this.transport = reading.transport ?? this.transport;
-    this.frames.note(now, reading.frames);
+    this.frames.note(this.#clock(), reading.frames);
     if (before === null) return;
     if (doubtful) {
       // The first reading of a silence compares with one from before it, so it proves nothing.
