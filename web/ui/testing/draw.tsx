@@ -3,7 +3,6 @@ import type { ReactNode } from "react";
 import { vi } from "vitest";
 import type { Session, SessionState } from "../../call/session";
 import { fakeSession } from "../../gallery/fake";
-import { LiveRegion } from "../Live/Live";
 import { SessionProvider } from "../session";
 
 /** Draws something above which there is a session, and gives that session with every verb watched. */
@@ -15,9 +14,7 @@ export function draw(node: ReactNode, state: SessionState) {
   vi.spyOn(session.devices, "open");
   vi.spyOn(session.devices, "reportSpeaker");
   const drawn = render(
-    <SessionProvider value={session}>
-      <LiveRegion>{node}</LiveRegion>
-    </SessionProvider>,
+    <SessionProvider value={session}>{node}</SessionProvider>,
   );
   return { ...drawn, session };
 }
