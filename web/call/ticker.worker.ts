@@ -5,3 +5,5 @@ addEventListener("message", ({ data }: MessageEvent<number>) => {
   clearInterval(timer);
   if (data > 0) timer = setInterval(() => postMessage(0), data);
 });
+
+export {};
