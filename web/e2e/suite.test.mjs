@@ -1,6 +1,6 @@
 /** Every browser test, in order; one process, so that browsers can be shared. */
 import { after, describe } from "node:test";
-import { dismissCast } from "./lib/cast.mjs";
+import { closeBrowsers } from "./lib/browsers.mjs";
 import { printFigures } from "./lib/figures.mjs";
 import { stopEverything } from "./lib/processes.mjs";
 
@@ -15,7 +15,7 @@ const chosen = await Promise.all(
 describe("browsers", () => {
   after(async () => {
     printFigures();
-    await dismissCast();
+    await closeBrowsers();
     await stopEverything();
   });
   for (const { default: suite } of chosen) suite();

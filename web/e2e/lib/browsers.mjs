@@ -79,6 +79,13 @@ export async function firefox(person, { autoplay = true, prefs = {} } = {}) {
   return new Person(person, browser, { kind: "firefox" });
 }
 
+const open = new Set();
+
+/** Ends every browser that a test has left behind. */
+export async function closeBrowsers() {
+  await Promise.all([...open].map((person) => person.close()));
+}
+
 /** A browser with the person who sits at it. */
 class Person {
   constructor(person, browser, { kind, permissions = null }) {
@@ -86,6 +93,7 @@ class Person {
     this.browser = browser;
     this.kind = kind;
     this.permissions = permissions;
+    open.add(this);
   }
 
   /** Opens a window, with `own` storage or the browser's; in Firefox it carries the person's identity. */
@@ -111,6 +119,7 @@ class Person {
 
   /** Ends the browser at once: an orderly shutdown of Firefox takes seconds and tests nothing of ours. */
   async close() {
+    if (!open.delete(this)) return;
     const process = this.browser.process();
     const gone = new Promise((resolve) => process.once("exit", resolve));
     process.kill("SIGKILL");

@@ -17,8 +17,3 @@ export const cast = {
   /** Firefox; whoever opens a page in it brings an identity. */
   firefox: () => once("firefox", () => firefox(PEOPLE.patient)),
 };
-
-export async function dismissCast() {
-  await Promise.allSettled([...started.values()].map(async (browser) => (await browser).close()));
-  started.clear();
-}

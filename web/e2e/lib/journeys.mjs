@@ -37,8 +37,11 @@ export function gone(page, testId, options) {
 }
 
 /** Waits until the page's text holds these words. */
-export function says(page, words, options) {
-  return until(`${page.who} to read "${words}"`, () => page.evaluate((w) => document.body.innerText.includes(w), words), options);
+export async function says(page, words, options) {
+  const text = () => page.evaluate(() => document.body.innerText);
+  await until(`${page.who} to read "${words}"`, async () => (await text()).includes(words), options).catch(async (error) => {
+    throw new Error(`${error.message}; the page says: ${await text()}`);
+  });
 }
 
 /** A patient's way from the link to the waiting room. */
@@ -85,9 +88,12 @@ export async function invite(desk, name, reason = "Follow-up") {
   return link;
 }
 
-/** The names in the queue, in order, as the clinician reads them. */
+/** Rows of people who wait: in the queue, or in the strip beside a call. */
+const WAITING_ROWS = ".queue-row--waiting .queue-row__button, .strip__row";
+
+/** The names of those who wait, in order, as the clinician reads them. */
 export function queue(desk) {
-  return desk.$$eval(".queue-row--waiting .queue-row__name, .strip__name", (names) => names.map((name) => name.textContent));
+  return desk.$$eval(WAITING_ROWS, (rows) => rows.map((row) => row.querySelector("[class$='__name']").textContent));
 }
 
 /** Chooses somebody in the queue. */
@@ -95,7 +101,7 @@ export async function choose(desk, name) {
   const row = await until(`${desk.who} to see ${name} waiting`, () =>
     desk.evaluateHandle(
       (s, n) => [...document.querySelectorAll(s)].find((element) => element.textContent.includes(n)) ?? null,
-      id("queue-row"),
+      WAITING_ROWS,
       name,
     ).then((handle) => handle.asElement()),
   );

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { chromium, firefox } from "../lib/browsers.mjs";
 import { openedDesk, together } from "../lib/call.mjs";
-import { REMOTE, admit, checkIn, gone, id, invite, press, reopen, says, shown } from "../lib/journeys.mjs";
+import { REMOTE, admit, checkIn, choose, gone, id, invite, press, reopen, says, shown } from "../lib/journeys.mjs";
 import { looks } from "../lib/looks.mjs";
 import { PEOPLE } from "../lib/people.mjs";
 import { coloursOf, hears, seesColour } from "../lib/perception.mjs";
@@ -36,7 +36,9 @@ export default () =>
       await says(page, "Sound only: your camera stays off.");
       await press(page, "ready");
       await shown(page, "place");
-      await says(desk, "Sound only");
+      await says(desk, "Picture off");
+      await choose(desk, "Denied Camera");
+      await says(desk, "sound only");
       await admit(desk, "Denied Camera");
       await Promise.all([hears(desk, PEOPLE.patient), hears(page, PEOPLE.clinician), seesColour(page, REMOTE, PEOPLE.clinician.colour)]);
       assert.deepEqual(await coloursOf(desk, REMOTE), []);
@@ -54,9 +56,10 @@ export default () =>
       await together(desk, page);
       // Asking the page counts as a gesture and would let the sound out, so the page tells by itself.
       await page.evaluateOnNewDocument(tellWhenHeldBack, id("tap-to-hear"));
-      const heldBack = new Promise((resolve) => page.on("console", (message) => message.text() === "held back" && resolve()));
+      let heldBack = false;
+      page.on("console", (message) => (heldBack ||= message.text() === "held back"));
       await page.reload();
-      await until("the sound to be held back", () => Promise.race([heldBack.then(() => true), null]));
+      await until("the sound to be held back", () => heldBack);
       await looks(page, "patient-tap-to-hear");
       await assert.rejects(hears(page, PEOPLE.clinician, { within: 1_500 }), /waited/, "nothing is let out before the tap");
       await press(page, "tap-to-hear");
