@@ -279,3 +279,184 @@ impl Connection {
         self.outgoing.close(code, reason);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{ParticipantId, Role, Timestamp};
+    use signaling_protocol::limits::MAX_MESSAGE_BYTES;
+    use std::time::Duration;
+    use uuid::Uuid;
+
+    #[expect(clippy::disallowed_methods, reason = "an arbitrary instant to start from")]
+    fn silent() -> (Connection, Instant) {
+        let now = Instant::now();
+        (Connection::new(now), now)
+    }
+
+    fn open() -> (Connection, Instant) {
+        let (mut connection, now) = silent();
+        connection.handle_text(now, HELLO);
+        assert!(matches!(connection.poll(), Some(Output::Hello { .. })));
+        connection.handle_server(now, welcome());
+        assert!(matches!(connection.frame(), Some(Frame::Message(ServerMessage::Welcome { .. }))));
+        connection.handle_flushed(now);
+        (connection, now)
+    }
+
+    const HELLO: &str = r#"{"type":"hello","token":"t","build":"b"}"#;
+    const PING: &str = r#"{"type":"ping","nonce":1}"#;
+    const LEAVE: &str = r#"{"type":"leave","id":"00000000-0000-0000-0000-000000000001"}"#;
+
+    fn welcome() -> ServerMessage {
+        ServerMessage::Welcome {
+            participant: ParticipantId(Uuid::nil()),
+            role: Role::Patient,
+            resume_token: String::new(),
+            server_time: Timestamp(0),
+            build: String::new(),
+        }
+    }
+
+    /// The code it closed with, having said so in words first.
+    fn closed(connection: &mut Connection) -> Option<CloseCode> {
+        let mut frames = Vec::new();
+        while let Some(frame) = connection.frame() {
+            frames.push(frame);
+        }
+        match frames.as_slice() {
+            [.., Frame::Message(ServerMessage::Error { re: None, code, .. }), Frame::Close { code: with, .. }] => {
+                assert_eq!(CloseCode::for_error(*code), *with);
+                Some(*with)
+            }
+            [.., Frame::Close { code, .. }] => Some(*code),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn hello_comes_first_and_in_time() {
+        let (mut connection, now) = silent();
+        connection.handle_timeout(now + HELLO_TIMEOUT - Duration::from_millis(1));
+        assert_eq!(closed(&mut connection), None);
+        connection.handle_timeout(now + HELLO_TIMEOUT);
+        assert_eq!(closed(&mut connection), Some(CloseCode::NotAuthorized));
+        for early in [PING, LEAVE] {
+            let (mut connection, now) = silent();
+            connection.handle_text(now, early);
+            assert_eq!(closed(&mut connection), Some(CloseCode::NotAuthorized));
+            assert_eq!(connection.poll(), None);
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_closes_by_its_kind() {
+        let (mut connection, now) = open();
+        connection.handle_text(now, "{}");
+        assert_eq!(closed(&mut connection), Some(CloseCode::Policy));
+        let (mut connection, now) = open();
+        connection.handle_binary(now);
+        assert_eq!(closed(&mut connection), Some(CloseCode::Policy));
+        let (mut connection, now) = open();
+        connection.handle_text(now, HELLO);
+        assert_eq!(closed(&mut connection), Some(CloseCode::Policy));
+        let (mut connection, now) = open();
+        let padded = |bytes: usize| format!("{PING}{}", " ".repeat(bytes - PING.len()));
+        connection.handle_text(now, &padded(MAX_MESSAGE_BYTES));
+        assert_eq!(closed(&mut connection), None);
+        connection.handle_text(now, &padded(MAX_MESSAGE_BYTES + 1));
+        assert_eq!(closed(&mut connection), Some(CloseCode::TooBig));
+    }
+
+    #[test]
+    fn nothing_is_heard_after_the_close() {
+        let (mut connection, now) = open();
+        connection.handle_close(Some(ErrorCode::Replaced));
+        connection.handle_text(now, LEAVE);
+        connection.handle_server(now, welcome());
+        connection.handle_close(None);
+        assert_eq!(connection.poll(), None);
+        assert_eq!(closed(&mut connection), Some(CloseCode::Replaced));
+        assert_eq!(connection.poll_timeout(), None);
+    }
+
+    #[test]
+    fn what_is_said_while_joining_is_held_up_to_its_limit() {
+        let (mut connection, now) = silent();
+        connection.handle_text(now, HELLO);
+        connection.poll();
+        for _ in 0..limits::MAX_HELD_MESSAGES {
+            connection.handle_text(now, LEAVE);
+        }
+        assert_eq!(connection.poll(), None);
+        connection.handle_server(now, welcome());
+        let released = std::iter::from_fn(|| connection.poll()).count();
+        assert_eq!(released, limits::MAX_HELD_MESSAGES);
+
+        let (mut connection, now) = silent();
+        connection.handle_text(now, HELLO);
+        for _ in 0..=limits::MAX_HELD_MESSAGES {
+            connection.handle_text(now, LEAVE);
+        }
+        assert_eq!(closed(&mut connection), Some(CloseCode::TooManyRequests));
+    }
+
+    #[test]
+    fn a_flood_closes_one_past_the_burst() {
+        let (mut connection, now) = open();
+        for _ in 1..limits::MESSAGE_BURST {
+            connection.handle_text(now, PING);
+        }
+        assert!(!connection.is_closing());
+        connection.handle_sign_of_life(now);
+        assert_eq!(closed(&mut connection), Some(CloseCode::TooManyRequests));
+    }
+
+    #[test]
+    fn views_replace_older_views_and_everything_else_is_counted() {
+        let (mut connection, now) = open();
+        for _ in 0..1_000 {
+            connection.handle_server(now, ServerMessage::Visit { visit: None });
+        }
+        assert!(matches!(connection.frame(), Some(Frame::Message(ServerMessage::Visit { .. }))));
+        assert!(!connection.has_frame());
+        for _ in 0..limits::MAX_OUTGOING_MESSAGES {
+            connection.handle_server(now, ServerMessage::MediaClosed);
+        }
+        connection.handle_server(now, ServerMessage::Visit { visit: None });
+        assert!(!connection.is_closing());
+        connection.handle_server(now, ServerMessage::MediaClosed);
+        assert_eq!(closed(&mut connection), Some(CloseCode::TryAgainLater));
+    }
+
+    #[test]
+    fn a_frame_that_does_not_leave_closes_at_its_limit() {
+        let (mut connection, now) = open();
+        connection.handle_server(now, ServerMessage::MediaClosed);
+        connection.handle_timeout(now + limits::WRITE_TIMEOUT - Duration::from_millis(1));
+        assert!(!connection.is_closing());
+        connection.handle_timeout(now + limits::WRITE_TIMEOUT);
+        assert_eq!(closed(&mut connection), Some(CloseCode::TryAgainLater));
+    }
+
+    #[test]
+    fn it_pings_and_notices_silence() {
+        let (mut connection, now) = open();
+        assert_eq!(connection.poll_timeout(), Some(now + limits::PING_INTERVAL));
+        connection.handle_timeout(now + limits::PING_INTERVAL);
+        assert_eq!(connection.frame(), Some(Frame::Ping));
+        connection.handle_flushed(now + limits::PING_INTERVAL);
+        connection.handle_sign_of_life(now + limits::PING_INTERVAL);
+        connection.handle_timeout(now + limits::IDLE_TIMEOUT);
+        assert!(!connection.is_closing());
+        connection.handle_timeout(now + limits::PING_INTERVAL + limits::IDLE_TIMEOUT);
+        assert_eq!(closed(&mut connection), Some(CloseCode::GoingAway));
+    }
+
+    #[test]
+    fn a_token_does_not_print_itself() {
+        let (mut connection, now) = silent();
+        connection.handle_text(now, r#"{"type":"hello","token":"SECRET","build":"b"}"#);
+        assert!(!format!("{:?}", connection.poll()).contains("SECRET"));
+    }
+}

@@ -56,6 +56,9 @@ pub const ESTIMATE_FROM: usize = 10;
 /// Fewer than this and there is no estimate: an honest `null`.
 pub const ESTIMATE_NEEDS: usize = 3;
 
+/// Added to the upper end of an estimate: the note, a cup of water, the next admission.
+pub const ESTIMATE_SLACK: Duration = Duration::from_secs(5 * 60);
+
 /// How often the server pings a connection.
 pub const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// Silence after which a connection counts as dead (two pings and some).

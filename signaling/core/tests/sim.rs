@@ -48,6 +48,7 @@ fn many_seeds() {
             }
             let mut world = World::new(seed, false);
             if catch_unwind(AssertUnwindSafe(|| world.run())).is_err() {
+                next.store(seeds, Ordering::Relaxed);
                 eprintln!("SIM_SEED={seed} cargo test -p signaling-core --test sim one_seed -- --nocapture");
                 panic!("seed {seed} failed");
             }

@@ -12,7 +12,7 @@ use crate::{
     visit, waiting_room,
 };
 use model::{CommandId, Generation, ParticipantId, Role, Timestamp, VisitId};
-use signaling_protocol::{ErrorCode, ServerMessage, view::MediaWish};
+use signaling_protocol::{ErrorCode, ServerMessage};
 use uuid::Uuid;
 
 impl Owner {
@@ -168,10 +168,14 @@ impl Owner {
             Connected { participant, role, visit, generation, last_visit: None, last_queue: None },
         );
         self.outputs.push_back(Output::Welcome { to, bearer: *bearer, generation });
+        if resumed && self.people.get(&participant).is_some_and(|person| person.media.is_none()) {
+            // Before the view that asks for media, so that a page offers once.
+            self.send(to, ServerMessage::MediaClosed);
+        }
         self.dirty = false;
         self.publish(now);
         self.tell_history(to, role, visit);
-        self.tell_media(now, to, participant, resumed);
+        self.tell_slots(to, participant);
         let over = visit.and_then(|id| self.visits.get(&id)).is_some_and(|visit| visit.phase().is_over());
         if over {
             self.goodbyes.push((to, None));
@@ -214,18 +218,11 @@ impl Owner {
         }
     }
 
-    /// A page that comes back learns at once whether its media is still there.
-    fn tell_media(&mut self, now: Timestamp, to: ConnectionId, participant: ParticipantId, resumed: bool) {
-        let wished = self.wish(now, &self.queue(), participant) != MediaWish::Idle;
+    /// A page that comes back to its media learns who is in its slots.
+    fn tell_slots(&mut self, to: ConnectionId, participant: ParticipantId) {
         let media = self.people.get(&participant).and_then(|person| person.media.as_ref());
-        match media {
-            None if resumed && wished => self.send(to, ServerMessage::MediaClosed),
-            Some(media) => {
-                if let Some((slots, screen)) = media.slots.clone() {
-                    self.send(to, ServerMessage::Slots { slots, screen });
-                }
-            }
-            None => {}
+        if let Some((slots, screen)) = media.and_then(|media| media.slots.clone()) {
+            self.send(to, ServerMessage::Slots { slots, screen });
         }
     }
 }
