@@ -1,10 +1,12 @@
-import { ArrowRight, Video } from "lucide-react";
+import { ArrowRight, BellOff, Video } from "lucide-react";
+import { useEffect, useState } from "react";
 import { useWords } from "../i18n";
 import { waited } from "../i18n/time";
 import type { QueueView } from "../protocol/generated";
 import { Button } from "../ui/Button/Button";
 import { DeviceFaults } from "../ui/DeviceFaults/DeviceFaults";
 import { DeviceSelects, MicrophoneTest } from "../ui/DeviceTest/DeviceTest";
+import { Icon } from "../ui/Icon/Icon";
 import { useServerNow, useSession, useSessionState } from "../ui/session";
 import { VideoTile } from "../ui/VideoTile/VideoTile";
 import { longestWait, waitingOf } from "./waiting";
@@ -34,9 +36,32 @@ export function Home({ queue, onChoose }: { queue: QueueView; onChoose: (visit: 
           </Button>
         </div>
       )}
+      <HeldSound />
       <OwnDevices />
     </div>
   );
+}
+
+/** A page that nobody has touched yet may not ring: say so, before somebody waits unheard. */
+function HeldSound() {
+  const { t } = useWords();
+  const [held, setHeld] = useState(() => !navigator.userActivation?.hasBeenActive);
+  useEffect(() => {
+    if (!held) return undefined;
+    const touched = () => setHeld(false);
+    addEventListener("pointerdown", touched);
+    addEventListener("keydown", touched);
+    return () => {
+      removeEventListener("pointerdown", touched);
+      removeEventListener("keydown", touched);
+    };
+  }, [held]);
+  return held ? (
+    <p className="home__held">
+      <Icon of={BellOff} />
+      {t("alerts.held")}
+    </p>
+  ) : null;
 }
 
 function OwnDevices() {

@@ -112,6 +112,21 @@ for (const view of views) {
   }
 }
 
+if (value("only") === undefined) {
+  // What is there before any script, and when none can run.
+  await page.setJavaScriptEnabled(false);
+  for (const name of ["index", "visit"]) {
+    for (const [width, theme] of combinations) {
+      where = `${name}.html ${width} ${theme}`;
+      await page.setViewport({ width: Number(width), height: sizes[width] });
+      await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
+      await page.goto(`${origin}/${name}.html`);
+      await page.screenshot({ path: join(out, `${name}-without-script.${width}.${theme}.png`) });
+      taken += 1;
+    }
+  }
+}
+
 await browser.close();
 server.close();
 const unique = [...new Set(findings)];

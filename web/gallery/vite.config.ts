@@ -14,6 +14,6 @@ export default defineConfig({
     target: "es2022",
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
-    rolldownOptions: { input: resolve(root, "gallery.html") },
+    rolldownOptions: { input: ["gallery.html", "index.html", "visit.html"].map((page) => resolve(root, page)) },
   },
 });

@@ -43,6 +43,7 @@ export function Closed({ visit }: { visit: VisitView | null }) {
           {clinic !== null && clinic.phone !== "" && <PhoneLink phone={clinic.phone} />}
         </section>
         <p className="quiet">{t("closed.close-page")}</p>
+        <p className="quiet small">{t("brand.by")}</p>
       </main>
     </>
   );

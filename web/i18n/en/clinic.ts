@@ -31,15 +31,12 @@ export const clinic = {
   "home.waiting_other": "people are waiting",
   "home.longest": "The longest wait is {{time}}.",
   "home.next": "Next: {{name}}",
-  "home.open-next": "See who is next",
   "home.devices": "Your camera and sound",
   "home.devices-why": "Your browser asks to use them. Choose Allow. Nobody sees or hears you before you admit them.",
   "home.devices-ready": "Ready. Nobody sees or hears you now.",
 
-  "alerts.title": "Tell me when somebody arrives",
   "alerts.on": "Arrivals: sound on",
   "alerts.off": "Arrivals: sound off",
-  "alerts.turn-on": "Turn on arrival sound",
   "alerts.held": "Your browser holds back the arrival sound until you click once.",
   "alerts.notification": "A patient has checked in",
 
@@ -101,7 +98,6 @@ export const clinic = {
   "room.identity": "Identity confirmed",
   "room.people": "People",
   "room.end": "End",
-  "room.connected": "connected",
   "room.away": "lost the connection",
   "room.role.patient": "patient",
   "room.role.clinician": "clinician",
@@ -113,7 +109,6 @@ export const clinic = {
   "room.microphone-off": "sound off",
   "room.camera-on": "camera on",
   "room.camera-off": "camera off",
-  "room.path": "Connection",
 
   "end.title": "End the visit?",
   "end.body": "It ends for everybody. How did it go?",

@@ -1,13 +1,11 @@
 /** Words both apps use: controls of the call, chat, connection, times. Short words, no jargon. */
 export const shared = {
-  "language.label": "Language",
   "brand.by": "Telehealth, open source",
 
   "time.today": "Today, {{time}}",
   "time.tomorrow": "Tomorrow, {{time}}",
   "time.other": "{{date}}, {{time}}",
   "time.yours": "{{when}} (your time)",
-  "time.seconds": "{{count}} s",
   "time.minutes": "{{count}} min",
   "time.hours": "{{hours}} h {{minutes}} min",
   "time.hours-short": "{{hours}} h {{minutes}}",
@@ -32,7 +30,6 @@ export const shared = {
   "link.reconnecting": "Reconnecting… ({{time}})",
   "link.state": "Connection",
   "link.offline": "This device is offline",
-  "link.reload": "Reload the page",
 
   "replaced.title": "This visit is open in another tab",
   "replaced.body": "Only one tab or device can be in the visit at a time. Nothing is lost.",
@@ -66,7 +63,6 @@ export const shared = {
   "call.off": "off",
   "call.unavailable": "not available",
   "call.open": "open",
-  "call.closed": "closed",
   "call.sharing": "sharing",
   "call.chat-new_one": "{{count}} new",
   "call.chat-new_other": "{{count}} new",
@@ -119,7 +115,6 @@ export const shared = {
   "health.missing": "none",
   "health.off": "off",
 
-  "chat.title": "Chat",
   "chat.with": "Messages with {{name}}",
   "chat.empty": "No messages yet.",
   "chat.label": "Your message",
@@ -128,10 +123,8 @@ export const shared = {
   "chat.failed": "Not sent. Copy it and try again.",
   "chat.arrived": "New message from {{name}}",
   "chat.too-long": "This message is too long. Send it in two parts.",
-  "chat.to-newest": "Go to the newest message",
 
   "share.ask": "Ask to share your screen",
-  "share.start": "Share your screen",
   "share.asked": "We asked {{name}}. You can share when they agree.",
   "share.granted": "{{name}} agreed. Choose what to show.",
   "share.choose": "Choose what to show",
@@ -139,7 +132,6 @@ export const shared = {
   "share.request": "{{name}} asks to share their screen",
   "share.allow": "Allow",
   "share.not-now": "Not now",
-  "share.unsupported": "This browser cannot share a screen.",
 
   "help.sound-title": "Trouble with sound?",
   "help.cannot-hear": "I can’t hear them",

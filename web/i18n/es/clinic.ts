@@ -34,15 +34,12 @@ export const clinic: Translation<typeof english> = {
   "home.waiting_other": "personas esperan",
   "home.longest": "La espera más larga es de {{time}}.",
   "home.next": "Siguiente: {{name}}",
-  "home.open-next": "Ver quién sigue",
   "home.devices": "Su cámara y su sonido",
   "home.devices-why": "Su navegador pide usarlos. Elija Permitir. Nadie le ve ni le oye antes de que haga pasar a alguien.",
   "home.devices-ready": "Listo. Nadie le ve ni le oye ahora.",
 
-  "alerts.title": "Avisarme cuando alguien llegue",
   "alerts.on": "Llegadas: con sonido",
   "alerts.off": "Llegadas: sin sonido",
-  "alerts.turn-on": "Activar el aviso sonoro",
   "alerts.held": "Su navegador retiene el aviso sonoro hasta que haga un clic.",
   "alerts.notification": "Un paciente avisó de que llegó",
 
@@ -104,7 +101,6 @@ export const clinic: Translation<typeof english> = {
   "room.identity": "Identidad confirmada",
   "room.people": "Personas",
   "room.end": "Terminar",
-  "room.connected": "con conexión",
   "room.away": "perdió la conexión",
   "room.role.patient": "paciente",
   "room.role.clinician": "profesional",
@@ -116,7 +112,6 @@ export const clinic: Translation<typeof english> = {
   "room.microphone-off": "sonido: no",
   "room.camera-on": "cámara: sí",
   "room.camera-off": "cámara: no",
-  "room.path": "Conexión",
 
   "end.title": "¿Terminar la consulta?",
   "end.body": "Termina para todos. ¿Cómo fue?",

@@ -3,14 +3,12 @@ import type { Translation } from "../types";
 
 /** Spanish, formal. */
 export const shared: Translation<typeof english> = {
-  "language.label": "Idioma",
   "brand.by": "Telehealth, código abierto",
 
   "time.today": "Hoy, {{time}}",
   "time.tomorrow": "Mañana, {{time}}",
   "time.other": "{{date}}, {{time}}",
   "time.yours": "{{when}} (su hora)",
-  "time.seconds": "{{count}} s",
   "time.minutes": "{{count}} min",
   "time.hours": "{{hours}} h {{minutes}} min",
   "time.hours-short": "{{hours}} h {{minutes}}",
@@ -35,7 +33,6 @@ export const shared: Translation<typeof english> = {
   "link.reconnecting": "Volviendo a conectar… ({{time}})",
   "link.state": "Conexión",
   "link.offline": "Este dispositivo no tiene conexión",
-  "link.reload": "Cargar la página de nuevo",
 
   "replaced.title": "Esta consulta está abierta en otra pestaña",
   "replaced.body": "Solo una pestaña o un dispositivo puede estar en la consulta a la vez. No se pierde nada.",
@@ -69,7 +66,6 @@ export const shared: Translation<typeof english> = {
   "call.off": "no",
   "call.unavailable": "no disponible",
   "call.open": "abierto",
-  "call.closed": "cerrado",
   "call.sharing": "en curso",
   "call.chat-new_one": "{{count}} nuevo",
   "call.chat-new_other": "{{count}} nuevos",
@@ -122,7 +118,6 @@ export const shared: Translation<typeof english> = {
   "health.missing": "no hay",
   "health.off": "no",
 
-  "chat.title": "Chat",
   "chat.with": "Mensajes con {{name}}",
   "chat.empty": "Todavía no hay mensajes.",
   "chat.label": "Su mensaje",
@@ -131,10 +126,8 @@ export const shared: Translation<typeof english> = {
   "chat.failed": "No se envió. Cópielo y pruebe otra vez.",
   "chat.arrived": "Mensaje nuevo de {{name}}",
   "chat.too-long": "El mensaje es demasiado largo. Envíelo en dos partes.",
-  "chat.to-newest": "Ir al mensaje más nuevo",
 
   "share.ask": "Pedir compartir su pantalla",
-  "share.start": "Compartir su pantalla",
   "share.asked": "Se lo pedimos a {{name}}. Podrá compartir cuando acepte.",
   "share.granted": "{{name}} aceptó. Elija qué mostrar.",
   "share.choose": "Elegir qué mostrar",
@@ -142,7 +135,6 @@ export const shared: Translation<typeof english> = {
   "share.request": "{{name}} pide compartir su pantalla",
   "share.allow": "Permitir",
   "share.not-now": "Ahora no",
-  "share.unsupported": "Este navegador no puede compartir la pantalla.",
 
   "help.sound-title": "¿Problemas con el sonido?",
   "help.cannot-hear": "No los oigo",

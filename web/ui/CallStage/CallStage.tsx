@@ -1,3 +1,4 @@
+import { useEffect, useRef } from "react";
 import { MicOff, MonitorUp, Unplug, UserRound, VideoOff } from "lucide-react";
 import type { Remote } from "../../call/session";
 import { useWords } from "../../i18n";
@@ -83,8 +84,12 @@ interface PersonProps {
 
 function Person({ person, name, remote, named }: PersonProps) {
   const { t } = useWords();
-  const { media } = useSessionState();
   const picture = remote?.hasPicture === true && person.camera;
+  // A first picture is coming; one that went away is not promised again.
+  const seen = useRef(false);
+  useEffect(() => {
+    if (picture) seen.current = true;
+  }, [picture]);
   return (
     <figure className="stage__person" data-participant={person.id}>
       <VideoTile
@@ -113,8 +118,8 @@ function Person({ person, name, remote, named }: PersonProps) {
     } else if (!person.camera) {
       words = t("call.camera-off-of", { name });
       drawing = VideoOff;
-    } else if (remote !== null && media.status === "connected") {
-      words = t("call.picture-coming", { name });
+    } else if (seen.current) {
+      words = t("call.no-picture", { name });
     }
     return (
       <>

@@ -43,7 +43,7 @@ export function Opening() {
   const { t } = useWords();
   const { link, greeting } = useSessionState();
   return (
-    <LinkPage state={link.is} clinic={greeting?.clinic ?? null} title={t("link.opening")}>
+    <LinkPage state={link.is} clinic={greeting?.clinic ?? null} title={t(greeting === null ? "link.opening" : "link.connecting")}>
       <LinkBanner />
     </LinkPage>
   );

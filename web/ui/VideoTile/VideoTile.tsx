@@ -19,7 +19,6 @@ export function VideoTile({ stream, label, testId, self, instead, hasPicture }: 
   useEffect(() => {
     const element = video.current;
     if (element === null) return;
-    element.muted = true; // React sets no attribute, and Safari asks for the property.
     if (element.srcObject !== stream) element.srcObject = stream;
     // Muted pictures may always play; a new stream that arrives meanwhile interrupts harmlessly.
     if (stream !== null) element.play()?.catch(() => undefined);
