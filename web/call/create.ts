@@ -315,8 +315,9 @@ class Engine implements Session {
 
   #findings(): DeviceHealth {
     const { local, media } = this.state;
-    const { modality } = this.#devices;
-    return health({ modality, local, microphone: this.#meter, speaker: this.#speaker, media, quality: this.#media.quality });
+    const { modality, paused } = this.#devices;
+    const microphone = { heard: this.#meter.heard, mute: this.#meter.mute || paused };
+    return health({ modality, local, microphone, speaker: this.#speaker, media, quality: this.#media.quality });
   }
 
   #showLocal(): void {

@@ -57,6 +57,11 @@ export class Devices {
     return this.#devices.microphone.track !== null;
   }
 
+  /** The system holds the microphone back: a telephone call, or a switch on the headset. */
+  get paused(): boolean {
+    return this.#devices.microphone.track?.muted === true;
+  }
+
   get view(): Omit<LocalMedia, "screen"> {
     const { microphone, camera } = this.#devices;
     const show = ({ track, wanted, fault, choices }: Device) => ({

@@ -35,7 +35,8 @@ export function browserEnv(): Env {
   return {
     fetch: (...args) => fetch(...args),
     WebSocket,
-    RTCPeerConnection,
+    // Missing in some in-app browsers: the page still has to say so.
+    RTCPeerConnection: globalThis.RTCPeerConnection,
     mediaDevices: navigator.mediaDevices as MediaDevices | undefined,
     permissions: navigator.permissions as Permissions | undefined,
     wakeLock: navigator.wakeLock as WakeLock | undefined,

@@ -55,6 +55,31 @@ describe("the pool", () => {
     expect(env.peer.line(1).encodings.map(({ rid, active }) => `${rid} ${active}`)).toEqual(["q false", "h false", "f true"]);
   });
 
+  test("a browser that refuses preferences, or has none, is connected all the same", async () => {
+    const opened = await open();
+    const { env } = opened;
+    const add = env.RTCPeerConnection.prototype.addTransceiver;
+    env.RTCPeerConnection.prototype.addTransceiver = function (...args: Parameters<typeof add>) {
+      const refuse = (): never => {
+        throw new DOMException("no", "InvalidModificationError");
+      };
+      return Object.assign(add.apply(this, args), { setCodecPreferences: refuse });
+    };
+    await opened.visit();
+    await opened.connect();
+    expect(opened.session.state.media.status).toBe("connected");
+  });
+
+  test("a browser without WebRTC says that it failed, and nothing breaks", async () => {
+    const env = new FakeEnv();
+    Object.assign(env, { RTCPeerConnection: undefined });
+    const opened = await open(env);
+    await opened.visit();
+    await env.pass(2_000);
+    expect(opened.session.state.media.status).toBe("failed");
+    expect(opened.session.state.link.is).toBe("open");
+  });
+
   test("the microphone and the camera are in the first offer when they are open", async () => {
     const opened = await open();
     await opened.session.devices.open("video");

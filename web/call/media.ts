@@ -174,7 +174,13 @@ export class Media {
     // Coming back in a call: the voice first, the picture once the path is up.
     const again = this.#current !== null;
     const tracks = again ? { ...this.#tracks, camera: null } : { ...this.#tracks };
-    const peer: Peer = new Peer(this.#env, tracks, (status) => this.#changed(peer, status));
+    let peer: Peer;
+    try {
+      peer = new Peer(this.#env, tracks, (status) => this.#changed(peer, status));
+    } catch {
+      // No WebRTC in here, or too many connections: `failed` says so, and trying goes on.
+      return this.#later();
+    }
     this.#next = { peer, since: now };
     try {
       const answer = await this.#events.offer(await peer.offer(false), false);
@@ -218,6 +224,11 @@ export class Media {
     if (this.#next?.peer !== peer) return;
     this.#next = null;
     peer.close();
+    this.#later();
+  }
+
+  /** Again, after a pause. */
+  #later(): void {
     this.#attempt += 1;
     const pause = backoff(this.#attempt, this.#env.random(), MEDIA_BACKOFF_MS, MEDIA_BACKOFF_MAX_MS);
     this.#retryAt = this.#env.now() + pause;

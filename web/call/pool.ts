@@ -36,8 +36,11 @@ type Capabilities = (kind: "audio" | "video") => RTCRtpCodec[];
 export function addPool(pc: RTCPeerConnection, tracks: Tracks, capabilities: Capabilities): Pool {
   const prefer = (transceiver: RTCRtpTransceiver, kind: "audio" | "video"): RTCRtpTransceiver => {
     const codecs = capabilities(kind).filter(wanted);
-    // Without preferences the offer is twice as long and still works.
-    if (codecs.length > 0) transceiver.setCodecPreferences?.(codecs);
+    try {
+      if (codecs.length > 0) transceiver.setCodecPreferences?.(codecs);
+    } catch {
+      // Without preferences the offer is twice as long and still works.
+    }
     return transceiver;
   };
   const receive = (kind: "audio" | "video") => prefer(pc.addTransceiver(kind, { direction: "recvonly" }), kind);

@@ -241,6 +241,11 @@ describe("what the server is told", () => {
     const told = env.socket.of("devices").length;
     await env.pass(2_000);
     expect(env.socket.of("devices")).toHaveLength(told);
+    // A telephone call takes the microphone.
+    const [microphone] = env.devices.tracks;
+    if (microphone) microphone.muted = true;
+    await env.pass(1_000);
+    expect(env.socket.last("devices").devices).toMatchObject({ microphone: "weak" });
   });
 });
 
