@@ -2,7 +2,6 @@
  * Lips and voice: when the picture is late, the voice is held back to match. The publisher's video is
  * made 300 ms late on purpose, after encoding; what is watched is the receiver's audio buffer.
  */
-import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { lateVideo } from "../in-page/late-video.mjs";
 import { call, together } from "../lib/call.mjs";
@@ -14,6 +13,8 @@ import { serve } from "../lib/server.mjs";
 import { until } from "../lib/until.mjs";
 
 const DELAY_MS = 300;
+/** Longest audio delay that counts as settled; a call begins with more and comes down. */
+const SOON_MS = 120;
 /** Growth of the audio buffer that proves it: the receiver splits the rest between both. */
 const GROWTH_MS = 150;
 
@@ -29,11 +30,10 @@ export default () =>
       await server?.stop();
     });
 
-    test("with video on time, audio plays at once", async () => {
-      const settled = await until("a second of audio", () => audioDelay(patient));
-      control = settled;
-      figure("lips_control_audio_delay_ms", control);
-      assert.ok(control < 150, `${control} ms`);
+    test("with video on time, audio is played soon", async () => {
+      await until("the audio buffer to settle", async () => (control = await audioDelay(patient)) < SOON_MS, { within: 45_000 }).finally(
+        () => figure("lips_control_audio_delay_ms", control),
+      );
     });
 
     test(`with video ${DELAY_MS} ms late, audio is held back to match`, async () => {
