@@ -7,12 +7,13 @@ import { credentials } from "./credentials";
 import { Devices } from "./devices";
 import { browserEnv, type Env } from "./env";
 import { health } from "./health";
-import { BUSY_TICK_MS, HEALTH_SETTLE_MS, QUIET_TICK_MS } from "./limits";
+import { BUSY_TICK_MS, QUIET_TICK_MS } from "./limits";
 import { Media } from "./media";
 import { Meter } from "./meter";
 import { ScreenShare } from "./screen";
 import { Refusal, type Session, type SessionState } from "./session";
 import { initialState, Store } from "./store";
+import { Telling } from "./telling";
 import { apply, problem, wish } from "./views";
 import { ScreenWakeLock } from "./wake-lock";
 
@@ -45,11 +46,9 @@ class Engine implements Session {
   readonly #devices: Devices;
   readonly #screen: ScreenShare;
   readonly #wakeLock: ScreenWakeLock;
+  readonly #telling = new Telling((message) => this.#connection.send(message));
   readonly #stops: (() => void)[];
   #speaker: boolean | null = null;
-  #told = "";
-  #health = "";
-  #healthSince = 0;
   #lines = 0;
   #disposed = false;
 
@@ -249,8 +248,7 @@ class Engine implements Session {
     if (message.type === "slots") this.#media.slots(message);
     else if (message.type === "media-closed") this.#media.closed();
     else if (message.type === "welcome") {
-      this.#told = "";
-      this.#health = "";
+      this.#telling.forget();
       if (this.#build !== "dev" && message.build !== this.#build) this.#store.set({ outdated: true });
     } else if (message.type === "visit") {
       this.#screen.follow(message.visit, this.state.me);
@@ -285,32 +283,16 @@ class Engine implements Session {
     this.#report(now);
   };
 
-  /** Tells the server whether microphone and camera are on, when that changed. */
   #say(): void {
-    if (this.state.link.is !== "open") return;
-    const { microphone, camera } = this.state.local;
-    const message = { type: "media-state", microphone: microphone.on, camera: camera.on } as const;
-    const told = JSON.stringify(message);
-    if (told === this.#told) return;
-    this.#told = told;
-    this.#connection.send(message);
+    if (this.state.link.is === "open") this.#telling.media(this.state.local);
   }
 
-  /** Tells the server how a patient's devices do, once that has been still for a moment. */
+  /** Only a patient's devices are of interest, and only once somebody may look at them. */
   #report(now: number): void {
     const { link, visit, queue, greeting } = this.state;
     const role = greeting?.role ?? this.#role;
     const present = visit?.phase.is === "waiting" || visit?.phase.is === "in-call";
-    if (link.is !== "open" || queue !== null || role !== "patient" || !present) return;
-    const devices = this.#findings();
-    const found = JSON.stringify(devices);
-    if (found === this.#health) {
-      this.#healthSince = now;
-    } else if (now - this.#healthSince >= HEALTH_SETTLE_MS) {
-      this.#health = found;
-      this.#healthSince = now;
-      this.#connection.send({ type: "devices", devices });
-    }
+    if (link.is === "open" && queue === null && role === "patient" && present) this.#telling.health(now, this.#findings());
   }
 
   #findings(): DeviceHealth {

@@ -4,7 +4,7 @@
  *
  * Reading order: `session` (what it offers), `create` (how the parts fit), `connection` and `views` (what
  * the server says), `media` ▸ `peer` ▸ `pool` ▸ `watch` (the media path), `receiving` and `sound` (others),
- * `devices` and `screen` (us), `arrival` (for clinicians), `limits`.
+ * `devices` and `screen` (us), `telling` (what the server hears of us), `arrival` (for clinicians), `limits`.
  */
 export { type Arrival, arrivals, createArrival } from "./arrival";
 export { createSession, type SessionOptions } from "./create";
