@@ -1,4 +1,3 @@
-import { useCallback } from "react";
 import { useWords } from "../i18n";
 import type { QueueEntry, QueueView } from "../protocol/generated";
 import { QueueRow } from "../ui/QueueRow/QueueRow";
@@ -20,8 +19,6 @@ export function Queue({ queue, chosen, onChoose }: Props) {
   const now = useServerNow();
   const unread = useUnreadByVisit(chosen);
   const waiting = waitingOf(queue);
-  const select = useCallback((visit: string) => onChoose(visit), [onChoose]);
-
   const row = (entry: QueueEntry, first: boolean) => (
     <QueueRow
       key={entry.visit}
@@ -31,7 +28,7 @@ export function Queue({ queue, chosen, onChoose }: Props) {
       first={first}
       selected={entry.visit === chosen}
       unread={entry.phase.is === "waiting" || entry.phase.is === "booked" ? unread(entry.visit) : 0}
-      onSelect={select}
+      onSelect={onChoose}
     />
   );
 

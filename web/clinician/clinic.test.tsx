@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { SessionState } from "../call/session";
 import * as f from "../gallery/fixtures";
 import { views } from "../gallery/views";
+import * as times from "../i18n/time";
 import * as sound from "../ui/chime";
 import { expectAccessible } from "../ui/testing/accessible";
 import { draw } from "../ui/testing/draw";
@@ -55,6 +56,16 @@ describe("the queue", () => {
     draw(<ClinicApp />, state({ queue: f.threeHundred() }));
     expect(screen.getAllByTestId("queue-row").length).toBe(300);
     expect(screen.getByText("and 41 more")).toBeTruthy();
+  }, 60_000);
+
+  it("draws a line anew once a minute, not whenever a level moves", () => {
+    const drawn = vi.spyOn(times, "waitedShort");
+    const { session } = draw(<ClinicApp />, state({ local: f.open("clinician") }));
+    const first = drawn.mock.calls.length;
+    expect(first).toBeGreaterThan(0);
+    const local = f.open("clinician");
+    for (const level of [0.1, 0.2, 0.3]) act(() => session.finish({ local: { ...local, microphone: { ...local.microphone, level } } }));
+    expect(drawn.mock.calls.length).toBe(first);
   });
 });
 
@@ -102,6 +113,18 @@ describe("an arrival", () => {
     expect(shown).toHaveBeenCalledTimes(1);
     expect(JSON.stringify(shown.mock.calls)).not.toMatch(/Ingrid|Sørensen|Rash/);
   });
+});
+
+it("says that a waiting patient wrote, marks the line, and moves no focus", () => {
+  const said = { ...f.chat[1], from: "visit-2-p", text: "I am here" } as (typeof f.chat)[number];
+  const { session } = draw(<ClinicApp />, state({ chat: { "visit-2": [] } }));
+  row("visit-1").focus();
+  act(() => session.finish({ chat: { "visit-2": [said] } }));
+  expect(screen.getByTestId("live-polite").textContent).toMatch(/New message from Jonathan Okafor/);
+  expect(row("visit-2").textContent).toMatch(/1 message/);
+  expect(document.activeElement).toBe(row("visit-1"));
+  fireEvent.click(row("visit-2"));
+  expect(row("visit-2").textContent).not.toMatch(/1 message/);
 });
 
 describe("who is it", () => {

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { useWords } from "../i18n";
 import type { QueueView } from "../protocol/generated";
 import { chime, primeSound } from "../ui/chime";
@@ -22,7 +22,7 @@ export function useArrivals(queue: QueueView): { alerts: boolean; setAlerts: (on
   });
   const known = useRef<ReadonlySet<string> | null>(null);
   const rang = useRef(0);
-  const waiting = waitingOf(queue);
+  const waiting = useMemo(() => waitingOf(queue), [queue]);
 
   useEffect(() => {
     // Browsers hold sound back until somebody clicks; the first click anywhere will do.
