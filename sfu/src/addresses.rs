@@ -27,6 +27,14 @@ pub(crate) fn advertised(advertise: &Advertise, bound: IpAddr) -> std::io::Resul
     Ok(choose(all, bound))
 }
 
+/// Those of these addresses that an interface of this machine has: replies can be sent from them. The
+/// others are a NAT's.
+pub(crate) fn own(ips: &[IpAddr]) -> std::io::Result<Vec<IpAddr>> {
+    let interfaces = if_addrs::get_if_addrs()?;
+    let has = |ip: &&IpAddr| interfaces.iter().any(|interface| interface.ip() == **ip);
+    Ok(ips.iter().filter(has).copied().collect())
+}
+
 /// Leaves out what no client can use, and the rest in the order in which clients should try it:
 /// addresses of the network before those of the machine itself.
 fn choose(mut all: Vec<IpAddr>, bound: IpAddr) -> Vec<IpAddr> {
@@ -82,6 +90,12 @@ mod tests {
         assert_eq!(plain(mapped), v4);
         assert_eq!(for_socket(v4, true), mapped);
         assert_eq!(for_socket(v4, false), v4);
+    }
+
+    #[test]
+    fn a_nats_address_is_not_our_own() {
+        let both = ips("127.0.0.1 203.0.113.5");
+        assert_eq!(own(&both).unwrap(), ips("127.0.0.1"));
     }
 
     #[test]

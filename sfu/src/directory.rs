@@ -2,7 +2,7 @@
 //! hold the truth about media; this is for placing, limits and answers that cannot wait.
 
 use crate::shard::{rooms::RoomKey, session::Identity};
-use model::ParticipantId;
+use model::{ParticipantId, TenantId};
 use sfu_core::port::{MediaError, SessionId};
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -156,10 +156,14 @@ impl Directory {
         self.resources.get(&resource).copied()
     }
 
-    /// A connected session of this identity.
-    pub(crate) fn live(&self, identity: Identity) -> Option<SessionId> {
-        let live = |(_, entry): &(&SessionId, &Entry)| entry.connected && entry.identity == identity;
-        self.sessions.iter().find(live).map(|(id, _)| *id)
+    /// Whether a participant has a connected session that publishes.
+    pub(crate) fn publishes(&self, tenant: TenantId, participant: ParticipantId) -> bool {
+        self.sessions.values().any(|entry| {
+            let identity = entry.identity;
+            entry.connected
+                && identity.role.publishes()
+                && (identity.tenant, identity.participant) == (tenant, participant)
+        })
     }
 
     fn enter(&mut self, room: RoomKey, id: SessionId, who: ParticipantId, shard: usize) -> Result<(), MediaError> {
@@ -209,7 +213,7 @@ impl Directory {
 mod tests {
     use super::*;
     use crate::shard::session::Role;
-    use model::{RoomId, TenantId};
+    use model::RoomId;
 
     const LIMITS: Limits = Limits { sessions: 6, rooms: 2, participants: 3 };
 

@@ -34,6 +34,10 @@ const RTX_AUDIO: (usize, Duration) = (32, Duration::from_millis(400));
 /// Share of what is sent that may be repairs, so that they cannot drown a weak link.
 const RTX_SHARE: Option<f32> = Some(0.15);
 
+/// The estimate while nothing is sent: the engine pads up to 50 kbit/s, but not above its estimate, and a
+/// warm seat should cost nothing.
+pub(crate) const IDLE_ESTIMATE: Bitrate = Bitrate::bps(1_000);
+
 /// The id and label both sides agree on for the pulse (no negotiation inside the channel).
 const PULSE_CHANNEL: (u16, &str) = (0, "pulse");
 
@@ -42,7 +46,6 @@ const PULSE_CHANNEL: (u16, &str) = (0, "pulse");
 pub(crate) struct Engine {
     cert: DtlsCert,
     crypto: Arc<CryptoProvider>,
-    initial_estimate: Bitrate,
 }
 
 /// Local ICE credentials as they stand in an answer.
@@ -63,11 +66,11 @@ pub(crate) struct Prepared {
 }
 
 impl Engine {
-    pub(crate) fn new(initial_estimate: Bitrate) -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let crypto = profile::observed();
         // One key for the life of the process: making one costs more than the rest of a handshake.
         let cert = crypto.dtls_provider.generate_certificate()?;
-        Some(Self { cert, crypto, initial_estimate })
+        Some(Self { cert, crypto })
     }
 
     /// HMAC-SHA1 for STUN.
@@ -128,7 +131,7 @@ impl Engine {
             .enable_opus(true, false)
             .enable_vp8(true)
             .set_extension_map(extensions)
-            .enable_bwe(Some(self.initial_estimate))
+            .enable_bwe(Some(IDLE_ESTIMATE))
             .set_stats_interval(Some(Duration::from_secs(1)))
             .set_rtcp_report_interval_audio(Duration::from_secs(1))
             .set_rtcp_report_interval_video(Duration::from_secs(1))

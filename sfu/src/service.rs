@@ -31,12 +31,15 @@ use std::{
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
-use str0m::{Candidate, bwe::Bitrate, net::TcpType};
+use str0m::{Candidate, net::TcpType};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+/// How often ending a session is tried again when its shard had no room for the command.
+const END_AGAIN: Duration = Duration::from_millis(100);
 
 mod error;
 
@@ -63,6 +66,9 @@ struct Inner {
     next_id: AtomicU64,
     parsing: Semaphore,
     waiting: AtomicUsize,
+    /// Sessions to end that their shard's queue had no room for: ending must not fail. At most one entry
+    /// a session.
+    ending: Mutex<Vec<(usize, SessionId, ClosedReason)>>,
 }
 
 /// The way to a shard.
@@ -84,7 +90,7 @@ impl Service {
     ) -> Result<(Self, Handle, mpsc::Receiver<MediaEvent>), Error> {
         config.check()?;
         let metrics = Metrics::new(config.shards);
-        let engine = Engine::new(Bitrate::kbps(config.initial_estimate_kbps)).ok_or_else(|| Error::System {
+        let engine = Engine::new().ok_or_else(|| Error::System {
             what: "make a DTLS certificate",
             source: std::io::Error::other("the crypto provider made none"),
         })?;
@@ -126,6 +132,7 @@ impl Service {
             next_id: AtomicU64::new(1),
             parsing: Semaphore::new(limits::OFFERS_AT_ONCE),
             waiting: AtomicUsize::new(0),
+            ending: Mutex::new(Vec::new()),
         });
         let (events, receiver) = mpsc::channel(limits::EVENT_QUEUE);
         let handle = Handle(Arc::clone(&inner));
@@ -144,10 +151,12 @@ impl Service {
         for link in &self.inner.links {
             tracing::info!(port = link.addr.port(), "Media on port {} (UDP and ICE-TCP)", link.addr.port());
         }
+        let mut again = tokio::time::interval(END_AGAIN);
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
+                _ = again.tick() => self.inner.end_again(),
                 event = self.from_shards.recv() => match event {
                     Some(event) => self.told(event, &shutdown).await,
                     // Every shard has stopped: nothing is forwarded any more.
@@ -169,7 +178,7 @@ impl Service {
                     directory.older_than(*session)
                 };
                 for (older, shard) in older {
-                    self.inner.send(shard, Command::Close { session: older, reason: ClosedReason::Replaced }).ok();
+                    self.inner.end(shard, older, ClosedReason::Replaced);
                 }
             }
             MediaEvent::Closed { session, .. } => {
@@ -289,6 +298,23 @@ impl Inner {
             TrySendError::Disconnected(_) => MediaError::Draining,
         })?;
         link.waker.wake().map_err(|_| MediaError::Busy)
+    }
+
+    /// Ends a session, later if its shard is busy.
+    fn end(&self, shard: usize, session: SessionId, reason: ClosedReason) {
+        if self.send(shard, Command::Close { session, reason }) == Err(MediaError::Busy) {
+            let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+            if !ending.iter().any(|(_, known, _)| *known == session) {
+                ending.push((shard, session, reason));
+            }
+        }
+    }
+
+    fn end_again(&self) {
+        let waiting = std::mem::take(&mut *self.ending.lock().unwrap_or_else(PoisonError::into_inner));
+        for (shard, session, reason) in waiting {
+            self.end(shard, session, reason);
+        }
     }
 
     fn place(&self, connect: &Connect, room: Option<RoomKey>) -> usize {
@@ -434,8 +460,9 @@ impl Handle {
         directory.get(id).map(|entry| (id, entry.identity, entry.room))
     }
 
-    pub(crate) fn is_live(&self, identity: Identity) -> bool {
-        self.0.directory().live(identity).is_some()
+    /// Whether a participant has a connected session that publishes.
+    pub(crate) fn publishes(&self, tenant: TenantId, participant: ParticipantId) -> bool {
+        self.0.directory().publishes(tenant, participant)
     }
 }
 
@@ -495,7 +522,7 @@ impl MediaNode for Handle {
 
     fn disconnect(&self, session: SessionId) {
         let Some(shard) = self.0.directory().get(session).map(|entry| entry.shard) else { return };
-        let _ = self.0.send(shard, Command::Close { session, reason: ClosedReason::Asked });
+        self.0.end(shard, session, ClosedReason::Asked);
     }
 }
 
@@ -508,5 +535,20 @@ impl fmt::Debug for Service {
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle").field("shards", &self.0.links.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_offers_wait_and_one_more_is_told_to_come_back() {
+        let count = AtomicUsize::new(0);
+        let mut waiting: Vec<_> =
+            (0..limits::OFFERS_WAITING).map(|_| Waiting::take(&count)).collect::<Result<_, _>>().unwrap();
+        assert_eq!(Waiting::take(&count).err(), Some(MediaError::Busy));
+        waiting.pop();
+        assert!(Waiting::take(&count).is_ok());
     }
 }

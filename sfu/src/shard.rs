@@ -140,6 +140,7 @@ impl Shard {
         let mut tcp = Tcp::new(listener, registry, now);
         tcp.register(LISTEN)?;
         let limit = parts.config.max_sessions * 2;
+        let own = crate::addresses::own(&parts.advertised)?;
         Ok(Self {
             goal: Bitrate::kbps(parts.config.max_estimate_kbps),
             config: parts.config,
@@ -150,7 +151,7 @@ impl Shard {
             outbox: Outbox::new(parts.events),
             metrics: parts.metrics,
             start: now,
-            net: Net { udp, tcp, flows: Default::default() },
+            net: Net { udp, tcp, flows: Default::default(), own },
             gate: Gate::new(limit, parts.crypto),
             wheel: Wheel::default(),
             sessions: Slab::new(),
@@ -372,8 +373,9 @@ impl Shard {
             self.outbox.tell(event);
         }
         for key in changes.touched {
+            let initial = Bitrate::kbps(self.config.initial_estimate_kbps);
             self.drive(key, now, |session, _| {
-                session.rtc.bwe().set_bitrate(session.least, session.most);
+                session.aim(initial);
                 Ok(())
             });
         }

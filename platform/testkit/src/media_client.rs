@@ -110,13 +110,15 @@ pub struct Sending {
     pub bytes: usize,
     /// An empty packet (padding) after every so many.
     pub pad_every: Option<u32>,
+    /// Whether keyframe requests are ignored (they are still noted), the first frame's included.
+    pub deaf: bool,
 }
 
 impl Sending {
     /// As a browser on a good link would, 1 Mbit/s for a camera.
     #[must_use]
     pub const fn of(tag: Tag) -> Self {
-        Self { tag, rid: None, late: Duration::ZERO, packets_per_frame: 4, bytes: 1_000, pad_every: None }
+        Self { tag, rid: None, late: Duration::ZERO, packets_per_frame: 4, bytes: 1_000, pad_every: None, deaf: false }
     }
 }
 
@@ -146,6 +148,8 @@ enum Command {
     Inject(Vec<u8>),
     /// Ignore one in so many of the media datagrams that arrive; 0 for none.
     Lose(u32),
+    /// Do not send one in so many media datagrams; 0 for none.
+    LoseSent(u32),
     RequestKeyframe(Sink),
     Close,
     Quit,
@@ -223,6 +227,11 @@ impl MediaClient {
     /// Loses one in so many media packets on the way in; 0 for none.
     pub fn lose_one_in(&self, n: u32) {
         self.command(Command::Lose(n));
+    }
+
+    /// Loses one in so many media packets on the way out; 0 for none.
+    pub fn lose_one_out_in(&self, n: u32) {
+        self.command(Command::LoseSent(n));
     }
 
     /// Asks for a keyframe of what is shown.

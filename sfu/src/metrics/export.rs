@@ -111,16 +111,17 @@ fn histogram(name: &str, help: &str, shards: &Shards, of: &dyn Fn(&ShardMetrics)
     let mut histogram = proto::Histogram::default();
     let mut cumulative = 0;
     let mut buckets = Vec::new();
-    let bounds = TIME_BOUNDS.iter().copied().chain([f64::INFINITY]);
-    for (n, bound) in bounds.enumerate() {
-        cumulative += shards.iter().map(|shard| of(shard).buckets[n].get()).sum::<u64>();
+    let count = |n: usize| shards.iter().map(|shard| of(shard).buckets[n].get()).sum::<u64>();
+    for (n, bound) in TIME_BOUNDS.iter().copied().enumerate() {
+        cumulative += count(n);
         let mut bucket = proto::Bucket::default();
         bucket.set_upper_bound(bound);
         bucket.set_cumulative_count(cumulative);
         buckets.push(bucket);
     }
     histogram.set_bucket(buckets);
-    histogram.set_sample_count(cumulative);
+    // The encoder writes the last bucket, +Inf, from the count.
+    histogram.set_sample_count(cumulative + count(TIME_BOUNDS.len()));
     histogram.set_sample_sum(shards.iter().map(|shard| of(shard).sum_ns.get()).sum::<u64>() as f64 / 1e9);
     let mut metric = proto::Metric::default();
     metric.set_histogram(histogram);

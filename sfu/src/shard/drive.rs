@@ -1,7 +1,7 @@
 //! Driving one session's engine: after every change, drain it.
 
 use super::{
-    net::{Net, Remote},
+    net::Net,
     rooms::kind,
     session::{Incoming, Session},
     track::{Forward, clock_rate},
@@ -24,7 +24,7 @@ use str0m::{
     Event, Input, Output,
     bwe::BweKind,
     media::{KeyframeRequest, Rid, SenderFeedback},
-    net::{Protocol, Transmit},
+    net::Transmit,
     rtp::{RtpPacket, Vp8Descriptor},
     stats::{MediaEgressStats, MediaIngressStats, PeerStats},
 };
@@ -86,13 +86,11 @@ pub(crate) fn drain(key: u32, session: &mut Session, with: &mut Drive<'_>) -> Re
 }
 
 fn send(session: &mut Session, transmit: &Transmit, with: &mut Drive<'_>) {
-    let remote = Remote { tcp: transmit.proto != Protocol::Udp, addr: transmit.destination };
-    if with.net.send(transmit.proto, transmit.destination, &transmit.contents, with.metrics) {
-        session.remote = Some(remote);
-        session.sent_bytes += transmit.contents.len() as u64;
-        if is_repair(&transmit.contents, &session.rtx) {
-            with.metrics.rtx_out.inc();
-        }
+    let Some(remote) = with.net.send(transmit, with.metrics) else { return };
+    session.remote = Some(remote);
+    session.sent_bytes += transmit.contents.len() as u64;
+    if is_repair(&transmit.contents, &session.rtx) {
+        with.metrics.rtx_out.inc();
     }
 }
 
@@ -110,7 +108,7 @@ fn take(key: u32, session: &mut Session, event: Event, with: &mut Drive<'_>) -> 
         Event::Connected => connected(key, session, with),
         Event::KeyframeRequest(request) => keyframe_requested(session, request, with),
         Event::SenderFeedback(feedback) => sender_report(session, feedback, with),
-        Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
+        Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) if session.estimating => {
             session.quality.estimate = model::Bitrate::bps(estimate.as_u64());
         }
         Event::ChannelOpen(id, _) if session.pulse_channel.is_none_or(|known| known == id) => {

@@ -124,6 +124,86 @@ pub(crate) fn local_candidate(to: Option<IpAddr>, port: u16, from: SocketAddr, a
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shard::{tcp::Tcp, udp};
+
+    struct Bench {
+        gate: Gate,
+        net: Net,
+        metrics: ShardMetrics,
+    }
+
+    impl Bench {
+        #[expect(clippy::disallowed_methods, reason = "any instant will do")]
+        fn new() -> Self {
+            let poll = mio::Poll::new().unwrap();
+            let udp = udp::Udp::new(udp::bind("127.0.0.1".parse().unwrap(), 0).unwrap()).unwrap();
+            let tcp = Tcp::new(None, poll.registry().try_clone().unwrap(), std::time::Instant::now());
+            let mut gate = Gate::new(10, crate::engine::profile::observed());
+            assert!(gate.ufrags.insert(b"ours", Credential { session: 5, pwd: "secret".into() }));
+            let net = Net { udp, tcp, flows: Default::default(), own: Vec::new() };
+            Self { gate, net, metrics: ShardMetrics::default() }
+        }
+
+        fn admit(&mut self, packet: &[u8], port: u16) -> Option<Admitted> {
+            let remote = Remote { tcp: false, addr: SocketAddr::from(([192, 0, 2, 1], port)) };
+            let origin = Origin { remote, path: Path::Udp(None), tick: 0 };
+            self.gate.admit(packet, origin, &mut self.net, &self.metrics)
+        }
+
+        fn count(&self, what: Stranger) -> u64 {
+            self.metrics.strangers[what as usize].get()
+        }
+    }
+
+    /// A binding request for `ours`, signed with this password.
+    fn check(pwd: &str) -> Vec<u8> {
+        let crypto = crate::engine::profile::observed();
+        let hmac = |key: &[u8], parts: &[&[u8]]| crypto.sha1_hmac_provider.sha1_hmac(key, parts);
+        let message = StunMessage::binding_request("ours:theirs", str0m::ice::TransId::new(), true, 1, 1, true);
+        let mut bytes = vec![0; 500];
+        let len = message.to_bytes(Some(pwd.as_bytes()), &mut bytes, hmac).unwrap();
+        bytes.truncate(len);
+        bytes
+    }
+
+    #[test]
+    fn an_address_is_known_by_an_authenticated_check_and_by_nothing_else() {
+        let media = [vec![128, 111, 0, 1], vec![0; 40]].concat();
+        let mut bench = Bench::new();
+        assert_eq!(bench.admit(&media, 1), None);
+        assert_eq!(bench.admit(&check("wrong"), 1), None);
+        assert_eq!(bench.admit(&media, 1), None, "a forged check opened nothing");
+        assert_eq!(bench.admit(&check("secret"), 1), Some(Admitted { session: 5, check: true }));
+        assert_eq!(bench.admit(&media, 1), Some(Admitted { session: 5, check: false }));
+        assert_eq!(bench.admit(&media, 2), None, "for this address only");
+        assert_eq!(bench.admit(&check("wrong"), 1), None, "nor is a forgery taken from a known address");
+        let alert = [21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40];
+        assert_eq!(bench.admit(&alert, 1), None, "an alert in the clear is anybody's");
+    }
+
+    #[test]
+    fn so_many_strangers_are_verified_in_a_turn_and_no_more_and_friends_always() {
+        let mut bench = Bench::new();
+        assert!(bench.admit(&check("secret"), 1).is_some());
+        for _ in 1..CHECKS_PER_TURN {
+            bench.admit(&check("wrong"), 2);
+        }
+        assert_eq!((bench.count(Stranger::BadIntegrity), bench.count(Stranger::OverBudget)), (63, 0));
+        assert_eq!(bench.admit(&check("secret"), 2), None, "one past it");
+        assert_eq!(bench.count(Stranger::OverBudget), 1);
+        assert!(bench.admit(&check("secret"), 1).is_some(), "a known address is not a stranger");
+        bench.gate.refill();
+        assert!(bench.admit(&check("secret"), 2).is_some());
+    }
+
+    #[test]
+    fn the_longest_packet_passes_and_one_more_byte_does_not() {
+        let mut bench = Bench::new();
+        bench.admit(&check("secret"), 1);
+        let packet = |len: usize| [vec![128, 111, 0, 1], vec![0; len - 4]].concat();
+        assert!(bench.admit(&packet(MAX_DATAGRAM_BYTES), 1).is_some());
+        assert!(bench.admit(&packet(MAX_DATAGRAM_BYTES + 1), 1).is_none());
+    }
 
     #[test]
     fn an_address_behind_nat_counts_as_the_advertised_one() {

@@ -4,7 +4,7 @@ use super::{tcp::Tcp, udp::Udp};
 use crate::metrics::{Drop, ShardMetrics};
 use sfu_core::table::{Flow, Flows};
 use std::net::{IpAddr, SocketAddr};
-use str0m::net::Protocol;
+use str0m::net::{Protocol, Transmit};
 
 /// A remote transport address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -26,6 +26,8 @@ pub(crate) struct Net {
     pub(crate) udp: Udp,
     pub(crate) tcp: Tcp,
     pub(crate) flows: Flows<Remote, Path>,
+    /// Advertised addresses that this machine itself has.
+    pub(crate) own: Vec<IpAddr>,
 }
 
 impl Net {
@@ -33,18 +35,26 @@ impl Net {
         self.flows.get(&remote)
     }
 
-    /// Sends what the engine wants sent, on the path the remote address was authenticated on.
-    pub(crate) fn send(&mut self, proto: Protocol, to: SocketAddr, bytes: &[u8], metrics: &ShardMetrics) -> bool {
-        let remote = Remote { tcp: proto != Protocol::Udp, addr: to };
+    /// Sends what the engine wants sent, if the remote address was authenticated.
+    ///
+    /// The engine names the local candidate of the pair it chose, and the reply must leave from there: a
+    /// client checks several of our addresses from one of its own. Only where that candidate is a NAT's
+    /// address does the one the last check came to stand in for it.
+    pub(crate) fn send(&mut self, transmit: &Transmit, metrics: &ShardMetrics) -> Option<Remote> {
+        let remote = Remote { tcp: transmit.proto != Protocol::Udp, addr: transmit.destination };
         match self.flows.get(&remote).map(|flow| flow.path) {
-            Some(Path::Udp(from)) => self.udp.push(to, from, bytes, metrics),
-            Some(Path::Tcp(connection)) => self.tcp.push(connection, bytes, metrics),
+            Some(Path::Udp(checked)) => {
+                let chosen = transmit.source.ip();
+                let from = if self.own.contains(&chosen) { Some(chosen) } else { checked };
+                self.udp.push(remote.addr, from, &transmit.contents, metrics);
+            }
+            Some(Path::Tcp(connection)) => self.tcp.push(connection, &transmit.contents, metrics),
             None => {
                 metrics.dropped(Drop::NoPath);
-                return false;
+                return None;
             }
         }
-        true
+        Some(remote)
     }
 
     pub(crate) fn flush(&mut self, metrics: &ShardMetrics) {

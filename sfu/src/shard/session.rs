@@ -106,6 +106,8 @@ pub(crate) struct Session {
     /// What the estimator keeps going and what it probes for.
     pub(crate) least: Bitrate,
     pub(crate) most: Bitrate,
+    /// Whether the estimator is at work: it pads and probes, so not for somebody nothing is sent to.
+    pub(crate) estimating: bool,
     /// The repair streams towards the client.
     pub(crate) rtx: Vec<Ssrc>,
     pub(crate) figures: Figures,
@@ -159,6 +161,7 @@ impl Session {
             received_bytes: 0,
             least: Bitrate::ZERO,
             most: Bitrate::ZERO,
+            estimating: false,
             rtx: Vec::new(),
             figures: Figures::default(),
             milestones: Milestones::default(),
@@ -251,6 +254,18 @@ impl Session {
         self.quality.received = rate(std::mem::take(&mut self.received_bytes));
         self.quality_due = now + QUALITY_EVERY;
         Some(self.quality)
+    }
+
+    /// Tells the estimator what to keep going and what to probe for. Nobody is sent padding while nothing
+    /// is sent to them: then the estimate is put aside, and taken up again later.
+    pub(crate) fn aim(&mut self, initial: Bitrate) {
+        let estimating = self.most > Bitrate::ZERO;
+        if estimating != self.estimating {
+            self.estimating = estimating;
+            let known = Bitrate::from(self.quality.estimate.as_bps());
+            self.rtc.bwe().reset(if estimating { known.max(initial) } else { crate::engine::IDLE_ESTIMATE });
+        }
+        self.rtc.bwe().set_bitrate(self.least, self.most);
     }
 
     pub(crate) fn incoming(&mut self, ssrc: Ssrc) -> Option<&mut Incoming> {

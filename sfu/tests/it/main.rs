@@ -2,5 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod flood;
 mod forward;
+mod http;
+mod network;
 mod node;
+mod offers;

@@ -43,6 +43,11 @@ impl Node {
     }
 
     pub(crate) fn with(config: Config) -> Self {
+        // RUST_LOG=debug shows what the engines say.
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_test_writer()
+            .try_init();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (service, handle, mut receiver) = Service::new(config, &prometheus::Registry::new()).unwrap();
         let shutdown = CancellationToken::new();

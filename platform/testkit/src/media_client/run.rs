@@ -92,7 +92,9 @@ pub(super) struct Runner {
     sending: Vec<Stream>,
     remote: Option<SocketAddr>,
     lose_one_in: u32,
+    lose_one_out_in: u32,
     media_in: u32,
+    media_out: u32,
     engine_due: Instant,
 }
 
@@ -174,7 +176,9 @@ impl Runner {
             sending: Vec::new(),
             remote: None,
             lose_one_in: 0,
+            lose_one_out_in: 0,
             media_in: 0,
+            media_out: 0,
             engine_due: now(),
         }
     }
@@ -219,6 +223,7 @@ impl Runner {
                 }
             }
             Command::Lose(n) => self.lose_one_in = n,
+            Command::LoseSent(n) => self.lose_one_out_in = n,
             Command::RequestKeyframe(sink) => {
                 let mid = self.pool.receives.iter().find(|(_, s)| *s == sink).map(|(mid, _)| *mid);
                 if let Some(mid) = mid
@@ -299,20 +304,20 @@ impl Runner {
     fn start(&mut self, source: Source, how: Sending) {
         let Some(mid) = self.pool.sends.iter().find(|(s, _)| *s == source).map(|(_, mid)| *mid) else { return };
         if let Some(stream) = self.sending.iter_mut().find(|s| s.source == source) {
+            stream.keyframe |= !how.deaf;
             stream.how = how;
-            stream.keyframe = true;
             return;
         }
         self.sending.push(Stream {
             source,
             mid,
+            keyframe: !how.deaf,
             how,
             // Far from zero and soon to wrap, as a real sender may be.
             seq: 65_000,
             timestamp: 4_294_900_000,
             counter: 0,
             due: now(),
-            keyframe: true,
             held: VecDeque::new(),
             since_pad: 0,
         });
@@ -370,12 +375,14 @@ impl Runner {
             extensions.audio_level = Some(-30);
             extensions.voice_activity = Some(true);
         }
+        // An empty packet in the engine's cache would be its padding for ever.
+        let nackable = source != Source::Microphone && !payload.is_empty();
         let mut api = self.rtc.direct_api();
         let Some(stream) = api.stream_tx_by_mid(mid, rid) else { return };
         stream.write_rtp(
             RtpWrite::new(pt, seq.into(), timestamp, *captured, payload)
                 .marker(marker && source != Source::Microphone)
-                .nackable(source != Source::Microphone)
+                .nackable(nackable)
                 .ext_vals(extensions),
         );
         self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).sent += 1;
@@ -412,6 +419,13 @@ impl Runner {
 
     fn transmit(&mut self, transmit: &Transmit) {
         let over_tcp = transmit.proto != Protocol::Udp;
+        if is_media(&transmit.contents) && self.lose_one_out_in > 0 {
+            self.media_out += 1;
+            if self.media_out.is_multiple_of(self.lose_one_out_in) {
+                self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).lost += 1;
+                return;
+            }
+        }
         if over_tcp {
             let link = self.tcp.iter_mut().find(|link| link.peer == transmit.destination);
             if let (Some(link), Ok(len)) = (link, u16::try_from(transmit.contents.len())) {
@@ -469,10 +483,7 @@ impl Runner {
     }
 
     fn input(&mut self, proto: Protocol, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
-        // Media, not RTCP (RFC 5761 §4).
-        let media = bytes.first().is_some_and(|b| (128..192).contains(b))
-            && bytes.get(1).is_some_and(|b| !(64..96).contains(&(b & 0x7f)));
-        if media && self.lose_one_in > 0 {
+        if is_media(bytes) && self.lose_one_in > 0 {
             self.media_in += 1;
             if self.media_in.is_multiple_of(self.lose_one_in) {
                 self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).lost += 1;
@@ -512,7 +523,7 @@ impl Runner {
             }
             Event::KeyframeRequest(request) => {
                 let Some(stream) = self.sending.iter_mut().find(|s| s.mid == request.mid) else { return };
-                stream.keyframe = true;
+                stream.keyframe |= !stream.how.deaf;
                 let source = stream.source;
                 self.change(|seen| seen.keyframe_requests.push((source, now())));
             }
@@ -536,6 +547,12 @@ impl Runner {
         let mid = self.rtc.direct_api().stream_rx(&ssrc)?.mid();
         self.pool.receives.iter().find(|(m, _)| *m == mid).map(|(_, sink)| *sink)
     }
+}
+
+/// Media, not RTCP (RFC 5761 §4).
+fn is_media(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|b| (128..192).contains(b))
+        && bytes.get(1).is_some_and(|b| !(64..96).contains(&(b & 0x7f)))
 }
 
 fn read(sink: Sink, payload: &[u8]) -> Option<Content> {

@@ -2,7 +2,7 @@
 
 use super::content::{Content, Tag};
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -78,9 +78,21 @@ pub struct Report {
     pub rtp: u64,
 }
 
+/// How many packets a line brought, counted for as long as the client lives or until
+/// [`Seen::forget`].
+#[derive(Clone, Copy, Debug, Default)]
+struct Totals {
+    packets: u64,
+    first: u64,
+    last: u64,
+}
+
 /// Everything a client saw. Packets are kept up to a bound, the oldest go first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Seen {
+    /// Packets and reports kept.
+    pub keep: usize,
+    totals: HashMap<Sink, Totals>,
     /// When the answer was taken.
     pub answered: Option<Instant>,
     /// When ICE and DTLS were up.
@@ -107,19 +119,42 @@ pub struct Seen {
     pub over_tcp: bool,
 }
 
-/// Packets and reports remembered.
-const KEPT: usize = 100_000;
+impl Default for Seen {
+    fn default() -> Self {
+        Self {
+            keep: 100_000,
+            totals: HashMap::new(),
+            answered: None,
+            connected: None,
+            closed: None,
+            packets: VecDeque::new(),
+            reports: VecDeque::new(),
+            pulses: Vec::new(),
+            channel_open: None,
+            keyframe_requests: Vec::new(),
+            sent: 0,
+            lost: 0,
+            estimate_bps: 0,
+            over_tcp: false,
+        }
+    }
+}
 
 impl Seen {
     pub(super) fn arrived(&mut self, arrival: Arrival) {
-        if self.packets.len() == KEPT {
+        let seq = arrival.seq;
+        let totals = self.totals.entry(arrival.sink).or_insert(Totals { packets: 0, first: seq, last: seq });
+        totals.packets += 1;
+        totals.first = totals.first.min(seq);
+        totals.last = totals.last.max(seq);
+        if self.packets.len() >= self.keep {
             self.packets.pop_front();
         }
         self.packets.push_back(arrival);
     }
 
     pub(super) fn reported(&mut self, report: Report) {
-        if self.reports.len() == KEPT {
+        if self.reports.len() >= self.keep {
             self.reports.pop_front();
         }
         self.reports.push_back(report);
@@ -180,17 +215,19 @@ impl Seen {
         self.of(sink).find(|p| p.marker && p.timestamp == begin.timestamp).map(|p| p.at)
     }
 
-    /// The share of a sender's packets that never arrived on a line, between the first and the last that
-    /// did (0–1), by sequence number.
+    /// How many packets arrived on a line, forgotten ones of the bound included.
+    #[must_use]
+    pub fn total(&self, sink: Sink) -> u64 {
+        self.totals.get(&sink).map_or(0, |totals| totals.packets)
+    }
+
+    /// The share of packets that never arrived on a line, between the first and the last that did (0–1),
+    /// by sequence number.
     #[must_use]
     pub fn loss(&self, sink: Sink) -> f64 {
-        let mut seqs: Vec<u64> = self.of(sink).map(|p| p.seq).collect();
-        seqs.sort_unstable();
-        seqs.dedup();
-        match (seqs.first(), seqs.last()) {
-            (Some(first), Some(last)) if last > first => 1.0 - seqs.len() as f64 / (last - first + 1) as f64,
-            _ => 0.0,
-        }
+        let Some(totals) = self.totals.get(&sink) else { return 0.0 };
+        let sent = totals.last - totals.first + 1;
+        1.0 - totals.packets as f64 / sent as f64
     }
 
     /// Longest silence on a line between two moments.
@@ -202,6 +239,7 @@ impl Seen {
 
     /// Forgets packets and reports, to look at what comes from now on.
     pub fn forget(&mut self) {
+        self.totals.clear();
         self.packets.clear();
         self.reports.clear();
         self.pulses.clear();
