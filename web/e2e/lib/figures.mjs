@@ -7,7 +7,7 @@ const figures = {};
 
 /** Adds one measurement; several of a name become a list. */
 export function figure(name, value) {
-  (figures[name] ??= []).push(Math.round(value * 1000) / 1000);
+  (figures[name] ??= []).push(Number(value.toPrecision(4)));
 }
 
 export function printFigures() {
