@@ -175,9 +175,8 @@ pub(crate) fn accept(
     if credentials != before {
         // An ICE restart. The engine's own choice comes from a generator that is not cryptographic.
         let fresh = new_credentials()?;
-        answer = answer
-            .replace(&format!("a=ice-ufrag:{}\r\n", credentials.ufrag), &format!("a=ice-ufrag:{}\r\n", fresh.ufrag))
-            .replace(&format!("a=ice-pwd:{}\r\n", credentials.pass), &format!("a=ice-pwd:{}\r\n", fresh.pass));
+        // They stand in attributes of their own and in every candidate.
+        answer = answer.replace(&credentials.ufrag, &fresh.ufrag).replace(&credentials.pass, &fresh.pass);
         rtc.direct_api().set_local_ice_credentials(fresh.clone());
         credentials = fresh;
     }
