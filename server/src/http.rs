@@ -3,11 +3,21 @@
 //! Hyper's own connections instead of a framework's `serve`, because a connection that never finishes
 //! its handshake or its headers must not live for ever.
 
-use crate::limits::{HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, MAX_CONNECTIONS, MAX_HEAD_BYTES, MAX_STREAMS};
+use crate::limits::{HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, IDLE_GRACE, MAX_CONNECTIONS, MAX_HEAD_BYTES, MAX_STREAMS};
 use axum::{Router, body::Body, extract::ConnectInfo};
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -24,15 +34,29 @@ mod metrics;
 pub(crate) use listen::{ListenError, bind, parse};
 pub(crate) use metrics::HttpMetrics;
 
+/// How long a peer may dawdle.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    pub(crate) handshake: Duration,
+    pub(crate) headers: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { handshake: HANDSHAKE_TIMEOUT, headers: HEADER_TIMEOUT }
+    }
+}
+
 /// Serves until `shutdown`; then stops accepting, lets requests finish, and returns.
 pub(crate) async fn serve(
     listeners: Vec<TcpListener>,
     tls: Option<TlsAcceptor>,
     router: Router,
+    patience: Patience,
     shutdown: CancellationToken,
 ) {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let server = Arc::new(Server { tls, router, room, shutdown });
+    let server = Arc::new(Server { tls, router, room, patience, shutdown });
     let mut accepting = JoinSet::new();
     let mut connections = JoinSet::new();
     let (arrived, mut arrivals) = mpsc::channel(16);
@@ -58,6 +82,7 @@ struct Server {
     tls: Option<TlsAcceptor>,
     router: Router,
     room: Arc<Semaphore>,
+    patience: Patience,
     shutdown: CancellationToken,
 }
 
@@ -94,7 +119,7 @@ impl Server {
         let Some(tls) = &self.tls else {
             return self.http1(arrival.stream, arrival.peer).await;
         };
-        let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(arrival.stream)).await;
+        let handshake = tokio::time::timeout(self.patience.handshake, tls.accept(arrival.stream)).await;
         let Ok(Ok(stream)) = handshake else { return };
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             self.http2(stream, arrival.peer).await;
@@ -104,14 +129,12 @@ impl Server {
     }
 
     async fn http1(&self, stream: impl Stream, peer: SocketAddr) {
+        let asked = Requests::default();
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
+            .header_read_timeout(self.patience.headers)
             .max_buf_size(MAX_HEAD_BYTES)
-            .serve_connection(
-                TokioIo::new(stream),
-                service_fn(|request| answer(self.router.clone(), request, peer)),
-            )
+            .serve_connection(TokioIo::new(stream), service_fn(|r| asked.clone().counted(answer(self.router.clone(), r, peer))))
             .with_upgrades();
         let mut connection = pin!(connection);
         // Whatever ends a connection is its peer's business.
@@ -119,27 +142,60 @@ impl Server {
             _ = connection.as_mut() => return,
             () = self.shutdown.cancelled() => connection.as_mut().graceful_shutdown(),
         }
-        let _ = connection.await;
+        tokio::select! {
+            _ = connection => {}
+            () = asked.none_for(IDLE_GRACE) => {}
+        }
     }
 
     async fn http2(&self, stream: impl Stream, peer: SocketAddr) {
-        let router = self.router.clone();
+        let asked = Requests::default();
+        let (router, count) = (self.router.clone(), asked.clone());
         let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
-            .keep_alive_interval(HEADER_TIMEOUT)
-            .keep_alive_timeout(HEADER_TIMEOUT)
+            .keep_alive_interval(self.patience.headers)
+            .keep_alive_timeout(self.patience.headers)
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
             .serve_connection(
                 TokioIo::new(stream),
-                service_fn(move |request| answer(router.clone(), request, peer)),
+                service_fn(move |r| count.clone().counted(answer(router.clone(), r, peer))),
             );
         let mut connection = pin!(connection);
         tokio::select! {
             _ = connection.as_mut() => return,
             () = self.shutdown.cancelled() => connection.as_mut().graceful_shutdown(),
         }
-        let _ = connection.await;
+        tokio::select! {
+            _ = connection => {}
+            () = asked.none_for(IDLE_GRACE) => {}
+        }
+    }
+}
+
+/// Requests of one connection that are being answered.
+#[derive(Clone, Default)]
+struct Requests(Arc<AtomicUsize>);
+
+impl Requests {
+    async fn counted<T>(self, answer: impl Future<Output = T>) -> T {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let answer = answer.await;
+        self.0.fetch_sub(1, Ordering::Relaxed);
+        answer
+    }
+
+    /// Returns once there has been none at two looks, so far apart.
+    async fn none_for(&self, grace: Duration) {
+        let mut quiet = false;
+        loop {
+            tokio::time::sleep(grace / 2).await;
+            let now = self.0.load(Ordering::Relaxed) == 0;
+            if quiet && now {
+                return;
+            }
+            quiet = now;
+        }
     }
 }
 

@@ -24,7 +24,11 @@ pub(crate) const MEDIA_REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Time from the signal to the end: clients are told, writes finish, requests end. What is not done
 /// by then is cut off.
-pub(crate) const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
+pub(crate) const DRAIN_DEADLINE: Duration = Duration::from_secs(9);
+
+/// Time at a drain for a connection without a request to send what it still holds. Beyond it the
+/// connection is dropped: one that dawdles over its headers must not hold up the end.
+pub(crate) const IDLE_GRACE: Duration = Duration::from_secs(1);
 
 /// Most rooms and participants that `telehealth token` makes tokens for in one call.
 pub(crate) const MAX_TOKEN_ROOMS: u32 = 10_000;

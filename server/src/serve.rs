@@ -90,10 +90,10 @@ impl Server {
             ready.demo = Some(demo::open(&signaling_handle, args.demo_rooms).await?);
         }
         accepting.store(true, Ordering::Relaxed);
-        ready.tell(&mut std::io::stdout().lock(), args.lan).map_err(crate::broken_output)?;
         if let Some(path) = &args.ready_file {
             ready.write(path)?;
         }
+        ready.tell(&mut std::io::stdout().lock(), args.lan).map_err(crate::broken_output)?;
 
         let failed = tokio::select! {
             () = shutdown.cancelled() => None,
@@ -105,7 +105,7 @@ impl Server {
         let drained = lifecycle::drain(first, DRAIN_DEADLINE).await;
         media_stop.cancel();
         metrics_stop.cancel();
-        let cut = lifecycle::drain(last, std::time::Duration::from_secs(1)).await;
+        let cut = lifecycle::drain(last, std::time::Duration::from_millis(500)).await;
         // The last handle to the store: what was queued is written before the process ends.
         drop((store, signaling_handle));
         match (drained, cut) {
@@ -122,7 +122,7 @@ async fn serve_http(
     router: axum::Router,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
-    http::serve(listeners, tls, router, shutdown).await;
+    http::serve(listeners, tls, router, http::Patience::default(), shutdown).await;
     Ok(())
 }
 

@@ -2,15 +2,24 @@ use super::*;
 use axum::routing::get;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-async fn start(router: Router) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
+const QUICK: Patience = Patience { handshake: Duration::from_millis(100), headers: Duration::from_millis(100) };
+
+struct Running {
+    address: SocketAddr,
+    shutdown: CancellationToken,
+    server: JoinSet<()>,
+}
+
+async fn start_with(router: Router, tls: Option<TlsAcceptor>, patience: Patience) -> Running {
     let listeners = bind("http.listen", &parse("http.listen", "127.0.0.1:0").unwrap()).await.unwrap();
     let (address, shutdown) = (listeners[0].local_addr().unwrap(), CancellationToken::new());
-    let mut set = JoinSet::new();
-    set.spawn(serve(listeners, None, router, shutdown.clone()));
-    let task = tokio::task::spawn_blocking(move || {
-        tokio::runtime::Handle::current().block_on(async { set.join_next().await.unwrap().unwrap() });
-    });
-    (address, shutdown, task)
+    let mut server = JoinSet::new();
+    server.spawn(serve(listeners, tls, router, patience, shutdown.clone()));
+    Running { address, shutdown, server }
+}
+
+async fn start(router: Router) -> Running {
+    start_with(router, None, Patience::default()).await
 }
 
 async fn ask(address: SocketAddr, text: &str) -> String {
@@ -24,14 +33,14 @@ async fn ask(address: SocketAddr, text: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_and_tells_handlers_who_asks() {
     let who = get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.ip().to_string() });
-    let (address, ..) = start(Router::new().route("/", who)).await;
+    let Running { address, server: _server, .. } = start(Router::new().route("/", who)).await;
     let answer = ask(address, "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("127.0.0.1"), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_is_read_up_to_its_limit() {
-    let (address, ..) = start(Router::new().route("/", get(|| async { "ok" }))).await;
+    let Running { address, server: _server, .. } = start(Router::new().route("/", get(|| async { "ok" }))).await;
     let with = |bytes: usize| {
         format!("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\npad: {}\r\n\r\n", "p".repeat(bytes))
     };
@@ -51,7 +60,7 @@ async fn a_drain_lets_a_running_request_finish_and_takes_no_new_ones() {
             "done"
         })
     };
-    let (address, shutdown, served) = start(Router::new().route("/slow", handler)).await;
+    let Running { address, shutdown, mut server } = start(Router::new().route("/slow", handler)).await;
     let mut client = JoinSet::new();
     client.spawn(async move { ask(address, "GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await });
     has_started.recv().await.unwrap();
@@ -62,5 +71,35 @@ async fn a_drain_lets_a_running_request_finish_and_takes_no_new_ones() {
     gate.add_permits(1);
     let answer = client.join_next().await.unwrap().unwrap();
     assert!(answer.ends_with("done"), "{answer}");
-    served.await.unwrap();
+    server.join_next().await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_dawdles_over_headers_or_says_nothing_is_hung_up_on() {
+    let Running { address, server: _server, .. } = start_with(Router::new(), None, QUICK).await;
+    for dawdling in ["", "GET / HTTP/1.1\r\nhost:", "GET / HTTP/1.1\r\nhost: x\r\n\r\n"] {
+        // The last is answered, and then nothing more is asked.
+        let answer = tokio::time::timeout(Duration::from_secs(10), ask(address, dawdling)).await;
+        assert!(answer.is_ok(), "{dawdling:?} may stay for ever");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_never_finishes_a_handshake_is_hung_up_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = platform::clock::SystemClock;
+    let tls = crate::lan::certificate(dir.path(), &[], &clock).unwrap();
+    let Running { address, server: _server, .. } = start_with(Router::new(), Some(tls), QUICK).await;
+    let answer = tokio::time::timeout(Duration::from_secs(10), ask(address, "\x16\x03\x01")).await;
+    assert_eq!(answer.unwrap(), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_does_not_wait_for_who_dawdles() {
+    let Running { address, shutdown, mut server } = start(Router::new()).await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"GET / HT").await.unwrap();
+    shutdown.cancel();
+    let ended = tokio::time::timeout(HEADER_TIMEOUT / 2, server.join_next()).await;
+    assert!(ended.is_ok());
 }

@@ -1,0 +1,16 @@
+//! The real binary, started as a process on free ports, against real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::disallowed_methods, reason = "tests start processes and measure them")]
+
+mod browser;
+mod canary;
+mod configuration;
+mod device;
+mod guards;
+mod http;
+mod lan;
+mod life;
+mod links;
+mod process;
+mod visit;
