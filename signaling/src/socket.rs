@@ -36,6 +36,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, socket: WebSocket) {
     let (sender, inbox) = mpsc::channel(limits::SOCKET_QUEUE);
     let mut task = Socket {
         connection: Connection::new(now()),
+        cut_off: false,
         writer: Writer { sink, flushing: false },
         stream,
         sender: Some(sender),
@@ -55,6 +56,8 @@ struct Socket {
     shared: Arc<Shared>,
     id: ConnectionId,
     connection: Connection,
+    /// A message was cut off in the middle: nothing can be read any more.
+    cut_off: bool,
     writer: Writer,
     stream: SplitStream<WebSocket>,
     /// Given to the room with the hello.
@@ -120,6 +123,7 @@ impl Socket {
                 if !is_too_long(error) {
                     return Step::Gone;
                 }
+                self.cut_off = true;
                 self.connection.handle_too_long();
             }
         }
@@ -207,19 +211,15 @@ impl Socket {
     }
 
     /// Reads until the peer has answered the close frame: a socket dropped with unread bytes in it is
-    /// reset, and a reset can overtake the close frame. What follows a message that was cut off cannot
-    /// be read; then the peer is just given the time.
+    /// reset, and a reset can overtake the close frame. Behind a message that was cut off nothing can be
+    /// read; then the peer is just given the time.
     async fn wait_for_close(&mut self) {
-        loop {
-            match self.stream.next().await {
-                Some(Ok(Message::Close(_))) | None => return,
-                Some(Ok(_)) => {}
-                Some(Err(error)) => {
-                    if !is_too_long(error) {
-                        return;
-                    }
-                    std::future::pending::<()>().await;
-                }
+        if self.cut_off {
+            std::future::pending::<()>().await;
+        }
+        while let Some(Ok(frame)) = self.stream.next().await {
+            if matches!(frame, Message::Close(_)) {
+                return;
             }
         }
     }

@@ -34,8 +34,8 @@ async fn three_who_wait_keep_their_order_and_a_call_goes_on() {
     alice.queue(|queue| waiting(queue) == order).await;
     let ann = &pages[0].1;
     let mut ann = Client::join(world.addr, &ann.resume_token).await;
-    ann.visit(is(MediaWish::Live)).await;
     ann.until(|message| matches!(message, ServerMessage::MediaClosed)).await;
+    ann.visit(is(MediaWish::Live)).await;
     ann.offer().await;
     for (ahead, (invitation, page)) in (0..).zip(&pages[1..]) {
         let mut page = Client::join(world.addr, &page.resume_token).await;

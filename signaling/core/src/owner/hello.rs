@@ -58,13 +58,14 @@ impl Owner {
             }
             Verified::Resume { claims } => {
                 let current = self.generation(seat, bearer.participant);
+                if claims.generation == Generation::default() {
+                    // Nobody was ever given it.
+                    return Err(ErrorCode::NotAuthorized);
+                }
                 match claims.generation.cmp(&current) {
                     std::cmp::Ordering::Less => Err(ErrorCode::Replaced),
                     // A seat that was never taken: not one of ours.
                     std::cmp::Ordering::Greater => Err(ErrorCode::NotAuthorized),
-                    std::cmp::Ordering::Equal if current == Generation::default() => {
-                        Err(ErrorCode::NotAuthorized)
-                    }
                     std::cmp::Ordering::Equal => {
                         self.welcome(now, from, &bearer, can_share_screen, true);
                         Ok(())

@@ -261,7 +261,9 @@ impl World {
             clinician,
             link,
         };
+        let begun = self.now;
         while self.store.room.opened().is_none() {
+            assert!(self.now.since(begun) < UNOWNED, "the waiting room was never opened");
             if let Some(owner) = &mut self.owner {
                 owner.handle_open(self.now, ProgramTicket(0), opened.clone());
             }
@@ -279,7 +281,9 @@ impl World {
             patient: ParticipantId(self.random.uuid()),
             link: LinkHash::of(&format!("patient {n}")),
         };
+        let begun = self.now;
         while !self.store.visits.contains_key(&fresh.visit) {
+            assert!(self.now.since(begun) < UNOWNED, "a visit was never booked");
             if let Some(owner) = &mut self.owner {
                 owner.handle_invite(self.now, ProgramTicket(0), id, "Bob".into(), "".into(), fresh);
             }
