@@ -24,8 +24,9 @@ export function CheckIn({ visit }: { visit: VisitView }) {
   const [modality, setModality] = useModality();
   const [checkIn, checkingIn] = useVerb(session.checkIn.bind(session));
   const [begun, setBegun] = useState(false);
+  const faulty = faultCodes(local, modality).length > 0;
   // Once tested, the page stays as it is while another device is opened: nothing jumps.
-  const tested = begun || local.status === "open" || faultCodes(local, modality).length > 0;
+  const tested = begun || local.status === "open" || faulty;
   const heading = useRef<HTMLHeadingElement>(null);
   const [asked, setAsked] = useState(false);
 
@@ -96,7 +97,7 @@ export function CheckIn({ visit }: { visit: VisitView }) {
 
         {tested && choice}
         {tested && (
-          <div className="check-in__ready">
+          <div className={faulty ? "check-in__ready" : "check-in__ready check-in__ready--near"}>
             <Button
               kind="primary"
               wide
