@@ -115,8 +115,9 @@ impl Keys {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError);
         }
-        let envelope =
-            jsonwebtoken::decode::<Envelope<T>>(token, &self.verifying, &pinned()).map_err(|_| TokenError)?.claims;
+        let envelope = jsonwebtoken::decode::<Envelope<T>>(token, &self.verifying, &pinned())
+            .map_err(|_| TokenError)?
+            .claims;
         let expires_at = Timestamp::from_millis(envelope.exp.checked_mul(1_000).ok_or(TokenError)?);
         if envelope.aud != audience || now >= expires_at {
             return Err(TokenError);
@@ -155,7 +156,8 @@ fn pinned() -> Validation {
 }
 
 fn new_signing_key() -> Vec<u8> {
-    let document = Ed25519KeyPair::generate_pkcs8(&rand::SystemRandom::new()).expect("the machine has randomness");
+    let document =
+        Ed25519KeyPair::generate_pkcs8(&rand::SystemRandom::new()).expect("the machine has randomness");
     document.as_ref().to_vec()
 }
 
@@ -199,7 +201,8 @@ mod tests {
     fn two_tokens_are_never_the_same_token() {
         let keys = Keys::ephemeral();
         let jti = |token: &str| keys.verify::<Claims>("join", NOW, token).unwrap().jti;
-        let (one, two) = (keys.sign("join", MINUTE, NOW, &claims()), keys.sign("join", MINUTE, NOW, &claims()));
+        let (one, two) =
+            (keys.sign("join", MINUTE, NOW, &claims()), keys.sign("join", MINUTE, NOW, &claims()));
         assert_ne!(jti(&one), jti(&two));
     }
 

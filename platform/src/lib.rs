@@ -5,7 +5,6 @@
 //! [`lifecycle`], [`limits`].
 
 #![forbid(unsafe_code)]
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
 
 pub mod clock;
 pub mod event_log;

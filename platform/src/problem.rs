@@ -48,7 +48,8 @@ pub const FORBIDDEN: Kind = Kind::new("forbidden", 403, "This is not allowed fro
 /// No such thing, or none that the asker may know of.
 pub const NOT_FOUND: Kind = Kind::new("not-found", 404, "There is nothing here.");
 /// The wrong method.
-pub const METHOD_NOT_ALLOWED: Kind = Kind::new("method-not-allowed", 405, "This cannot be asked in that way.");
+pub const METHOD_NOT_ALLOWED: Kind =
+    Kind::new("method-not-allowed", 405, "This cannot be asked in that way.");
 /// It clashes with what is there.
 pub const CONFLICT: Kind = Kind::new("conflict", 409, "This clashes with what is there now.");
 /// Over a size limit; nothing of it was looked at.
@@ -61,7 +62,8 @@ pub const TOO_MANY_REQUESTS: Kind = Kind::new("too-many-requests", 429, "Too man
 /// Our fault; the log knows more under the trace id.
 pub const INTERNAL: Kind = Kind::new("internal", 500, "Something went wrong on our side.");
 /// Not now.
-pub const UNAVAILABLE: Kind = Kind::new("unavailable", 503, "Not available right now. Try again in a moment.");
+pub const UNAVAILABLE: Kind =
+    Kind::new("unavailable", 503, "Not available right now. Try again in a moment.");
 
 /// A problem about to be answered.
 pub struct Problem {

@@ -4,7 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 use tracing::{Level, Metadata};
-use tracing_subscriber::{EnvFilter, filter::filter_fn, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    EnvFilter, filter::filter_fn, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 mod process;
 
@@ -57,7 +59,9 @@ pub fn init(config: &Config) -> Result<(), InvalidFilter> {
     let writer = std::io::stderr;
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let _ = match config.format {
-        Format::Human => registry.with(fmt::layer().with_writer(writer).with_target(false).with_ansi(colours)).try_init(),
+        Format::Human => {
+            registry.with(fmt::layer().with_writer(writer).with_target(false).with_ansi(colours)).try_init()
+        }
         Format::Json => registry.with(fmt::layer().json().with_writer(writer)).try_init(),
     };
     Ok(())
@@ -86,6 +90,36 @@ fn may_be_logged(event: &Metadata<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+    use tracing::Subscriber;
+
+    #[test]
+    fn of_libraries_only_warnings_are_taken_whatever_the_filter_says() {
+        struct Count(Arc<AtomicUsize>);
+        impl<S: Subscriber> tracing_subscriber::Layer<S> for Count {
+            fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let taken = Arc::new(AtomicUsize::new(0));
+        let everything: EnvFilter = "trace".parse().unwrap();
+        let layers = tracing_subscriber::registry().with(everything).with(filter_fn(may_be_logged));
+        tracing::subscriber::with_default(layers.with(Count(Arc::clone(&taken))), || {
+            let so_far = |expected| assert_eq!(taken.load(Ordering::Relaxed), expected);
+            tracing::info!(target: "str0m::ice", "a password");
+            tracing::trace!(target: "hyper::proto", "a header");
+            tracing::info!(target: "sfu_of_another", "an address");
+            so_far(0);
+            tracing::warn!(target: "rustls", "trouble");
+            so_far(1);
+            tracing::trace!(target: "sfu::shard", "ours");
+            tracing::debug!(target: "telehealth", "ours");
+            so_far(3);
+        });
+    }
 
     #[test]
     fn a_filter_that_cannot_be_read_is_named() {

@@ -126,7 +126,9 @@ impl Current {
     /// Paths whose content never changes: their name holds a hash of it.
     fn hashed(&self) -> Vec<String> {
         let mut names: Vec<String> = match self {
-            Self::BuiltIn => Built::iter().filter(|name| name.starts_with("assets/")).map(Cow::into_owned).collect(),
+            Self::BuiltIn => {
+                Built::iter().filter(|name| name.starts_with("assets/")).map(Cow::into_owned).collect()
+            }
             Self::Directory(dir) => fs::read_dir(dir.join("assets"))
                 .into_iter()
                 .flatten()
@@ -142,7 +144,8 @@ impl Current {
 /// No `..`, no hidden files, no empty segment: what a build of ours holds.
 fn is_plain(path: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    path.len() <= 200 && path.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && part.chars().all(plain))
+    path.len() <= 200
+        && path.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && part.chars().all(plain))
 }
 
 /// Builds under a directory, by their number.
@@ -184,7 +187,8 @@ mod tests {
     #[test]
     fn the_previous_builds_code_is_served_and_the_one_before_is_not() {
         let root = tempfile::tempdir().unwrap();
-        let (_, _, third) = (build(root.path(), "one"), build(root.path(), "two"), build(root.path(), "three"));
+        let (_, _, third) =
+            (build(root.path(), "one"), build(root.path(), "two"), build(root.path(), "three"));
         assert!(has(&third, "three") && has(&third, "two") && !has(&third, "one"));
         assert_eq!(fs::read_dir(root.path().join("kept")).unwrap().count(), KEPT_BUILDS);
     }
@@ -215,7 +219,17 @@ mod tests {
         fs::write(root.path().join("secret.txt"), "no").unwrap();
         let two = build(root.path(), "two");
         assert_eq!(*two.get("index.html").unwrap(), *b"two");
-        for path in ["../secret.txt", "assets/../../secret.txt", "/etc/passwd", "", "assets/", ".env", "a//b", "a\\b", "%2e%2e/secret.txt"] {
+        for path in [
+            "../secret.txt",
+            "assets/../../secret.txt",
+            "/etc/passwd",
+            "",
+            "assets/",
+            ".env",
+            "a//b",
+            "a\\b",
+            "%2e%2e/secret.txt",
+        ] {
             assert!(two.get(path).is_none(), "{path}");
         }
         assert!(!two.are_missing());

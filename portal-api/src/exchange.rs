@@ -33,7 +33,8 @@ use std::{
 };
 use tower_http::timeout::TimeoutLayer;
 
-const LINK_UNKNOWN: Kind = Kind::new("link-unknown", 401, "This link does not work. Check that it is complete.");
+const LINK_UNKNOWN: Kind =
+    Kind::new("link-unknown", 401, "This link does not work. Check that it is complete.");
 const LINK_OVER: Kind = Kind::new("link-over", 410, "This visit is over.");
 
 pub(crate) fn router(
@@ -134,7 +135,8 @@ async fn judge(
 
 fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    kind.and_then(|kind| kind.split(';').next()).is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+    kind.and_then(|kind| kind.split(';').next())
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
 fn granted(grant: LinkGrant) -> Response {

@@ -7,7 +7,6 @@
 //! Reading order: [`exchange`], [`pages`], [`assets`], [`headers`], [`throttle`], [`limits`].
 
 #![forbid(unsafe_code)]
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
 
 mod assets;
 mod config;
@@ -52,7 +51,11 @@ impl std::fmt::Debug for Deps {
 ///
 /// # Errors
 /// Its metrics are registered already.
-pub fn router(config: &Config, deps: Deps, registry: &prometheus::Registry) -> Result<Router, prometheus::Error> {
+pub fn router(
+    config: &Config,
+    deps: Deps,
+    registry: &prometheus::Registry,
+) -> Result<Router, prometheus::Error> {
     let exchange = exchange::router(config, deps.links, deps.clock, registry)?;
     Ok(Router::new()
         .merge(exchange)

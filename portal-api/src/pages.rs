@@ -38,7 +38,8 @@ type Files = State<Arc<Assets>>;
 async fn page(State(assets): Files, headers: HeaderMap, name: &'static str) -> Response {
     match answer(&assets, name, &headers, ASK_EACH_TIME) {
         Some(response) => response,
-        None => (StatusCode::SERVICE_UNAVAILABLE, [(header::CACHE_CONTROL, "no-store")], Html(NOT_BUILT)).into_response(),
+        None => (StatusCode::SERVICE_UNAVAILABLE, [(header::CACHE_CONTROL, "no-store")], Html(NOT_BUILT))
+            .into_response(),
     }
 }
 
@@ -77,7 +78,8 @@ fn answer(assets: &Assets, name: &str, headers: &HeaderMap, cache: &'static str)
 type Bytes = Cow<'static, [u8]>;
 
 fn smallest(assets: &Assets, name: &str, plain: Bytes, headers: &HeaderMap) -> (Option<&'static str>, Bytes) {
-    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accepted =
+        headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     for (encoding, suffix) in [("br", "br"), ("gzip", "gz")] {
         if accepts(accepted, encoding)
             && let Some(bytes) = assets.get(&format!("{name}.{suffix}"))

@@ -13,7 +13,6 @@ use std::fmt::Write as _;
 
 #[derive(RustEmbed)]
 #[folder = "../docs/problems"]
-
 struct Pages;
 
 const STYLE: &str = "body{max-width:42rem;margin:2rem auto;padding:0 1rem;font:1.125rem/1.5 system-ui,sans-serif;\
@@ -26,7 +25,8 @@ pub(crate) fn router() -> Router {
 }
 
 async fn show(Path(code): Path<String>) -> Response {
-    let is_code = !code.is_empty() && code.len() <= 64 && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    let is_code =
+        !code.is_empty() && code.len() <= 64 && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
     let page = is_code.then(|| Pages::get(&format!("{code}.md"))).flatten();
     match page.as_ref().and_then(|page| std::str::from_utf8(&page.data).ok()) {
         Some(markdown) => ([(header::CACHE_CONTROL, "no-cache")], Html(render(markdown))).into_response(),

@@ -86,7 +86,7 @@ fn data_directory(dir: &Path, running: bool) -> Vec<Finding> {
 /// The directory itself, or the nearest one above it that exists: where it would be made.
 fn existing(dir: &Path) -> &Path {
     let exists = |dir: &&Path| dir.is_dir();
-    dir.ancestors().find(exists).unwrap_or(Path::new("."))
+    dir.ancestors().find(exists).unwrap_or_else(|| Path::new("."))
 }
 
 /// Median of a few small writes with fsync, in milliseconds.

@@ -3,7 +3,9 @@
 //! Hyper's own connections instead of a framework's `serve`, because a connection that never finishes
 //! its handshake or its headers must not live for ever.
 
-use crate::limits::{HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, IDLE_GRACE, MAX_CONNECTIONS, MAX_HEAD_BYTES, MAX_STREAMS};
+use crate::limits::{
+    HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, IDLE_GRACE, MAX_CONNECTIONS, MAX_HEAD_BYTES, MAX_STREAMS,
+};
 use axum::{Router, body::Body, extract::ConnectInfo};
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -134,7 +136,10 @@ impl Server {
             .timer(TokioTimer::new())
             .header_read_timeout(self.patience.headers)
             .max_buf_size(MAX_HEAD_BYTES)
-            .serve_connection(TokioIo::new(stream), service_fn(|r| asked.clone().counted(answer(self.router.clone(), r, peer))))
+            .serve_connection(
+                TokioIo::new(stream),
+                service_fn(|r| asked.clone().counted(answer(self.router.clone(), r, peer))),
+            )
             .with_upgrades();
         let mut connection = pin!(connection);
         // Whatever ends a connection is its peer's business.

@@ -4,7 +4,6 @@
 //! stands behind which port is decided in [`wiring`] alone.
 
 #![forbid(unsafe_code)]
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
 
 mod announce;
 mod cli;

@@ -70,7 +70,7 @@ pub(crate) fn public_url(
         return url.trim_end_matches('/').to_owned();
     }
     let scheme = if with_tls { "https" } else { "http" };
-    let first = bound.first().copied().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8_080)));
+    let first = bound.first().copied().unwrap_or_else(|| ([127, 0, 0, 1], 8_080).into());
     let host = match lan.and_then(<[IpAddr]>::first) {
         Some(ip) => host(*ip),
         None if first.ip().is_loopback() || first.ip().is_unspecified() => "localhost".to_owned(),

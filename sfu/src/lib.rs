@@ -15,7 +15,6 @@
 //! (the seam around str0m), `shard` (the loop that forwards), [`metrics`], [`http`] (WHIP and WHEP).
 
 #![forbid(unsafe_code)]
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
 
 mod addresses;
 pub mod config;

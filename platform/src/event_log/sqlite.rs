@@ -106,8 +106,10 @@ impl SqliteStore {
         let lock = lock(&path)?;
         create_private(&path).map_err(io)?;
         let mut connection = schema::open_writer(&path).map_err(sqlite)?;
-        schema::migrate(&mut connection).map_err(|source| OpenError::Schema { path: path.clone(), source })?;
-        let idle = (0..READERS).map(|_| schema::open_reader(&path)).collect::<Result<_, _>>().map_err(sqlite)?;
+        schema::migrate(&mut connection)
+            .map_err(|source| OpenError::Schema { path: path.clone(), source })?;
+        let idle =
+            (0..READERS).map(|_| schema::open_reader(&path)).collect::<Result<_, _>>().map_err(sqlite)?;
         let metrics = StoreMetrics::new(registry).map_err(OpenError::Metrics)?;
         let (queue, requests) = mpsc::channel(MAX_QUEUED_APPENDS);
         let writable = Arc::new(AtomicBool::new(true));
@@ -118,7 +120,8 @@ impl SqliteStore {
             writable: Arc::clone(&writable),
             metrics,
         };
-        let writer = std::thread::Builder::new().name("event-log".into()).spawn(move || writer.run()).map_err(io)?;
+        let writer =
+            std::thread::Builder::new().name("event-log".into()).spawn(move || writer.run()).map_err(io)?;
         Ok(Self {
             queue: Some(queue),
             readers: Arc::new(Readers { turns: Semaphore::new(READERS), idle: Mutex::new(idle) }),
@@ -251,7 +254,8 @@ fn within_limits(append: &Append) -> Result<(), AppendError> {
 fn lock(path: &Path) -> Result<File, OpenError> {
     let beside = path.with_extension("lock");
     let io = |source| OpenError::Io { path: beside.clone(), source };
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&beside).map_err(io)?;
+    let file =
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&beside).map_err(io)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),

@@ -20,7 +20,8 @@ pub fn register_process_metrics(registry: &Registry) -> Result<(), prometheus::E
     started.set(SystemClock.now().as_millis() as f64 / 1_000.0);
     registry.register(Box::new(started))?;
     for (name, help, read) in FIGURES {
-        registry.register(Box::new(Figure { gauge: Gauge::with_opts(Opts::new(*name, *help))?, read: *read }))?;
+        registry
+            .register(Box::new(Figure { gauge: Gauge::with_opts(Opts::new(*name, *help))?, read: *read }))?;
     }
     registry.register(Box::new(CpuTime(Counter::with_opts(Opts::new(
         "process_cpu_seconds_total",
@@ -35,7 +36,9 @@ const FIGURES: &[(&str, &str, Read)] = &[
     ("process_resident_memory_bytes", "Memory in use", || Some(status("VmRSS:")? * 1_024.0)),
     ("process_resident_memory_peak_bytes", "Most memory ever in use", || Some(status("VmHWM:")? * 1_024.0)),
     ("process_threads", "Threads", || status("Threads:")),
-    ("process_open_fds", "Open files and sockets", || Some(fs::read_dir("/proc/self/fd").ok()?.count() as f64)),
+    ("process_open_fds", "Open files and sockets", || {
+        Some(fs::read_dir("/proc/self/fd").ok()?.count() as f64)
+    }),
 ];
 
 struct Figure {

@@ -14,7 +14,8 @@ const DIR: &str = "EVENT_LOG_FULL_DIR";
 #[test]
 fn a_full_disk_is_said_clearly_loses_nothing_and_heals_without_a_restart() {
     let dir = tempfile::tempdir().unwrap();
-    let may_mount = Command::new("unshare").args(["--mount", "--map-root-user", "true"]).stderr(Stdio::null()).status();
+    let may_mount =
+        Command::new("unshare").args(["--mount", "--map-root-user", "true"]).stderr(Stdio::null()).status();
     if !may_mount.is_ok_and(|status| status.success()) {
         println!("skipped: this machine lets nobody make a mount namespace");
         return;
@@ -27,7 +28,11 @@ fn a_full_disk_is_said_clearly_loses_nothing_and_heals_without_a_restart() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("healed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success() && said.contains("healed"),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// Not a test of its own: runs inside the namespace.

@@ -26,7 +26,11 @@ async fn what_was_acknowledged_survives_kill_9() {
         for n in 0..STREAMS {
             let events = store.read(stream(n), Version(0), usize::MAX).await.unwrap();
             let versions: Vec<_> = events.iter().map(|e| e.version.0).collect();
-            assert_eq!(versions, (1..=versions.len() as u64).collect::<Vec<_>>(), "round {round}, stream {n}");
+            assert_eq!(
+                versions,
+                (1..=versions.len() as u64).collect::<Vec<_>>(),
+                "round {round}, stream {n}"
+            );
             let acked = acknowledged.get(&n).copied().unwrap_or(0);
             assert!(versions.len() as u64 >= acked, "round {round}, stream {n}: {acked} were acknowledged");
             for version in 1..=acked {
@@ -75,7 +79,12 @@ async fn the_process_that_is_killed() {
         tasks.spawn(async move {
             let mut head = store.read(stream(n), Version(0), usize::MAX).await.unwrap().len() as u64;
             while head < 1_000 {
-                head = store.append(append(stream(n), head, Some(u128::from(head) + 1), 1)).await.unwrap().version.0;
+                head = store
+                    .append(append(stream(n), head, Some(u128::from(head) + 1), 1))
+                    .await
+                    .unwrap()
+                    .version
+                    .0;
                 writeln!(std::io::stdout().lock(), "ack {n} {head} .").unwrap();
             }
         });

@@ -8,7 +8,10 @@ use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
-use std::{cell::Cell, future::Future, os::unix::fs::PermissionsExt as _, path::Path, pin::pin, sync::Arc, task::Poll};
+use std::{
+    cell::Cell, future::Future, os::unix::fs::PermissionsExt as _, path::Path, pin::pin, sync::Arc,
+    task::Poll,
+};
 use testkit::event_log::{agrees_with_memory, append, conformance, steps, stream};
 
 pub(crate) fn open(dir: &Path) -> SqliteStore {

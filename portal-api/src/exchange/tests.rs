@@ -78,7 +78,9 @@ async fn each_refusal_has_its_status_and_code() {
     check(r#"{"secret":""}"#, 401, "link-unknown").await;
     check(r#"{"secret":"over"}"#, 410, "link-over").await;
     check(r#"{"secret":"busy"}"#, 503, "unavailable").await;
-    for malformed in ["", "{}", "[]", "null", r#"{"secret":7}"#, r#"{"secret":"good","more":1}"#, "{\"secret\":"] {
+    for malformed in
+        ["", "{}", "[]", "null", r#"{"secret":7}"#, r#"{"secret":"good","more":1}"#, "{\"secret\":"]
+    {
         check(malformed, 400, "bad-request").await;
     }
 }
@@ -124,7 +126,10 @@ async fn who_guesses_must_wait_and_who_does_not_need_not() {
     clock.advance(Duration::from_secs(20));
     assert_eq!(answer(&router, from([192, 0, 2, 1], GOOD)).await.0, 200);
     let metrics = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
-    assert!(metrics.contains(r#"telehealth_portal_link_exchanges_total{outcome="too-many-requests"} 1"#), "{metrics}");
+    assert!(
+        metrics.contains(r#"telehealth_portal_link_exchanges_total{outcome="too-many-requests"} 1"#),
+        "{metrics}"
+    );
     assert!(!metrics.contains("Marisol"));
 }
 

@@ -55,7 +55,14 @@ async fn each_path_shows_its_page_and_nothing_else_is_there() {
     check("/clinic", 200, "clinic").await;
     check("/favicon.svg", 200, "<svg/>").await;
     check("/assets/app-1a2b.js", 200, "code").await;
-    for path in ["/visit.html", "/assets/none.js", "/none", "/assets/app-1a2b.js.br", "/assets/..%2findex.html", "/.env"] {
+    for path in [
+        "/visit.html",
+        "/assets/none.js",
+        "/none",
+        "/assets/app-1a2b.js.br",
+        "/assets/..%2findex.html",
+        "/.env",
+    ] {
         check(path, 404, "not-found").await;
     }
 }
@@ -84,7 +91,11 @@ async fn the_smallest_variant_that_the_browser_takes_is_sent() {
         ("identity", None, "visit"),
     ] {
         let (_, headers, text) = get_with(&site, "/visit", &[("accept-encoding", accept)]).await;
-        assert_eq!(headers.get("content-encoding").map(|value| value.to_str().unwrap()), encoding, "{accept}");
+        assert_eq!(
+            headers.get("content-encoding").map(|value| value.to_str().unwrap()),
+            encoding,
+            "{accept}"
+        );
         assert_eq!(text, body);
         assert_eq!(headers["vary"], "accept-encoding");
         assert_eq!(headers["content-type"], "text/html; charset=utf-8");

@@ -2,7 +2,8 @@ use super::*;
 use axum::routing::get;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-const QUICK: Patience = Patience { handshake: Duration::from_millis(100), headers: Duration::from_millis(100) };
+const QUICK: Patience =
+    Patience { handshake: Duration::from_millis(100), headers: Duration::from_millis(100) };
 
 struct Running {
     address: SocketAddr,
@@ -40,7 +41,8 @@ async fn answers_and_tells_handlers_who_asks() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_is_read_up_to_its_limit() {
-    let Running { address, server: _server, .. } = start(Router::new().route("/", get(|| async { "ok" }))).await;
+    let Running { address, server: _server, .. } =
+        start(Router::new().route("/", get(|| async { "ok" }))).await;
     let with = |bytes: usize| {
         format!("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\npad: {}\r\n\r\n", "p".repeat(bytes))
     };

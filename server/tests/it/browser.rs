@@ -59,7 +59,13 @@ impl Browser {
         let socket = open(server.http(), server.url()).await.unwrap();
         let me = ParticipantId(uuid::Uuid::nil());
         let mut browser = Self { socket, me, resume_token: String::new(), visit: None, queue: None };
-        browser.say(&ClientMessage::Hello { token: token.to_owned(), build: "test".into(), can_share_screen: true }).await;
+        browser
+            .say(&ClientMessage::Hello {
+                token: token.to_owned(),
+                build: "test".into(),
+                can_share_screen: true,
+            })
+            .await;
         match browser.next().await? {
             ServerMessage::Welcome { participant, resume_token, .. } => {
                 (browser.me, browser.resume_token) = (participant, resume_token);
@@ -166,7 +172,9 @@ impl Browser {
         self.say(&ClientMessage::Offer { id: wanted, sdp: sdp.into(), restart: false }).await;
         self.until_message(|message| match message {
             ServerMessage::Answer { re, sdp } if *re == wanted => Some(Ok(sdp.expose().clone())),
-            ServerMessage::Error { re: Some(re), code, .. } if *re == wanted => Some(Err(format!("{code:?}"))),
+            ServerMessage::Error { re: Some(re), code, .. } if *re == wanted => {
+                Some(Err(format!("{code:?}")))
+            }
             _ => None,
         })
         .await
@@ -188,6 +196,9 @@ impl Browser {
     /// Visits that wait, in the order of the queue.
     pub(crate) fn waiting(&self) -> Vec<VisitId> {
         let entries = self.queue.iter().flat_map(|queue| &queue.entries);
-        entries.filter(|entry| matches!(entry.phase, PhaseView::Waiting { .. })).map(|entry| entry.visit).collect()
+        entries
+            .filter(|entry| matches!(entry.phase, PhaseView::Waiting { .. }))
+            .map(|entry| entry.visit)
+            .collect()
     }
 }

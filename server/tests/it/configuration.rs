@@ -81,14 +81,26 @@ fn the_doctor_names_what_to_mend_and_leaves_nothing_behind() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let (said, code) = doctor(&["--listen", &address, "--media-port", "0"]);
-    assert!(said.contains(&format!("FAIL  http.listen: TCP {address} is in use by another program")), "{said}");
+    assert!(
+        said.contains(&format!("FAIL  http.listen: TCP {address} is in use by another program")),
+        "{said}"
+    );
     assert_eq!(code, Some(1));
 
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let (said, code) = doctor(&["--listen", "localhost:0", "--media-port", "0", "--data-dir", data.to_str().unwrap()]);
+    let (said, code) =
+        doctor(&["--listen", "localhost:0", "--media-port", "0", "--data-dir", data.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{said}");
-    for part in ["configuration", "data directory", "keys", "http.listen", "metrics.listen", "sfu.udp_port", "addresses"] {
+    for part in [
+        "configuration",
+        "data directory",
+        "keys",
+        "http.listen",
+        "metrics.listen",
+        "sfu.udp_port",
+        "addresses",
+    ] {
         assert!(said.lines().any(|line| line.contains(part)), "{part}: {said}");
     }
     assert!(!data.exists());

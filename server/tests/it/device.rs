@@ -60,7 +60,8 @@ fn what_a_device_publishes_the_other_receives_even_if_it_asked_first() {
     camera.send(Source::Camera, Tag(9));
     assert!(viewer.wait(|seen| seen.hears(0, Tag(9)) && seen.sees(0, Tag(9))), "{:?}", viewer.seen().tags());
 
-    let delete = |bearer: &str| ask(server.http(), "DELETE", &location, &[("authorization", bearer)], "").status;
+    let delete =
+        |bearer: &str| ask(server.http(), "DELETE", &location, &[("authorization", bearer)], "").status;
     assert_eq!(delete(&listen.bearer), 404);
     assert_eq!(delete("Bearer none"), 401);
     assert_eq!(delete(&publish.bearer), 200);
@@ -81,7 +82,8 @@ fn each_mistake_has_its_status() {
     let check = |what: &str, answer: Answer, status: u16, code: &str| {
         assert_eq!((answer.status, answer.code().as_str()), (status, code), "{what}: {}", answer.body);
     };
-    let post = |path: &str, headers: &[(&str, &str)], body: &str| ask(server.http(), "POST", path, headers, body);
+    let post =
+        |path: &str, headers: &[(&str, &str)], body: &str| ask(server.http(), "POST", path, headers, body);
     let auth = ("authorization", mine.bearer.as_str());
 
     check("no token", post(&mine.path, &[SDP], &offer), 401, "unauthorized");
@@ -93,7 +95,12 @@ fn each_mistake_has_its_status() {
     check("no m-lines", mine.post(&server, offer.split("m=").next().unwrap()), 400, "bad-request");
     check("mids twice", mine.post(&server, &with_repeated_mids(&offer)), 400, "bad-request");
     check("GET", ask(server.http(), "GET", &mine.path, &[auth], ""), 405, "method-not-allowed");
-    check("no such session", ask(server.http(), "DELETE", "/whip/session/none", &[auth], ""), 404, "not-found");
+    check(
+        "no such session",
+        ask(server.http(), "DELETE", "/whip/session/none", &[auth], ""),
+        404,
+        "not-found",
+    );
 
     let (_client, _) = mine.connect(&server, Options::whip());
     let (_second, offer) = MediaClient::offer(Options::whip()).unwrap();

@@ -14,7 +14,10 @@ fn sources(dir: &Path, into: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if path.is_dir() && !name.starts_with('.') && !["target", "node_modules", "web", "data"].contains(&name.as_str()) {
+        if path.is_dir()
+            && !name.starts_with('.')
+            && !["target", "node_modules", "web", "data"].contains(&name.as_str())
+        {
             sources(&path, into);
         } else if name.ends_with(".rs") {
             into.push(path);
@@ -48,7 +51,10 @@ fn every_problem_code_has_a_page_and_every_page_a_code() {
     assert_eq!(codes, pages);
     for code in codes {
         let page = fs::read_to_string(root().join(format!("docs/problems/{code}.md"))).unwrap();
-        assert!(page.starts_with("# ") && page.contains("## What to do") && page.contains(&format!("`{code}`")), "{code}");
+        assert!(
+            page.starts_with("# ") && page.contains("## What to do") && page.contains(&format!("`{code}`")),
+            "{code}"
+        );
     }
 }
 

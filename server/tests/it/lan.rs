@@ -31,7 +31,12 @@ fn a_phone_gets_a_code_the_warnings_meaning_and_tls_1_3() {
         let name = ServerName::try_from(host).unwrap().to_owned();
         let connection = ClientConnection::new(Arc::clone(&config), name).unwrap();
         let mut stream = StreamOwned::new(connection, TcpStream::connect((host, port)).unwrap());
-        stream.write_all(format!("GET /problems/link-over HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").as_bytes()).unwrap();
+        stream
+            .write_all(
+                format!("GET /problems/link-over HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")
+                    .as_bytes(),
+            )
+            .unwrap();
         let mut text = Vec::new();
         let _ = stream.read_to_end(&mut text);
         let answer = Answer::parse(&String::from_utf8_lossy(&text));

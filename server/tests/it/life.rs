@@ -18,7 +18,12 @@ fn it_is_ready_within_two_seconds_and_says_so() {
     assert_eq!(ready.status, 200, "{}", ready.body);
     assert_eq!(get(server.metrics(), "/healthz").body, "ok\n");
     let metrics = get(server.metrics(), "/metrics");
-    for name in ["process_resident_memory_bytes", "telehealth_store_appends_total", "telehealth_sfu_", "telehealth_signaling_"] {
+    for name in [
+        "process_resident_memory_bytes",
+        "telehealth_store_appends_total",
+        "telehealth_sfu_",
+        "telehealth_signaling_",
+    ] {
         assert!(metrics.body.contains(name), "{name}: {}", metrics.body);
     }
     // Operators' figures are not for the world.
@@ -73,8 +78,10 @@ async fn kill_9_keeps_the_queue_in_order_and_nobody_opens_a_link_again() {
     assert_eq!(clinician.waiting(), order);
     for (n, patient) in back.iter_mut().enumerate() {
         patient.until(|me| me.phase().is_some()).await;
-        let (Some(PhaseView::Waiting { since: now, ahead, .. }), Some(PhaseView::Waiting { since: then, .. })) =
-            (patient.phase(), &since[n])
+        let (
+            Some(PhaseView::Waiting { since: now, ahead, .. }),
+            Some(PhaseView::Waiting { since: then, .. }),
+        ) = (patient.phase(), &since[n])
         else {
             panic!("{:?}", patient.phase())
         };

@@ -14,7 +14,10 @@ async fn a_link_greets_its_holder_again_and_again_and_a_get_does_nothing() {
         assert_eq!(answer.status, 200, "{}", answer.body);
         let body = answer.json();
         assert_eq!(body["role"], role);
-        assert_eq!(body["clinic"], serde_json::json!({"name": "Riverside Family Clinic", "phone": "555-0100"}));
+        assert_eq!(
+            body["clinic"],
+            serde_json::json!({"name": "Riverside Family Clinic", "phone": "555-0100"})
+        );
         assert_eq!(body["practitioner"], "Dr Lee");
     }
     let answer = get(server.http(), "/api/v1/links/exchange");
@@ -25,7 +28,8 @@ async fn a_link_greets_its_holder_again_and_again_and_a_get_does_nothing() {
 async fn a_wrong_link_is_401_and_one_of_an_ended_visit_410_with_the_clinics_number() {
     let server = Server::start();
     let secret = server.secret("patient").to_owned();
-    let wrong = if secret.starts_with('A') { secret.replacen('A', "B", 1) } else { format!("A{}", &secret[1..]) };
+    let wrong =
+        if secret.starts_with('A') { secret.replacen('A', "B", 1) } else { format!("A{}", &secret[1..]) };
     let answer = exchange(server.http(), &wrong);
     assert_eq!((answer.status, answer.code().as_str()), (401, "link-unknown"));
 
@@ -66,10 +70,16 @@ async fn every_token_that_is_not_valid_ends_alike() {
 async fn only_this_servers_pages_may_open_a_websocket() {
     let server = Server::start();
     let port = server.http().port();
-    for own in [format!("http://localhost:{port}"), format!("http://127.0.0.1:{port}"), format!("http://[::1]:{port}")] {
+    for own in [
+        format!("http://localhost:{port}"),
+        format!("http://127.0.0.1:{port}"),
+        format!("http://[::1]:{port}"),
+    ] {
         assert!(browser::open(server.http(), &own).await.is_ok(), "{own}");
     }
-    for foreign in ["https://evil.example", "http://localhost:1", "null", &format!("https://localhost:{port}")] {
+    for foreign in
+        ["https://evil.example", "http://localhost:1", "null", &format!("https://localhost:{port}")]
+    {
         assert_eq!(browser::open(server.http(), foreign).await.err(), Some(403), "{foreign}");
     }
 }
@@ -94,7 +104,8 @@ fn a_megabyte_instead_of_a_link_is_413() {
 #[test]
 fn without_pages_the_server_says_what_to_do_and_with_them_it_serves_them() {
     let pages = tempfile::tempdir().unwrap();
-    let server = Server::start_with(&["--demo"], &[("TELEHEALTH__PORTAL__WEB_DIR", pages.path().to_str().unwrap())]);
+    let server =
+        Server::start_with(&["--demo"], &[("TELEHEALTH__PORTAL__WEB_DIR", pages.path().to_str().unwrap())]);
     let answer = get(server.http(), "/visit");
     assert_eq!(answer.status, 503);
     assert!(answer.body.contains("make web"));

@@ -37,7 +37,11 @@ async fn who_is_admitted_is_seen_and_heard_and_who_waits_is_not() {
     let visit = clinician.waiting()[0];
     clinician.admit(visit).await;
     let [doctor, admitted, waiting] = &media[..] else { unreachable!() };
-    assert!(doctor.wait(|seen| seen.hears(0, PATIENT) && seen.sees(0, PATIENT)), "{:?}", doctor.seen().tags());
+    assert!(
+        doctor.wait(|seen| seen.hears(0, PATIENT) && seen.sees(0, PATIENT)),
+        "{:?}",
+        doctor.seen().tags()
+    );
     assert!(admitted.wait(|seen| seen.hears(0, DOCTOR) && seen.sees(0, DOCTOR)));
     assert!(waiting.seen().tags().is_empty(), "{:?}", waiting.seen().tags());
     assert!(!doctor.seen().tags().contains(&NEXT) && !admitted.seen().tags().contains(&NEXT));
@@ -88,7 +92,12 @@ async fn hostile_offers_harm_nobody_else() {
     let (_client, offer) = MediaClient::offer(Options::default()).unwrap();
     let no_lines = offer.split("m=").next().unwrap().to_owned();
     let repeated_mids = crate::device::with_repeated_mids(&offer);
-    for (what, bad) in [("nothing", String::new()), ("prose", "hello".repeat(100)), ("no m-lines", no_lines), ("mids", repeated_mids)] {
+    for (what, bad) in [
+        ("nothing", String::new()),
+        ("prose", "hello".repeat(100)),
+        ("no m-lines", no_lines),
+        ("mids", repeated_mids),
+    ] {
         let refused = clinician.offer(bad).await;
         assert_eq!(refused.as_ref().err().map(String::as_str), Some("OfferInvalid"), "{what}");
     }

@@ -47,7 +47,9 @@ impl Fate {
     pub(super) fn of(error: &rusqlite::Error, phase: Phase) -> Self {
         match (phase, error.sqlite_error_code()) {
             (Phase::BeforeCommit, _) => Self::NotRecorded,
-            (Phase::Commit, Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::ReadOnly)) => Self::NotRecorded,
+            (Phase::Commit, Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::ReadOnly)) => {
+                Self::NotRecorded
+            }
             (Phase::Commit, _) => Self::Unknown,
         }
     }
@@ -72,7 +74,17 @@ fn append_one(transaction: &Transaction<'_>, append: &Append) -> rusqlite::Resul
         run(
             transaction,
             &sql::INSERT_EVENT,
-            (tenant, stream.category, id, version, event.kind, event.schema, &event.body, &event.phi, append.at.as_millis()),
+            (
+                tenant,
+                stream.category,
+                id,
+                version,
+                event.kind,
+                event.schema,
+                &event.body,
+                &event.phi,
+                append.at.as_millis(),
+            ),
         )?;
     }
     if let Some(key) = append.key {
@@ -86,9 +98,10 @@ fn version_of_command(transaction: &Transaction<'_>, append: &Append) -> rusqlit
     let stream = &append.stream;
     transaction
         .prepare_cached(sql::COMMAND_VERSION.sql)?
-        .query_row((stream.tenant.0.as_bytes(), stream.category, stream.id.as_bytes(), key.0.as_bytes()), |row| {
-            row.get(0).map(Version)
-        })
+        .query_row(
+            (stream.tenant.0.as_bytes(), stream.category, stream.id.as_bytes(), key.0.as_bytes()),
+            |row| row.get(0).map(Version),
+        )
         .optional()
 }
 

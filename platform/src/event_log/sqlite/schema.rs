@@ -11,7 +11,9 @@ const MIGRATIONS: &[(&str, &str)] = &[("0001_event_log", include_str!("../migrat
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     /// A newer program made it: going back would lose what that one knows.
-    #[error("the database was made by a newer version (it has {found} migrations, this program knows {known})")]
+    #[error(
+        "the database was made by a newer version (it has {found} migrations, this program knows {known})"
+    )]
     Newer {
         /// In the database.
         found: usize,
@@ -97,7 +99,8 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();
         migrate(&mut connection).unwrap();
-        let count: usize = connection.query_row("SELECT count(*) FROM migrations", [], |row| row.get(0)).unwrap();
+        let count: usize =
+            connection.query_row("SELECT count(*) FROM migrations", [], |row| row.get(0)).unwrap();
         assert_eq!(count, MIGRATIONS.len());
     }
 

@@ -66,7 +66,11 @@ mod tests {
             let mut rows = explain.raw_query();
             while let Some(row) = rows.next().unwrap() {
                 let plan: String = row.get(3).unwrap();
-                assert!(!plan.starts_with("SCAN") && !plan.contains("TEMP B-TREE"), "{}: {plan}", statement.name);
+                assert!(
+                    !plan.starts_with("SCAN") && !plan.contains("TEMP B-TREE"),
+                    "{}: {plan}",
+                    statement.name
+                );
             }
         }
     }
