@@ -130,7 +130,8 @@ async fn lists_streams_in_order(store: &dyn EventStore) {
 async fn lets_one_of_many_win(store: &dyn EventStore, stream: StreamId) {
     let mut winners = 0;
     for version in 0..20_u64 {
-        let rivals = (0..8).map(|rival| store.append(append(stream, version, Some(u128::from(version) * 8 + rival), 1)));
+        let rivals = (0..8)
+            .map(|rival| store.append(append(stream, version, Some(u128::from(version) * 8 + rival), 1)));
         let mut won = 0;
         for outcome in join_all(rivals).await {
             match outcome {

@@ -74,7 +74,8 @@ impl EventStore for MemoryStore {
     ) -> StoreFuture<'_, Result<Vec<RecordedEvent>, ReadError>> {
         Box::pin(async move {
             let streams = self.0.lock();
-            let events = streams.get(&(stream.category, stream.tenant, stream.id)).map(|s| s.events.as_slice());
+            let events =
+                streams.get(&(stream.category, stream.tenant, stream.id)).map(|s| s.events.as_slice());
             let later = events.unwrap_or_default().iter().filter(|e| e.version > after);
             Ok(later.take(limit.min(MAX_READ)).cloned().collect())
         })
@@ -88,9 +89,9 @@ impl EventStore for MemoryStore {
     ) -> StoreFuture<'_, Result<Vec<StreamId>, ReadError>> {
         Box::pin(async move {
             let streams = self.0.lock();
-            let keys = streams.keys().filter(|(c, tenant, id)| {
-                *c == category && after.is_none_or(|after| (*tenant, *id) > after)
-            });
+            let keys = streams
+                .keys()
+                .filter(|(c, tenant, id)| *c == category && after.is_none_or(|after| (*tenant, *id) > after));
             let found = keys.map(|(category, tenant, id)| StreamId { tenant: *tenant, category, id: *id });
             Ok(found.take(limit.min(MAX_READ)).collect())
         })
