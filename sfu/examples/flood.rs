@@ -56,7 +56,8 @@ fn main() -> Result<()> {
 
 /// One packet of what somebody without keys can make; returns whom it claims to be from.
 fn hostile(payload: &mut [u8], args: &Args, random: &mut Random) -> (SocketAddrV4, usize) {
-    let stranger = SocketAddrV4::new(Ipv4Addr::new(10, 77, random.byte(), random.byte()), random.word() | 1024);
+    let stranger =
+        SocketAddrV4::new(Ipv4Addr::new(10, 77, random.byte(), random.byte()), random.word() | 1024);
     let insider = args.as_[random.below(args.as_.len())];
     match random.below(8) {
         // A STUN request with the right user name and a guessed key: from a stranger, from an insider.
@@ -147,8 +148,13 @@ impl Random {
 }
 
 fn parse() -> Result<Args> {
-    let mut args =
-        Args { to: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), as_: Vec::new(), username: String::new(), pps: 50_000, seconds: 30 };
+    let mut args = Args {
+        to: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0),
+        as_: Vec::new(),
+        username: String::new(),
+        pps: 50_000,
+        seconds: 30,
+    };
     let mut words = std::env::args().skip(1);
     while let Some(flag) = words.next() {
         let value = words.next().with_context(|| format!("{flag} wants a value"))?;

@@ -166,7 +166,13 @@ impl Directory {
         })
     }
 
-    fn enter(&mut self, room: RoomKey, id: SessionId, who: ParticipantId, shard: usize) -> Result<(), MediaError> {
+    fn enter(
+        &mut self,
+        room: RoomKey,
+        id: SessionId,
+        who: ParticipantId,
+        shard: usize,
+    ) -> Result<(), MediaError> {
         if !self.rooms.contains_key(&room) {
             self.room_for_one_more()?;
         }
@@ -226,12 +232,20 @@ mod tests {
     }
 
     fn entry(participant: u128, shard: usize, room: Option<RoomKey>) -> Entry {
-        let identity =
-            Identity { tenant: TenantId(Uuid::from_u128(1)), participant: who(participant), role: Role::Both };
+        let identity = Identity {
+            tenant: TenantId(Uuid::from_u128(1)),
+            participant: who(participant),
+            role: Role::Both,
+        };
         Entry { shard, identity, room, connected: false, resource: None }
     }
 
-    fn add(directory: &mut Directory, n: u64, participant: u128, at: Option<RoomKey>) -> Result<(), MediaError> {
+    fn add(
+        directory: &mut Directory,
+        n: u64,
+        participant: u128,
+        at: Option<RoomKey>,
+    ) -> Result<(), MediaError> {
         directory.add(SessionId(n), entry(participant, 0, at))
     }
 

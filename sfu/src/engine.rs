@@ -34,10 +34,6 @@ const RTX_AUDIO: (usize, Duration) = (32, Duration::from_millis(400));
 /// Share of what is sent that may be repairs, so that they cannot drown a weak link.
 const RTX_SHARE: Option<f32> = Some(0.15);
 
-/// The estimate while nothing is sent: the engine pads up to 50 kbit/s, but not above its estimate, and a
-/// warm seat should cost nothing.
-pub(crate) const IDLE_ESTIMATE: Bitrate = Bitrate::bps(1_000);
-
 /// The id and label both sides agree on for the pulse (no negotiation inside the channel).
 const PULSE_CHANNEL: (u16, &str) = (0, "pulse");
 
@@ -46,6 +42,7 @@ const PULSE_CHANNEL: (u16, &str) = (0, "pulse");
 pub(crate) struct Engine {
     cert: DtlsCert,
     crypto: Arc<CryptoProvider>,
+    initial_estimate: Bitrate,
 }
 
 /// Local ICE credentials as they stand in an answer.
@@ -66,11 +63,11 @@ pub(crate) struct Prepared {
 }
 
 impl Engine {
-    pub(crate) fn new() -> Option<Self> {
+    pub(crate) fn new(initial_estimate: Bitrate) -> Option<Self> {
         let crypto = profile::observed();
         // One key for the life of the process: making one costs more than the rest of a handshake.
         let cert = crypto.dtls_provider.generate_certificate()?;
-        Some(Self { cert, crypto })
+        Some(Self { cert, crypto, initial_estimate })
     }
 
     /// HMAC-SHA1 for STUN.
@@ -95,14 +92,7 @@ impl Engine {
             let pulse = offer.data.then(|| add_pulse_channel(&mut rtc));
             let (answer, credentials) = accept(&mut rtc, parsed, &offer.lines)?;
             quiet(&mut rtc);
-            Ok(Prepared {
-                rtc,
-                credentials,
-                slots: offer.slots(),
-                lines: offer.lines,
-                pulse,
-                answer,
-            })
+            Ok(Prepared { rtc, credentials, slots: offer.slots(), lines: offer.lines, pulse, answer })
         }));
         made.unwrap_or(Err(ENGINE_FAILED))
     }
@@ -131,7 +121,9 @@ impl Engine {
             .enable_opus(true, false)
             .enable_vp8(true)
             .set_extension_map(extensions)
-            .enable_bwe(Some(IDLE_ESTIMATE))
+            // The engine pads an idle link with up to 50 kbit/s, warm seats included: that keeps the
+            // estimate and the NAT's binding warm until somebody is admitted.
+            .enable_bwe(Some(self.initial_estimate))
             .set_stats_interval(Some(Duration::from_secs(1)))
             .set_rtcp_report_interval_audio(Duration::from_secs(1))
             .set_rtcp_report_interval_video(Duration::from_secs(1))

@@ -86,8 +86,14 @@ pub fn router(handle: Handle, verifier: Arc<dyn VerifyToken>) -> Router {
             "/whep/{room}/{participant}",
             post(whep::subscribe).options(|| allow(endpoint)).fallback(|| refuse(endpoint)),
         )
-        .route("/whip/session/{id}", delete(session::end).options(|| allow(resource)).fallback(|| refuse(resource)))
-        .route("/whep/session/{id}", delete(session::end).options(|| allow(resource)).fallback(|| refuse(resource)))
+        .route(
+            "/whip/session/{id}",
+            delete(session::end).options(|| allow(resource)).fallback(|| refuse(resource)),
+        )
+        .route(
+            "/whep/session/{id}",
+            delete(session::end).options(|| allow(resource)).fallback(|| refuse(resource)),
+        )
         .layer(axum::middleware::map_response(open_to_pages))
         .with_state(State { handle, verifier })
 }
@@ -144,8 +150,9 @@ async fn offer(request: Request) -> Result<String, Problem> {
     let bytes = axum::body::to_bytes(request.into_body(), MAX_OFFER_BYTES)
         .await
         .map_err(|_| Problem::new(problem::TOO_LARGE).detail("An offer has at most 48 KiB."))?;
-    String::from_utf8(bytes.into())
-        .map_err(|_| Problem::new(problem::BAD_REQUEST).detail("The offer cannot be answered: it is not SDP."))
+    String::from_utf8(bytes.into()).map_err(|_| {
+        Problem::new(problem::BAD_REQUEST).detail("The offer cannot be answered: it is not SDP.")
+    })
 }
 
 /// 201 with the answer (RFC 9725 §4.2). The ETag names the ICE session, which never changes: there is no

@@ -33,9 +33,8 @@ impl Cell {
 }
 
 /// Upper bounds of the time histograms, in seconds; one bucket above them.
-pub(crate) const TIME_BOUNDS: [f64; 14] = [
-    0.000_05, 0.000_1, 0.000_2, 0.000_3, 0.000_5, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5,
-];
+pub(crate) const TIME_BOUNDS: [f64; 14] =
+    [0.000_05, 0.000_1, 0.000_2, 0.000_3, 0.000_5, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5];
 
 /// A histogram with one writer.
 #[derive(Debug, Default)]
@@ -206,9 +205,10 @@ impl Metrics {
     pub fn value(&self, name: &str, label: Option<&str>) -> Option<f64> {
         let families = export::families(&self.shards);
         let family = families.iter().find(|f| f.name() == name)?;
-        let metrics = family.get_metric().iter().filter(|m| {
-            label.is_none_or(|wanted| m.get_label().iter().any(|pair| pair.value() == wanted))
-        });
+        let metrics = family
+            .get_metric()
+            .iter()
+            .filter(|m| label.is_none_or(|wanted| m.get_label().iter().any(|pair| pair.value() == wanted)));
         Some(metrics.map(|m| m.get_counter().get_value() + m.get_gauge().get_value()).sum())
     }
 }

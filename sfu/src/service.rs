@@ -33,7 +33,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use str0m::{Candidate, net::TcpType};
+use str0m::{Candidate, bwe::Bitrate, net::TcpType};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -90,17 +90,19 @@ impl Service {
     ) -> Result<(Self, Handle, mpsc::Receiver<MediaEvent>), Error> {
         config.check()?;
         let metrics = Metrics::new(config.shards);
-        let engine = Engine::new().ok_or_else(|| Error::System {
-            what: "make a DTLS certificate",
-            source: std::io::Error::other("the crypto provider made none"),
-        })?;
+        let engine =
+            Engine::new(Bitrate::kbps(config.initial_estimate_kbps)).ok_or_else(|| Error::System {
+                what: "make a DTLS certificate",
+                source: std::io::Error::other("the crypto provider made none"),
+            })?;
         let (to_control, from_shards) = mpsc::channel(limits::EVENT_QUEUE);
         let (mut shards, mut links) = (Vec::new(), Vec::new());
         for n in 0..config.shards {
             let port = if config.udp_port == 0 { 0 } else { config.udp_port + n as u16 };
             let (udp, tcp, addr) = bind(&config, port)?;
             let system = |what| move |source| Error::System { what, source };
-            let ips = addresses::advertised(&config.advertise, addr.ip()).map_err(system("list its addresses"))?;
+            let ips =
+                addresses::advertised(&config.advertise, addr.ip()).map_err(system("list its addresses"))?;
             let (poll, waker) = shard::poll().map_err(system("make a poll"))?;
             let (commands, receiver) = sync_channel(limits::SHARD_QUEUE);
             let candidates = candidates(&ips, addr.port(), tcp.is_some());
@@ -265,8 +267,8 @@ fn listen(addr: SocketAddr) -> std::io::Result<TcpListener> {
 fn candidates(ips: &[IpAddr], port: u16, tcp: bool) -> Vec<Candidate> {
     let addrs = || ips.iter().map(|ip| SocketAddr::new(*ip, port));
     let udp = addrs().filter_map(|addr| Candidate::builder().udp().host(addr).build().ok());
-    let passive =
-        addrs().filter_map(|addr| Candidate::builder().tcp().host(addr).tcptype(TcpType::Passive).build().ok());
+    let passive = addrs()
+        .filter_map(|addr| Candidate::builder().tcp().host(addr).tcptype(TcpType::Passive).build().ok());
     udp.chain(passive.filter(|_| tcp)).collect()
 }
 
@@ -410,7 +412,11 @@ impl Handle {
         self.0.directory().len()
     }
 
-    pub(crate) async fn connect_as(&self, connect: Connect, resource: Option<Uuid>) -> Result<Answer, MediaError> {
+    pub(crate) async fn connect_as(
+        &self,
+        connect: Connect,
+        resource: Option<Uuid>,
+    ) -> Result<Answer, MediaError> {
         let inner = &self.0;
         if connect.offer.len() > MAX_OFFER_BYTES {
             return Err(MediaError::OfferTooLarge);

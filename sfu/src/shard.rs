@@ -299,7 +299,8 @@ impl Shard {
     ) -> Result<String, MediaError> {
         let key = *self.by_id.get(&id).ok_or(MediaError::NoSuchSession)?;
         let session = self.sessions.get_mut(key as usize).ok_or(MediaError::NoSuchSession)?;
-        let accepted = catch_unwind(AssertUnwindSafe(|| crate::engine::accept(&mut session.rtc, parsed, &offer.lines)));
+        let accepted =
+            catch_unwind(AssertUnwindSafe(|| crate::engine::accept(&mut session.rtc, parsed, &offer.lines)));
         let Ok(accepted) = accepted else {
             self.metrics.panics.inc();
             self.close(key, ClosedReason::Failed, now);
@@ -373,9 +374,8 @@ impl Shard {
             self.outbox.tell(event);
         }
         for key in changes.touched {
-            let initial = Bitrate::kbps(self.config.initial_estimate_kbps);
             self.drive(key, now, |session, _| {
-                session.aim(initial);
+                session.rtc.bwe().set_bitrate(session.least, session.most);
                 Ok(())
             });
         }
@@ -607,7 +607,8 @@ impl Shard {
     fn want(&mut self, want: Want, now: Instant) {
         self.drive(want.publisher, now, |session, with| {
             for incoming in &mut session.incoming {
-                let this = incoming.source == want.source && want.ssrc.is_none_or(|ssrc| ssrc == incoming.ssrc);
+                let this =
+                    incoming.source == want.source && want.ssrc.is_none_or(|ssrc| ssrc == incoming.ssrc);
                 if this && incoming.source != Source::Microphone {
                     incoming.keyframe.want(now);
                 }
@@ -700,12 +701,7 @@ impl Shard {
 }
 
 /// Writes a packet into a subscriber's track; whether it was written.
-fn write(
-    session: &mut Session,
-    sink: sfu_core::sdp::Sink,
-    packet: &Forward,
-    with: &mut Drive<'_>,
-) -> bool {
+fn write(session: &mut Session, sink: sfu_core::sdp::Sink, packet: &Forward, with: &mut Drive<'_>) -> bool {
     let metrics = with.metrics;
     if session.connected.is_none() {
         return false;

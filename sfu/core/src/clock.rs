@@ -33,13 +33,13 @@ pub struct StreamClock {
 struct Report {
     epoch: u32,
     publisher_us: i64,
-    rtp: u64,
+    rtp: u32,
 }
 
 impl PublisherClock {
     /// A sender report of one of the publisher's streams: at `publisher_us` on their clock the
-    /// stream's (extended) timestamp was `rtp`; it arrived at `arrival_us` on ours.
-    pub fn report(&mut self, stream: &mut StreamClock, publisher_us: i64, rtp: u64, arrival_us: i64) {
+    /// stream's timestamp was `rtp`; it arrived at `arrival_us` on ours.
+    pub fn report(&mut self, stream: &mut StreamClock, publisher_us: i64, rtp: u32, arrival_us: i64) {
         let seen = arrival_us.saturating_sub(publisher_us);
         self.offset_us = Some(match self.offset_us {
             Some(offset) if seen.saturating_sub(offset).saturating_abs() <= STEP_US => {
@@ -55,15 +55,16 @@ impl PublisherClock {
         stream.report = Some(Report { epoch: self.epoch, publisher_us, rtp });
     }
 
-    /// When the packet with this (extended) timestamp was captured, on this node's clock: never later
+    /// When the packet with this timestamp was captured, on this node's clock: never later
     /// than its arrival, and its arrival while no report allows better.
     #[must_use]
-    pub fn captured_us(&self, stream: &StreamClock, rtp: u64, clock_rate: u32, arrival_us: i64) -> i64 {
+    pub fn captured_us(&self, stream: &StreamClock, rtp: u32, clock_rate: u32, arrival_us: i64) -> i64 {
         let captured = self.offset_us.zip(stream.report).and_then(|(offset, report)| {
             (report.epoch == self.epoch).then_some(())?;
-            let ticks = i128::from(rtp) - i128::from(report.rtp);
-            let us = ticks * 1_000_000 / i128::from(clock_rate.max(1));
-            i64::try_from(i128::from(report.publisher_us) + us + i128::from(offset)).ok()
+            // In 32 bits, as on the wire: packets and reports may be extended from different beginnings.
+            let ticks = i64::from(rtp.wrapping_sub(report.rtp).cast_signed());
+            let us = ticks * 1_000_000 / i64::from(clock_rate.max(1));
+            report.publisher_us.checked_add(us)?.checked_add(offset)
         });
         match captured {
             Some(at) if at > arrival_us.saturating_sub(OLDEST_US) => at.min(arrival_us),
@@ -121,6 +122,16 @@ mod tests {
     }
 
     #[test]
+    fn timestamps_wrap_between_a_report_and_a_packet() {
+        let mut publisher = PublisherClock::default();
+        let mut audio = StreamClock::default();
+        publisher.report(&mut audio, 1_000 * MS, u32::MAX - 47, 1_010 * MS);
+        assert_eq!(publisher.captured_us(&audio, 48_000 - 48, 48_000, 2_500 * MS), 2_010 * MS);
+        publisher.report(&mut audio, 2_000 * MS, 48, 2_010 * MS);
+        assert_eq!(publisher.captured_us(&audio, u32::MAX - 47, 48_000, 2_020 * MS), 2_008 * MS);
+    }
+
+    #[test]
     fn a_slow_clock_is_followed_without_a_jump() {
         let mut publisher = PublisherClock::default();
         let mut audio = StreamClock::default();
@@ -136,8 +147,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_report_is_survived(
-            reports in proptest::collection::vec((any::<i64>(), any::<u64>(), any::<i64>()), 0..20),
-            rtp: u64,
+            reports in proptest::collection::vec((any::<i64>(), any::<u32>(), any::<i64>()), 0..20),
+            rtp: u32,
             rate: u32,
             arrival: i64,
         ) {

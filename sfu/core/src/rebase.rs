@@ -76,7 +76,8 @@ impl Rebaser {
 
     /// A further packet of the same source; `None` when it is older than the source's first.
     pub fn map(&mut self, packet: Incoming) -> Option<Position> {
-        let segment = self.segments.iter().flatten().filter(|s| s.from <= packet.seq).max_by_key(|s| s.from)?;
+        let segment =
+            self.segments.iter().flatten().filter(|s| s.from <= packet.seq).max_by_key(|s| s.from)?;
         let seq = packet.seq.checked_add_signed(segment.delta)?;
         let timestamp = packet.timestamp.wrapping_add(self.timestamp_delta);
         if packet.seq > self.newest {

@@ -189,7 +189,9 @@ fn read(text: &str) -> Result<Offer, &'static str> {
 }
 
 fn is_candidate(line: &str) -> bool {
-    line.starts_with("a=candidate:") || line == "a=end-of-candidates" || line.starts_with("a=remote-candidates")
+    line.starts_with("a=candidate:")
+        || line == "a=end-of-candidates"
+        || line.starts_with("a=remote-candidates")
 }
 
 fn section<'a>(media: &str, direction: (bool, bool)) -> Result<Section<'a>, &'static str> {
@@ -379,12 +381,12 @@ pub(crate) mod tests {
     #[test]
     fn the_longest_offer_is_read_and_one_more_byte_is_not() {
         let mut text = offer(&[("0", "audio", "sendonly")]);
-        while text.len() < MAX_OFFER_BYTES {
-            let left = MAX_OFFER_BYTES - text.len();
-            let filler = left.saturating_sub(7).min(200);
-            text += &format!("a=x:{}\r\n", "y".repeat(filler));
+        let line = |len: usize| format!("a=x:{}\r\n", "y".repeat(len - 6));
+        while MAX_OFFER_BYTES - text.len() >= 200 {
+            text += &line(100);
         }
-        text.truncate(MAX_OFFER_BYTES);
+        text += &line(MAX_OFFER_BYTES - text.len());
+        assert_eq!(text.len(), MAX_OFFER_BYTES);
         assert!(read_offer(&text).is_ok());
         text.push('y');
         assert_eq!(read_offer(&text), Err(Refused::TooLarge));

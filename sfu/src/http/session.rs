@@ -26,7 +26,11 @@ pub(super) async fn end(
         }
         Role::Both => false,
     };
-    if identity.tenant != tenant || identity.participant != participant || at != Some((tenant, room)) || !same_half {
+    if identity.tenant != tenant
+        || identity.participant != participant
+        || at != Some((tenant, room))
+        || !same_half
+    {
         return Err(problem::NOT_FOUND.into());
     }
     state.handle.disconnect(session);

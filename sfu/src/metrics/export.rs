@@ -37,23 +37,58 @@ pub(super) fn families(shards: &Shards) -> Vec<proto::MetricFamily> {
         counter("bytes_total", "Bytes of media payload.", traffic(&|t| &t.bytes)),
         counter("datagrams_in_total", "Datagrams and TCP frames received.", one(&|s| &s.datagrams_in)),
         counter("datagrams_out_total", "Datagrams and TCP frames sent.", one(&|s| &s.datagrams_out)),
-        counter("udp_sends_total", "System calls that sent UDP; below datagrams by segmentation.", one(&|s| &s.sends)),
-        histogram("forward_duration_seconds", "From the read of a batch to the send of what it became, without pacing.", shards, &|s| &s.forward_time),
-        histogram("loop_duration_seconds", "One turn of a shard's loop, without waiting.", shards, &|s| &s.loop_time),
+        counter(
+            "udp_sends_total",
+            "System calls that sent UDP; below datagrams by segmentation.",
+            one(&|s| &s.sends),
+        ),
+        histogram(
+            "forward_duration_seconds",
+            "From the read of a batch to the send of what it became, without pacing.",
+            shards,
+            &|s| &s.forward_time,
+        ),
+        histogram("loop_duration_seconds", "One turn of a shard's loop, without waiting.", shards, &|s| {
+            &s.loop_time
+        }),
         gauge("rooms", "Rooms with somebody in them.", one(&|s| &s.rooms)),
         gauge("sessions", "Sessions, warm ones included.", one(&|s| &s.sessions)),
         gauge("participants", "Sessions seated in a room.", one(&|s| &s.seated)),
         counter("joins_total", "Sessions by how far they got.", by!("stage", Stage, stages)),
-        counter("srtp_profiles_total", "Sessions by negotiated SRTP profile.", by!("profile", Profile, profiles)),
+        counter(
+            "srtp_profiles_total",
+            "Sessions by negotiated SRTP profile.",
+            by!("profile", Profile, profiles),
+        ),
         counter("candidate_pairs_total", "Connected sessions by transport.", by!("path", Path, paths)),
-        counter("dropped_packets_total", "Packets that went no further, by reason.", by!("reason", Drop, drops)),
-        counter("unauthenticated_packets_total", "Packets of nobody known, by what was wrong.", by!("reason", Stranger, strangers)),
+        counter(
+            "dropped_packets_total",
+            "Packets that went no further, by reason.",
+            by!("reason", Drop, drops),
+        ),
+        counter(
+            "unauthenticated_packets_total",
+            "Packets of nobody known, by what was wrong.",
+            by!("reason", Stranger, strangers),
+        ),
         counter("feedback_total", "NACKs and keyframe requests.", by!("kind", Feedback, feedback)),
-        counter("rtx_packets_total", "Packets on repair streams: answers to NACKs, and padding that probes for bandwidth.", one(&|s| &s.rtx_out)),
-        gauge("estimate_bits_per_second", "Sum of bandwidth estimates towards clients.", one(&|s| &s.estimate_bps)),
+        counter(
+            "rtx_packets_total",
+            "Packets on repair streams: answers to NACKs, and padding that probes for bandwidth.",
+            one(&|s| &s.rtx_out),
+        ),
+        gauge(
+            "estimate_bits_per_second",
+            "Sum of bandwidth estimates towards clients.",
+            one(&|s| &s.estimate_bps),
+        ),
         gauge("sent_bits_per_second", "Sent to clients in the last second.", one(&|s| &s.sent_bps)),
         counter("pulses_total", "Pulses sent on data channels.", one(&|s| &s.pulses)),
-        counter("caught_panics_total", "Sessions ended because their state machine panicked. Must stay 0.", one(&|s| &s.panics)),
+        counter(
+            "caught_panics_total",
+            "Sessions ended because their state machine panicked. Must stay 0.",
+            one(&|s| &s.panics),
+        ),
         gauge("tcp_connections", "Open ICE-TCP connections.", one(&|s| &s.tcp_connections)),
         counter("closed_total", "Sessions that ended.", one(&|s| &s.closed)),
     ]
@@ -61,7 +96,8 @@ pub(super) fn families(shards: &Shards) -> Vec<proto::MetricFamily> {
 
 pub(super) fn desc(family: &proto::MetricFamily) -> Option<Desc> {
     let names = family.get_metric().first()?.get_label().iter().map(|l| l.name().to_owned()).collect();
-    Desc::new(family.name().to_owned(), family.help().to_owned(), names, std::collections::HashMap::new()).ok()
+    Desc::new(family.name().to_owned(), family.help().to_owned(), names, std::collections::HashMap::new())
+        .ok()
 }
 
 type Sample = (Vec<proto::LabelPair>, f64);
@@ -76,7 +112,12 @@ fn labels(pairs: &[(&str, &str)]) -> Vec<proto::LabelPair> {
     pairs.iter().map(pair).collect()
 }
 
-fn family(name: &str, help: &str, kind: proto::MetricType, metrics: Vec<proto::Metric>) -> proto::MetricFamily {
+fn family(
+    name: &str,
+    help: &str,
+    kind: proto::MetricType,
+    metrics: Vec<proto::Metric>,
+) -> proto::MetricFamily {
     let mut family = proto::MetricFamily::default();
     family.set_name(format!("telehealth_sfu_{name}"));
     family.set_help(help.to_owned());
@@ -107,7 +148,12 @@ fn gauge(name: &str, help: &str, samples: Vec<Sample>) -> proto::MetricFamily {
     family(name, help, proto::MetricType::GAUGE, samples.into_iter().map(metric).collect())
 }
 
-fn histogram(name: &str, help: &str, shards: &Shards, of: &dyn Fn(&ShardMetrics) -> &Times) -> proto::MetricFamily {
+fn histogram(
+    name: &str,
+    help: &str,
+    shards: &Shards,
+    of: &dyn Fn(&ShardMetrics) -> &Times,
+) -> proto::MetricFamily {
     let mut histogram = proto::Histogram::default();
     let mut cumulative = 0;
     let mut buckets = Vec::new();

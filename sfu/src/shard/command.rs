@@ -35,8 +35,14 @@ pub(crate) enum Command {
         seed: u16,
         reply: tokio::sync::oneshot::Sender<Result<String, MediaError>>,
     },
-    Seat { session: SessionId, seat: Option<Seat> },
+    Seat {
+        session: SessionId,
+        seat: Option<Seat>,
+    },
     Sharer(Seat),
-    Close { session: SessionId, reason: ClosedReason },
+    Close {
+        session: SessionId,
+        reason: ClosedReason,
+    },
     Stop,
 }

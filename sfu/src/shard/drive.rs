@@ -108,7 +108,7 @@ fn take(key: u32, session: &mut Session, event: Event, with: &mut Drive<'_>) -> 
         Event::Connected => connected(key, session, with),
         Event::KeyframeRequest(request) => keyframe_requested(session, request, with),
         Event::SenderFeedback(feedback) => sender_report(session, feedback, with),
-        Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) if session.estimating => {
+        Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
             session.quality.estimate = model::Bitrate::bps(estimate.as_u64());
         }
         Event::ChannelOpen(id, _) if session.pulse_channel.is_none_or(|known| known == id) => {
@@ -176,7 +176,7 @@ fn received(key: u32, session: &mut Session, packet: RtpPacket, with: &mut Drive
         incoming.keyframe.satisfied();
     }
     let arrived_us = micros(packet.timestamp.saturating_duration_since(with.start));
-    let rtp = packet.time.numer();
+    let rtp = packet.header.timestamp;
     let captured_us = clock.captured_us(&incoming.clock, rtp, clock_rate(kind(source)), arrived_us);
     if session.subscribers[source as usize].is_empty() {
         let why = if source == Source::Screen { Drop::NotSharing } else { Drop::NotForwarded };
@@ -188,7 +188,11 @@ fn received(key: u32, session: &mut Session, packet: RtpPacket, with: &mut Drive
         publisher: key,
         source,
         ssrc,
-        numbers: rebase::Incoming { seq: *packet.seq_no, timestamp: packet.header.timestamp, at_us: captured_us },
+        numbers: rebase::Incoming {
+            seq: *packet.seq_no,
+            timestamp: packet.header.timestamp,
+            at_us: captured_us,
+        },
         marker: packet.header.marker,
         audio_level: packet.header.ext_vals.audio_level,
         voice_activity: packet.header.ext_vals.voice_activity,
@@ -207,7 +211,9 @@ const STREAMS_PER_SESSION: usize = 16;
 
 /// The first packet of a stream: whether the line it is on may send at all.
 fn admit(session: &mut Session, ssrc: str0m::rtp::Ssrc, with: &Drive<'_>) -> bool {
-    let Some(mid) = session.rtc.direct_api().stream_rx(&ssrc).map(|stream| stream.mid()) else { return false };
+    let Some(mid) = session.rtc.direct_api().stream_rx(&ssrc).map(|stream| stream.mid()) else {
+        return false;
+    };
     let Some(source) = session.mids.iter().find(|(m, _)| *m == mid).and_then(|(_, source)| *source) else {
         return false;
     };
@@ -237,7 +243,7 @@ fn sender_report(session: &mut Session, feedback: SenderFeedback, with: &Drive<'
     let Ok(theirs) = info.ntp_time.duration_since(SystemTime::UNIX_EPOCH) else { return };
     let arrived = micros(feedback.received_at.saturating_duration_since(with.start));
     let Some(incoming) = session.incoming.iter_mut().find(|i| i.ssrc == info.ssrc) else { return };
-    session.clock.report(&mut incoming.clock, micros(theirs), info.rtp_time.numer(), arrived);
+    session.clock.report(&mut incoming.clock, micros(theirs), info.rtp_time.numer() as u32, arrived);
 }
 
 fn micros(duration: Duration) -> i64 {

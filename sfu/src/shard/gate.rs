@@ -60,7 +60,13 @@ impl Gate {
     }
 
     /// Whose packet this is, if that is proven.
-    pub(crate) fn admit(&mut self, packet: &[u8], origin: Origin, net: &mut Net, metrics: &ShardMetrics) -> Option<Admitted> {
+    pub(crate) fn admit(
+        &mut self,
+        packet: &[u8],
+        origin: Origin,
+        net: &mut Net,
+        metrics: &ShardMetrics,
+    ) -> Option<Admitted> {
         if packet.len() > MAX_DATAGRAM_BYTES {
             metrics.dropped(Drop::TooLong);
             return None;
@@ -85,7 +91,14 @@ impl Gate {
         Some(Admitted { session, check: false })
     }
 
-    fn check(&mut self, packet: &[u8], known: Option<u32>, origin: Origin, net: &mut Net, metrics: &ShardMetrics) -> Option<Admitted> {
+    fn check(
+        &mut self,
+        packet: &[u8],
+        known: Option<u32>,
+        origin: Origin,
+        net: &mut Net,
+        metrics: &ShardMetrics,
+    ) -> Option<Admitted> {
         let refuse = |what| {
             metrics.stranger(what);
             None
@@ -114,7 +127,12 @@ impl Gate {
 
 /// The local candidate a packet came to. Behind NAT the address it was sent to is not the one that was
 /// advertised; then it counts as the first advertised one of its family.
-pub(crate) fn local_candidate(to: Option<IpAddr>, port: u16, from: SocketAddr, advertised: &[IpAddr]) -> SocketAddr {
+pub(crate) fn local_candidate(
+    to: Option<IpAddr>,
+    port: u16,
+    from: SocketAddr,
+    advertised: &[IpAddr],
+) -> SocketAddr {
     let exact = to.filter(|ip| advertised.contains(ip));
     let same_family = || advertised.iter().copied().find(|ip| ip.is_ipv4() == from.is_ipv4());
     let ip = exact.or_else(same_family).or(to).unwrap_or_else(|| from.ip());
@@ -159,7 +177,8 @@ mod tests {
     fn check(pwd: &str) -> Vec<u8> {
         let crypto = crate::engine::profile::observed();
         let hmac = |key: &[u8], parts: &[&[u8]]| crypto.sha1_hmac_provider.sha1_hmac(key, parts);
-        let message = StunMessage::binding_request("ours:theirs", str0m::ice::TransId::new(), true, 1, 1, true);
+        let message =
+            StunMessage::binding_request("ours:theirs", str0m::ice::TransId::new(), true, 1, 1, true);
         let mut bytes = vec![0; 500];
         let len = message.to_bytes(Some(pwd.as_bytes()), &mut bytes, hmac).unwrap();
         bytes.truncate(len);

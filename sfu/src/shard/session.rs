@@ -106,8 +106,6 @@ pub(crate) struct Session {
     /// What the estimator keeps going and what it probes for.
     pub(crate) least: Bitrate,
     pub(crate) most: Bitrate,
-    /// Whether the estimator is at work: it pads and probes, so not for somebody nothing is sent to.
-    pub(crate) estimating: bool,
     /// The repair streams towards the client.
     pub(crate) rtx: Vec<Ssrc>,
     pub(crate) figures: Figures,
@@ -161,7 +159,6 @@ impl Session {
             received_bytes: 0,
             least: Bitrate::ZERO,
             most: Bitrate::ZERO,
-            estimating: false,
             rtx: Vec::new(),
             figures: Figures::default(),
             milestones: Milestones::default(),
@@ -185,12 +182,15 @@ impl Session {
             let Some(sink) = line.sink else { continue };
             let mid = Mid::from(line.mid.as_str());
             let Some(pt) = self.payload_type(mid, line.kind) else { continue };
-            let streams = self.rtc.direct_api().stream_tx_by_mid(mid, None).map(|stream| (stream.ssrc(), stream.rtx()));
+            let streams =
+                self.rtc.direct_api().stream_tx_by_mid(mid, None).map(|stream| (stream.ssrc(), stream.rtx()));
             let Some((ssrc, rtx)) = streams else { continue };
             self.rtx.extend(rtx);
             let track = match tracks.iter().position(|t| t.mid == mid && t.sink == sink && t.ssrc == ssrc) {
                 Some(known) => tracks.swap_remove(known).with_payload_type(pt),
-                None => OutTrack::new(mid, ssrc, pt, sink, line.kind, seed.wrapping_add(self.tracks.len() as u16)),
+                None => {
+                    OutTrack::new(mid, ssrc, pt, sink, line.kind, seed.wrapping_add(self.tracks.len() as u16))
+                }
             };
             self.tracks.push(track);
         }
@@ -209,7 +209,10 @@ impl Session {
         };
         let media = self.rtc.media(mid)?;
         let params = self.rtc.codec_config().params();
-        params.iter().find(|p| p.spec().codec == codec && media.remote_pts().contains(&p.pt())).map(|p| p.pt())
+        params
+            .iter()
+            .find(|p| p.spec().codec == codec && media.remote_pts().contains(&p.pt()))
+            .map(|p| p.pt())
     }
 
     /// When something is due that is not a packet.
@@ -247,25 +250,12 @@ impl Session {
             return None;
         }
         let over = now.saturating_duration_since(self.quality_due) + QUALITY_EVERY;
-        let rate = |bytes: u64| {
-            model::Bitrate::bps(bytes.saturating_mul(8_000) / (over.as_millis() as u64).max(1))
-        };
+        let rate =
+            |bytes: u64| model::Bitrate::bps(bytes.saturating_mul(8_000) / (over.as_millis() as u64).max(1));
         self.quality.sent = rate(std::mem::take(&mut self.sent_bytes));
         self.quality.received = rate(std::mem::take(&mut self.received_bytes));
         self.quality_due = now + QUALITY_EVERY;
         Some(self.quality)
-    }
-
-    /// Tells the estimator what to keep going and what to probe for. Nobody is sent padding while nothing
-    /// is sent to them: then the estimate is put aside, and taken up again later.
-    pub(crate) fn aim(&mut self, initial: Bitrate) {
-        let estimating = self.most > Bitrate::ZERO;
-        if estimating != self.estimating {
-            self.estimating = estimating;
-            let known = Bitrate::from(self.quality.estimate.as_bps());
-            self.rtc.bwe().reset(if estimating { known.max(initial) } else { crate::engine::IDLE_ESTIMATE });
-        }
-        self.rtc.bwe().set_bitrate(self.least, self.most);
     }
 
     pub(crate) fn incoming(&mut self, ssrc: Ssrc) -> Option<&mut Incoming> {

@@ -160,7 +160,11 @@ impl Tcp {
     }
 
     /// The next frame, copied out; `None` when there is none, `Err` when the stream speaks something else.
-    pub(crate) fn next_frame(&mut self, key: usize, out: &mut Vec<u8>) -> Result<Option<Readable>, framing::FrameTooLong> {
+    pub(crate) fn next_frame(
+        &mut self,
+        key: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Readable>, framing::FrameTooLong> {
         let Some(connection) = self.connections.get_mut(key) else { return Ok(None) };
         let Some(frame) = connection.deframer.next_frame()? else { return Ok(None) };
         out.clear();
@@ -180,7 +184,8 @@ impl Tcp {
     /// Queues a packet, dropping what is too old or too much.
     pub(crate) fn push(&mut self, key: usize, packet: &[u8], metrics: &ShardMetrics) {
         let now = self.now;
-        let (Some(connection), Some(header)) = (self.connections.get_mut(key), framing::header(packet)) else {
+        let (Some(connection), Some(header)) = (self.connections.get_mut(key), framing::header(packet))
+        else {
             metrics.dropped(Drop::NoPath);
             return;
         };

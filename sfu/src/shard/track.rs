@@ -128,15 +128,10 @@ impl OutTrack {
 
     /// Writes a packet where [`OutTrack::take`] said.
     pub(crate) fn write(&self, stream: &mut StreamTx, packet: &Forward, at: Position, ids: Rewrite) {
-        let mut write = RtpWrite::new(
-            self.pt,
-            at.seq.into(),
-            at.timestamp,
-            packet.captured,
-            Arc::clone(&packet.payload),
-        )
-        .marker(packet.marker)
-        .nackable(packet.picture.is_some());
+        let mut write =
+            RtpWrite::new(self.pt, at.seq.into(), at.timestamp, packet.captured, Arc::clone(&packet.payload))
+                .marker(packet.marker)
+                .nackable(packet.picture.is_some());
         // Only what describes the content crosses; transport extensions are each hop's own.
         let mut extensions = str0m::rtp::ExtensionValues::default();
         extensions.audio_level = packet.audio_level;

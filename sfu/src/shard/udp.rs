@@ -1,6 +1,9 @@
 //! One UDP port: batches in (GRO), runs of equal datagrams to one destination out (GSO).
 
-use crate::{addresses, limits, metrics::{Drop, ShardMetrics}};
+use crate::{
+    addresses, limits,
+    metrics::{Drop, ShardMetrics},
+};
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
@@ -106,7 +109,13 @@ impl Udp {
     }
 
     /// Queues a datagram for the next flush.
-    pub(crate) fn push(&mut self, to: SocketAddr, from: Option<IpAddr>, bytes: &[u8], metrics: &ShardMetrics) {
+    pub(crate) fn push(
+        &mut self,
+        to: SocketAddr,
+        from: Option<IpAddr>,
+        bytes: &[u8],
+        metrics: &ShardMetrics,
+    ) {
         if self.arena.len() + bytes.len() > WRITE_BYTES {
             self.flush(metrics);
         }
@@ -133,7 +142,11 @@ impl Udp {
             match self.state.try_send(UdpSockRef::from(&self.socket), &transmit) {
                 Ok(()) => metrics.datagrams_out.add(run as u64),
                 // Segmentation was refused: the state has noted it, the next attempt goes one by one.
-                Err(e) if run > 1 && e.kind() != io::ErrorKind::WouldBlock && self.state.max_gso_segments() < most => {
+                Err(e)
+                    if run > 1
+                        && e.kind() != io::ErrorKind::WouldBlock
+                        && self.state.max_gso_segments() < most =>
+                {
                     continue;
                 }
                 Err(_) => metrics.drops[Drop::SocketFull as usize].add(run as u64),

@@ -67,7 +67,10 @@ fn a_flood_of_strangers_does_not_disturb_a_call() {
     let grown = resident().saturating_sub(before);
     // What was sent before the end has a moment to be repaired.
     let totals = (ana.seen().total(Sink::audio(0)), ben.seen().total(Sink::audio(0)));
-    assert!(ana.wait(|s| s.total(Sink::audio(0)) > totals.0 + 25) && ben.wait(|s| s.total(Sink::audio(0)) > totals.1 + 25));
+    assert!(
+        ana.wait(|s| s.total(Sink::audio(0)) > totals.0 + 25)
+            && ben.wait(|s| s.total(Sink::audio(0)) > totals.1 + 25)
+    );
     let strangers = node.value("unauthenticated_packets_total", None);
     let worst = [&ana, &ben]
         .iter()

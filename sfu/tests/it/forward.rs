@@ -50,7 +50,10 @@ fn a_warm_seat_is_silent_both_ways_until_it_is_seated() {
         client.send(Source::Camera, tag);
     }
     let gated = || node.value("dropped_packets_total", Some("unseated"));
-    assert!(eventually(Duration::from_secs(10), || gated() > 200.0), "the waiting client's media reaches the gate");
+    assert!(
+        eventually(Duration::from_secs(10), || gated() > 200.0),
+        "the waiting client's media reaches the gate"
+    );
     assert!(ana.seen().packets.is_empty() && ben.seen().packets.is_empty());
 
     node.handle.seat(session, Some(room(1))).unwrap();

@@ -22,7 +22,9 @@ impl VerifyToken for Words {
         let (what, participant) = (words.next(), words.next().and_then(|n| n.parse().ok()));
         let direction = match what {
             Some("publish") => TokenDirection::Publish,
-            Some("watch") => TokenDirection::Subscribe { feed: words.next().and_then(|n| n.parse().ok()).map(who) },
+            Some("watch") => {
+                TokenDirection::Subscribe { feed: words.next().and_then(|n| n.parse().ok()).map(who) }
+            }
             _ => return Err(BadToken),
         };
         let participant = participant.map(who).ok_or(BadToken)?;
@@ -40,7 +42,14 @@ impl<'a> Web<'a> {
         Self { node, router: router(node.handle.clone(), Arc::new(Words)) }
     }
 
-    fn ask(&self, method: Method, path: &str, token: &str, content_type: &str, body: impl Into<Body>) -> Response<Body> {
+    fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        content_type: &str,
+        body: impl Into<Body>,
+    ) -> Response<Body> {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -107,7 +116,10 @@ fn a_device_publishes_and_two_people_watch_one_of_them_from_before_it_began() {
     assert!(late.wait(|s| s.closed.is_some()));
     assert_eq!(web.ask(Method::DELETE, &location, "publish-1", "", "").status(), 200);
     assert!(device.wait(|s| s.closed.is_some()));
-    assert!(eventually(Duration::from_secs(5), || web.ask(Method::DELETE, &location, "publish-1", "", "").status() == 404));
+    assert!(eventually(Duration::from_secs(5), || web
+        .ask(Method::DELETE, &location, "publish-1", "", "")
+        .status()
+        == 404));
 
     // The subscriber that is still there waits again, and the feed comes back.
     let (again, _) = web.open(&whip(), "publish-1", Options::whip());
@@ -158,8 +170,15 @@ fn what_is_refused_and_how() {
     assert_eq!(options.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
 
     let (_device, location) = web.open(&whip(), "publish-1", Options::whip());
-    assert!(eventually(Duration::from_secs(5), || status(&whip(), "publish-1", offer()) == 409), "a second publisher");
-    assert_eq!(web.ask(Method::DELETE, &location, "publish-2", "", "").status(), 404, "somebody else's session");
+    assert!(
+        eventually(Duration::from_secs(5), || status(&whip(), "publish-1", offer()) == 409),
+        "a second publisher"
+    );
+    assert_eq!(
+        web.ask(Method::DELETE, &location, "publish-2", "", "").status(),
+        404,
+        "somebody else's session"
+    );
     assert_eq!(web.ask(Method::PATCH, &location, "publish-1", "", "").status(), 405);
     node.handle.drain();
     let draining = web.post(&whep(1), "watch-2", offer());

@@ -2,7 +2,9 @@
 
 use model::{ParticipantId, RoomId, TenantId};
 use sfu::{Config, Handle, Service};
-use sfu_core::port::{Affinity, Answer, Connect, Direction, MediaError, MediaEvent, MediaNode as _, SessionId};
+use sfu_core::port::{
+    Affinity, Answer, Connect, Direction, MediaError, MediaEvent, MediaNode as _, SessionId,
+};
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
@@ -48,7 +50,8 @@ impl Node {
             .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
             .with_test_writer()
             .try_init();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (service, handle, mut receiver) = Service::new(config, &prometheus::Registry::new()).unwrap();
         let shutdown = CancellationToken::new();
         let running = runtime.spawn(service.run(shutdown.clone()));
@@ -66,7 +69,13 @@ impl Node {
         SocketAddr::new(Ipv4Addr::LOCALHOST.into(), self.handle.local_addrs()[0].port())
     }
 
-    pub(crate) fn connect(&self, participant: u128, direction: Direction, at: Option<u128>, offer: String) -> Result<Answer, MediaError> {
+    pub(crate) fn connect(
+        &self,
+        participant: u128,
+        direction: Direction,
+        at: Option<u128>,
+        offer: String,
+    ) -> Result<Answer, MediaError> {
         self.runtime.block_on(self.handle.connect(Connect {
             tenant: tenant(),
             participant: who(participant),
@@ -82,7 +91,12 @@ impl Node {
         self.join_as(participant, at, Options::default())
     }
 
-    pub(crate) fn join_as(&self, participant: u128, at: Option<u128>, options: Options) -> (MediaClient, SessionId) {
+    pub(crate) fn join_as(
+        &self,
+        participant: u128,
+        at: Option<u128>,
+        options: Options,
+    ) -> (MediaClient, SessionId) {
         let direction = match (options.sends, options.slots) {
             (true, 0) => Direction::Publish,
             _ => Direction::Both,
@@ -134,7 +148,11 @@ impl Drop for Node {
             let ended = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, running).await });
             if !std::thread::panicking() {
                 ended.expect("the service stops").unwrap().unwrap();
-                assert_eq!(self.value("caught_panics_total", None), 0.0, "a session's state machine panicked");
+                assert_eq!(
+                    self.value("caught_panics_total", None),
+                    0.0,
+                    "a session's state machine panicked"
+                );
             }
         }
     }

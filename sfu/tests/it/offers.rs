@@ -42,7 +42,10 @@ fn browser(name: &str) {
         }
         assert!(!given.iter().any(|line| line.contains("video-orientation")));
         if given[0].starts_with("m=video") {
-            assert!(given.iter().any(|line| line.contains("VP8/90000")) && !given.iter().any(|l| l.contains("H264")));
+            assert!(
+                given.iter().any(|line| line.contains("VP8/90000"))
+                    && !given.iter().any(|l| l.contains("H264"))
+            );
             assert!(given.iter().any(|line| line.contains("rtx/90000")));
             assert!(given.iter().any(|line| line.contains("transport-wide-cc")));
         }
@@ -98,7 +101,10 @@ fn hostile_offers_are_refused_in_words_and_nothing_is_left_of_them() {
     assert_eq!(refused(good.split("m=").next().unwrap().to_owned()), "it has no m-lines");
     assert_eq!(refused(good.replace("a=mid:1\r\n", "a=mid:0\r\n")), "two m-lines have the same mid");
     let without = |prefix: &str| {
-        good.lines().filter(|line| !line.starts_with(prefix)).map(|line| format!("{line}\r\n")).collect::<String>()
+        good.lines()
+            .filter(|line| !line.starts_with(prefix))
+            .map(|line| format!("{line}\r\n"))
+            .collect::<String>()
     };
     assert_eq!(refused(without("a=ice-ufrag")), "it has no ice-ufrag");
     assert_eq!(refused(without("a=fingerprint")), "it has no fingerprint");
@@ -137,7 +143,8 @@ fn the_node_takes_so_many_sessions_and_no_more_and_none_while_draining() {
 fn a_port_in_use_is_named() {
     let node = Node::start();
     let port = node.addr().port();
-    let error = sfu::Service::new(Config { udp_port: port, ..config() }, &prometheus::Registry::new()).unwrap_err();
+    let error =
+        sfu::Service::new(Config { udp_port: port, ..config() }, &prometheus::Registry::new()).unwrap_err();
     assert_eq!(error.to_string(), format!("cannot listen for media on UDP port {port}"));
 }
 
