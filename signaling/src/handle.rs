@@ -113,7 +113,6 @@ impl Handle {
     }
 
     /// `GET /ws`, for the process's HTTP server.
-    #[must_use]
     pub fn router(&self) -> Router {
         Router::new().route("/ws", get(upgrade::upgrade)).with_state(Arc::clone(&self.shared))
     }

@@ -62,7 +62,12 @@ async fn streams(
     Ok((!page.is_empty()).then_some(page))
 }
 
-async fn restore(store: &dyn EventStore, id: StreamId, owner: &mut Owner, stream: Stream) -> Result<(), Error> {
+async fn restore(
+    store: &dyn EventStore,
+    id: StreamId,
+    owner: &mut Owner,
+    stream: Stream,
+) -> Result<(), Error> {
     let mut after = Version(0);
     loop {
         let page = read(store, id, after, READ_PAGE).await?;

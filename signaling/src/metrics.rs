@@ -50,18 +50,36 @@ impl Metrics {
         };
         let metrics = Self {
             connections: IntGauge::new("telehealth_signaling_connections", "Open WebSockets")?,
-            closed: counter("closed_total", "WebSockets closed, by close code; 0 is the peer just went", &["code"])?,
+            closed: counter(
+                "closed_total",
+                "WebSockets closed, by close code; 0 is the peer just went",
+                &["code"],
+            )?,
             refused: counter("refused_total", "Upgrades refused, by problem code", &["code"])?,
-            commands: counter("commands_total", "Commands handled, by kind and outcome", &["kind", "outcome"])?,
+            commands: counter(
+                "commands_total",
+                "Commands handled, by kind and outcome",
+                &["kind", "outcome"],
+            )?,
             appends: counter("appends_total", "Appends, by outcome", &["outcome"])?,
             append_seconds: histogram("append_seconds", "Time from append to on disk", fast.clone())?,
-            room_queue: histogram("room_queue_length", "Inputs that wait for a room's task, seen by each", lengths)?,
+            room_queue: histogram(
+                "room_queue_length",
+                "Inputs that wait for a room's task, seen by each",
+                lengths,
+            )?,
             escalations: counter("escalations_total", "Waits escalated, by to whom", &["to"])?,
-            admit_to_seat: histogram("admit_to_seat_seconds", "Time from admit to a participant seated", fast)?,
+            admit_to_seat: histogram(
+                "admit_to_seat_seconds",
+                "Time from admit to a participant seated",
+                fast,
+            )?,
             waits: Arc::new(waits),
         };
         registry.register(Box::new(metrics.connections.clone()))?;
-        for vec in [&metrics.closed, &metrics.refused, &metrics.commands, &metrics.appends, &metrics.escalations] {
+        for vec in
+            [&metrics.closed, &metrics.refused, &metrics.commands, &metrics.appends, &metrics.escalations]
+        {
             registry.register(Box::new(vec.clone()))?;
         }
         for histogram in [&metrics.append_seconds, &metrics.room_queue, &metrics.admit_to_seat] {
@@ -147,9 +165,12 @@ impl Collector for WaitsCollector {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let now = self.0.clock.now();
-        let (people, oldest) = self.0.rooms.lock().values().fold((0, Duration::ZERO), |(sum, age), (n, since)| {
-            (sum + n, age.max(now.since(*since)))
-        });
+        let (people, oldest) = self
+            .0
+            .rooms
+            .lock()
+            .values()
+            .fold((0, Duration::ZERO), |(sum, age), (n, since)| (sum + n, age.max(now.since(*since))));
         self.0.people.set(people);
         self.0.oldest.set(oldest.as_secs_f64());
         let mut families = self.0.people.collect();

@@ -15,7 +15,8 @@ use signaling_core::{
     limits::READ_PAGE,
     link::LinkHash,
     owner::{
-        Append, AppendFailure, Appended, ConnectionId, Fresh, Output, ProgramTicket, ReadFailure, Stream, Ticket,
+        Append, AppendFailure, Appended, ConnectionId, Fresh, Output, ProgramTicket, ReadFailure, Stream,
+        Ticket,
         io::Page,
         program::{Done, Greeting},
     },
@@ -165,8 +166,9 @@ impl Room {
         let session = result.as_ref().ok().map(|answer| answer.session);
         let now = self.shared.clock.now();
         self.owner.handle_answer(now, ticket, result);
-        let missed =
-            session.map(|session| self.shared.sessions.lock().claim(session, self.owner.id())).unwrap_or_default();
+        let missed = session
+            .map(|session| self.shared.sessions.lock().claim(session, self.owner.id()))
+            .unwrap_or_default();
         for event in missed {
             self.owner.handle_media(now, event);
         }
@@ -263,7 +265,9 @@ impl Room {
             let begun = Instant::now();
             let answer = tokio::time::timeout(limits::STORE_TIMEOUT, shared.store.append(append)).await;
             let result = match answer {
-                Ok(Ok(event_log::Appended { version, repeated })) => Ok(Appended { version: version.0, repeated }),
+                Ok(Ok(event_log::Appended { version, repeated })) => {
+                    Ok(Appended { version: version.0, repeated })
+                }
                 Ok(Err(AppendError::Conflict { .. })) => Err(AppendFailure::Conflict),
                 Ok(Err(AppendError::TooLarge)) => Err(AppendFailure::TooLarge),
                 Ok(Err(AppendError::Unavailable)) => Err(AppendFailure::Unavailable),

@@ -18,9 +18,7 @@ use bucket::Bucket;
 use model::Phi;
 use outgoing::Outgoing;
 use signaling_protocol::{
-    ClientMessage, CloseCode, ErrorCode, ServerMessage,
-    client::ParseError,
-    limits::HELLO_TIMEOUT,
+    ClientMessage, CloseCode, ErrorCode, ServerMessage, client::ParseError, limits::HELLO_TIMEOUT,
 };
 use std::{collections::VecDeque, time::Instant};
 
@@ -325,7 +323,11 @@ mod tests {
             frames.push(frame);
         }
         match frames.as_slice() {
-            [.., Frame::Message(ServerMessage::Error { re: None, code, .. }), Frame::Close { code: with, .. }] => {
+            [
+                ..,
+                Frame::Message(ServerMessage::Error { re: None, code, .. }),
+                Frame::Close { code: with, .. },
+            ] => {
                 assert_eq!(CloseCode::for_error(*code), *with);
                 Some(*with)
             }

@@ -24,8 +24,8 @@ pub mod program;
 mod publish;
 
 pub use io::{
-    Append, AppendFailure, Appended, ConnectionId, Fresh, Handled, Output, ProgramTicket, ReadFailure, Stream,
-    Ticket,
+    Append, AppendFailure, Appended, ConnectionId, Fresh, Handled, Output, ProgramTicket, ReadFailure,
+    Stream, Ticket,
 };
 
 use crate::{

@@ -1,6 +1,9 @@
 //! The queue, as a projection: who waits in which order, and how long that honestly takes.
 
-use crate::{limits, visit::{Phase, Visit}};
+use crate::{
+    limits,
+    visit::{Phase, Visit},
+};
 use model::{Timestamp, VisitId};
 use signaling_protocol::view::Outcome;
 use std::time::Duration;
@@ -153,7 +156,8 @@ mod tests {
     #[test]
     fn only_the_last_ten_consultations_count() {
         let slow = (0_u32..5).map(|n| consulted(100 + u128::from(n), i64::from(n), i64::from(n) + 300));
-        let quick = (0_u32..10).map(|n| consulted(200 + u128::from(n), 1_000 + i64::from(n), 1_010 + i64::from(n)));
+        let quick =
+            (0_u32..10).map(|n| consulted(200 + u128::from(n), 1_000 + i64::from(n), 1_010 + i64::from(n)));
         let visits: Vec<_> = slow.chain(quick).collect();
         assert_eq!(Queue::of(visits.iter()).minutes(1, true), Some((10, 15)));
     }
@@ -161,7 +165,8 @@ mod tests {
     #[test]
     fn stamps_never_stand_still_and_never_run_backwards() {
         let mut stamps = Stamps::default();
-        let times: Vec<_> = [5, 5, 1, 9].into_iter().map(|now| stamps.next(Timestamp(now)).as_millis()).collect();
+        let times: Vec<_> =
+            [5, 5, 1, 9].into_iter().map(|now| stamps.next(Timestamp(now)).as_millis()).collect();
         assert_eq!(times, [5, 6, 7, 9]);
         stamps.seen(Timestamp(50));
         assert_eq!(stamps.next(Timestamp(10)), Timestamp(51));

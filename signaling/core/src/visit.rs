@@ -143,7 +143,8 @@ impl Visit {
             };
         }
         let booked = self.booked.as_ref().ok_or(Rejection::NotFound)?;
-        let talk = matches!(command, Command::Say { .. } | Command::RequestShare | Command::GrantShare { .. });
+        let talk =
+            matches!(command, Command::Say { .. } | Command::RequestShare | Command::GrantShare { .. });
         if talk && self.version >= limits::MAX_EVENTS_PER_VISIT {
             return Err(Rejection::Full);
         }
@@ -222,7 +223,8 @@ impl Visit {
             Phase::Waiting(_) if !by.leads() => Ok(vec![Event::Ended { outcome: Outcome::PatientLeft }]),
             Phase::InCall(_) if !self.seats.has_left(participant) => {
                 let mut events = vec![Event::Left { participant }];
-                if self.screen.sharer() == Some(participant) || self.screen.requests().contains(&participant) {
+                if self.screen.sharer() == Some(participant) || self.screen.requests().contains(&participant)
+                {
                     events.insert(0, Event::ShareStopped { participant });
                 }
                 Ok(events)
@@ -297,7 +299,12 @@ impl Visit {
 }
 
 /// Judges a text of 1 to `max` characters; `single_line` texts hold no control characters.
-pub(crate) fn check_text(text: &Phi<String>, min: usize, max: usize, single_line: bool) -> Result<(), Rejection> {
+pub(crate) fn check_text(
+    text: &Phi<String>,
+    min: usize,
+    max: usize,
+    single_line: bool,
+) -> Result<(), Rejection> {
     let text = text.expose();
     let blank = min > 0 && text.trim().is_empty();
     let control = text.chars().any(|c| c.is_control() && (single_line || !matches!(c, '\n' | '\t' | '\r')));

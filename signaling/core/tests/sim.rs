@@ -58,10 +58,30 @@ fn many_seeds() {
         }
     });
     for what in [
-        "crash", "append-unknown-applied", "append-unknown-lost", "append-unknown-late", "append-unavailable",
-        "append-delivered-twice", "append-conflict", "append-repeated", "read-failed", "connection-broken",
-        "command-sent-again", "replaced", "second-tab", "late-writer", "checked-in", "admitted", "ended", "denied", "left", "said",
-        "escalated", "share-granted", "media-lost", "seat-busy",
+        "crash",
+        "append-unknown-applied",
+        "append-unknown-lost",
+        "append-unknown-late",
+        "append-unavailable",
+        "append-delivered-twice",
+        "append-conflict",
+        "append-repeated",
+        "read-failed",
+        "connection-broken",
+        "command-sent-again",
+        "replaced",
+        "second-tab",
+        "late-writer",
+        "checked-in",
+        "admitted",
+        "ended",
+        "denied",
+        "left",
+        "said",
+        "escalated",
+        "share-granted",
+        "media-lost",
+        "seat-busy",
     ] {
         assert!(happened.0.contains_key(what), "never happened: {what}; {:?}", happened.0);
     }

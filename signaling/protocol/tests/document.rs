@@ -76,12 +76,17 @@ fn the_schema_accepts_what_the_document_shows() {
     ] {
         for literal in literals(section) {
             let variants = schema.as_value()["oneOf"].as_array().unwrap();
-            let variant = variants.iter().find(|v| v["properties"]["type"]["const"] == literal["type"]).unwrap();
+            let variant =
+                variants.iter().find(|v| v["properties"]["type"]["const"] == literal["type"]).unwrap();
             for field in literal.as_object().unwrap().keys() {
                 assert!(variant["properties"].get(field).is_some(), "{} has no {field}", literal["type"]);
             }
             for field in variant["required"].as_array().unwrap() {
-                assert!(literal.get(field.as_str().unwrap()).is_some(), "{} shows no {field}", literal["type"]);
+                assert!(
+                    literal.get(field.as_str().unwrap()).is_some(),
+                    "{} shows no {field}",
+                    literal["type"]
+                );
             }
         }
     }

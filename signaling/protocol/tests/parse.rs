@@ -1,7 +1,5 @@
 //! Bytes from outside: parsed or refused, never a panic, bounded by length before anything else.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use proptest::prelude::*;
 use signaling_protocol::{ClientMessage, client::ParseError, limits::MAX_MESSAGE_BYTES};
 

@@ -82,8 +82,11 @@ impl Client {
     }
 
     pub(crate) async fn hello(&mut self, token: &str) {
-        let hello =
-            ClientMessage::Hello { token: token.to_owned(), build: "test".to_owned(), can_share_screen: true };
+        let hello = ClientMessage::Hello {
+            token: token.to_owned(),
+            build: "test".to_owned(),
+            can_share_screen: true,
+        };
         self.say(&hello).await;
     }
 
@@ -152,9 +155,9 @@ impl Client {
 
     pub(crate) async fn answer(&mut self, wanted: CommandId) -> ServerMessage {
         self.until(|message| match message {
-            ServerMessage::Ok { re } | ServerMessage::Invited { re, .. } | ServerMessage::Answer { re, .. } => {
-                *re == wanted
-            }
+            ServerMessage::Ok { re }
+            | ServerMessage::Invited { re, .. }
+            | ServerMessage::Answer { re, .. } => *re == wanted,
             ServerMessage::Error { re, .. } => *re == Some(wanted),
             _ => false,
         })

@@ -77,12 +77,18 @@ async fn whatever_is_wrong_with_a_token_the_answer_is_the_same() {
         ("expired", join_token(&keys, now - Duration::from_secs(61), bearer)),
         ("signed by somebody else", join_token(&Keys::ephemeral(), now, bearer)),
         ("for another tenant", join_token(&keys, now, Bearer { tenant: TenantId(unknown), ..bearer })),
-        ("for a foreign room", join_token(&keys, now, Bearer { waiting_room: WaitingRoomId(unknown), ..bearer })),
+        (
+            "for a foreign room",
+            join_token(&keys, now, Bearer { waiting_room: WaitingRoomId(unknown), ..bearer }),
+        ),
         ("for a foreign visit", join_token(&keys, now, Bearer { visit: Some(VisitId(unknown)), ..bearer })),
         ("for a stranger", join_token(&keys, now, Bearer { participant: ParticipantId(unknown), ..bearer })),
         ("in another role", join_token(&keys, now, Bearer { role: Role::Clinician, ..bearer })),
         ("in a role without a seat", join_token(&keys, now, Bearer { role: Role::Observer, ..bearer })),
-        ("a clinician's without the seat", join_token(&keys, now, Bearer { role: Role::Clinician, visit: None, ..bearer })),
+        (
+            "a clinician's without the seat",
+            join_token(&keys, now, Bearer { role: Role::Clinician, visit: None, ..bearer }),
+        ),
         ("for another audience", keys.sign("whip", JOIN_TTL, now, &JoinClaims { bearer })),
         ("of a seat never taken", resume(99)),
         ("of no generation", resume(0)),
@@ -181,7 +187,8 @@ async fn oversize_binary_and_nonsense_close_their_own_connection_only() {
 /// Sends something far too long, which is cut off while it is being sent; a browser reads meanwhile.
 async fn shout(world: &World, token: &str, message: Message) -> Option<u16> {
     let (mut sink, mut stream) = upgrade(world.addr, request(world.addr)).await.unwrap().split();
-    let hello = ClientMessage::Hello { token: token.to_owned(), build: String::new(), can_share_screen: false };
+    let hello =
+        ClientMessage::Hello { token: token.to_owned(), build: String::new(), can_share_screen: false };
     sink.send(Message::text(serde_json::to_string(&hello).unwrap())).await.unwrap();
     let reading = async {
         while let Some(Ok(frame)) = stream.next().await {
@@ -209,7 +216,10 @@ async fn whoever_does_not_say_hello_first_is_not_authorised() {
         let mut stranger = Client::connect(world.addr).await;
         stranger.say(&early).await;
         let ended = stranger.ended().await;
-        assert_eq!((ended.error.map(|(code, _)| code), ended.code), (Some(ErrorCode::NotAuthorized), Some(4401)));
+        assert_eq!(
+            (ended.error.map(|(code, _)| code), ended.code),
+            (Some(ErrorCode::NotAuthorized), Some(4401))
+        );
     }
     let mut silent = Client::connect(world.addr).await;
     assert_eq!(silent.ended().await.code, Some(4401), "after five seconds of silence");
@@ -247,7 +257,10 @@ async fn a_flood_closes_its_own_connection_only() {
         }
     }
     let ended = flooder.ended().await;
-    assert_eq!((ended.error.map(|(code, _)| code), ended.code), (Some(ErrorCode::TooManyRequests), Some(4429)));
+    assert_eq!(
+        (ended.error.map(|(code, _)| code), ended.code),
+        (Some(ErrorCode::TooManyRequests), Some(4429))
+    );
     honest.ping().await;
     world.stop().await;
 }
@@ -264,14 +277,16 @@ async fn a_slow_reader_is_closed_and_nobody_else_waits_for_it() {
     // Alice reads nothing from now on; what Bob says to her piles up.
     let text = "🩺".repeat(2_000);
     for _ in 0..MAX_OUTGOING_MESSAGES + 30 {
-        bob.command(&ClientMessage::Chat { id: id(), visit: invitation.visit, text: text.clone().into() }).await;
+        bob.command(&ClientMessage::Chat { id: id(), visit: invitation.visit, text: text.clone().into() })
+            .await;
         if world.metric("telehealth_signaling_connections", "") < 1.5 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(alice.ended().await.code, Some(1013));
-    eventually("the slow reader is gone", || world.metric("telehealth_signaling_closed_total", "1013") > 0.5).await;
+    eventually("the slow reader is gone", || world.metric("telehealth_signaling_closed_total", "1013") > 0.5)
+        .await;
     bob.ping().await;
     world.stop().await;
 }

@@ -6,7 +6,10 @@ use crate::{
 };
 use model::RoomId;
 use signaling::Config;
-use signaling_protocol::{ClientMessage, ErrorCode, ServerMessage, view::{MediaWish, PhaseView}};
+use signaling_protocol::{
+    ClientMessage, ErrorCode, ServerMessage,
+    view::{MediaWish, PhaseView},
+};
 use std::time::Instant;
 
 #[tokio::test]
@@ -61,7 +64,11 @@ async fn a_reload_while_waiting_keeps_the_place_and_one_in_a_call_the_call() {
     let before = bob.visit(|v| matches!(v.phase, PhaseView::Waiting { ahead: 0, .. })).await;
     let token = bob.resume_token.clone();
     drop(bob);
-    alice.queue(|queue| queue.entries.iter().any(|entry| entry.visit == one.visit && entry.away_since.is_some())).await;
+    alice
+        .queue(|queue| {
+            queue.entries.iter().any(|entry| entry.visit == one.visit && entry.away_since.is_some())
+        })
+        .await;
     let mut bob = Client::join(world.addr, &token).await;
     let after = bob.visit(|_| true).await;
     assert_eq!(before.phase, after.phase);
@@ -152,9 +159,13 @@ async fn a_drain_tells_everybody_and_takes_nobody_new() {
         world.begin_drain();
         for page in [&mut alice, &mut silent] {
             let ended = page.ended().await;
-            assert_eq!((ended.error.map(|(code, _)| code), ended.code), (Some(ErrorCode::Restarting), Some(code)));
+            assert_eq!(
+                (ended.error.map(|(code, _)| code), ended.code),
+                (Some(ErrorCode::Restarting), Some(code))
+            );
         }
-        let refused = upgrade(world.addr, request(world.addr)).await.map_err(|response| response.status().as_u16());
+        let refused =
+            upgrade(world.addr, request(world.addr)).await.map_err(|response| response.status().as_u16());
         assert_eq!(refused.err(), Some(503));
         world.stop().await;
         assert!(begun.elapsed().as_secs() < 10);
@@ -167,7 +178,8 @@ async fn one_connection_more_than_allowed_is_refused() {
     let world = home.start_with(Config { max_connections: 2, ..Config::default() }).await;
     let one = Client::connect(world.addr).await;
     let _two = Client::connect(world.addr).await;
-    let refused = upgrade(world.addr, request(world.addr)).await.map_err(|response| response.status().as_u16());
+    let refused =
+        upgrade(world.addr, request(world.addr)).await.map_err(|response| response.status().as_u16());
     assert_eq!(refused.err(), Some(503));
     drop(one);
     eventually("the seat is free", || world.metric("telehealth_signaling_connections", "") < 1.5).await;

@@ -51,7 +51,10 @@ impl FakeMedia {
                 state.sessions.remove(session);
             })
         };
-        self.events.send(MediaEvent::Closed { session: session.unwrap(), reason: ClosedReason::Timeout }).await.unwrap();
+        self.events
+            .send(MediaEvent::Closed { session: session.unwrap(), reason: ClosedReason::Timeout })
+            .await
+            .unwrap();
     }
 }
 
@@ -79,7 +82,8 @@ impl MediaNode for FakeMedia {
             };
             // Events overtake the answer, as they may.
             for session in replaced {
-                let _ = self.events.send(MediaEvent::Closed { session, reason: ClosedReason::Replaced }).await;
+                let _ =
+                    self.events.send(MediaEvent::Closed { session, reason: ClosedReason::Replaced }).await;
             }
             let _ = self.events.send(MediaEvent::Connected { session, transport: Transport::Udp }).await;
             let slots = MediaEvent::Slots { session, slots: vec![None; 3], screen: None };

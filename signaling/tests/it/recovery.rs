@@ -106,7 +106,9 @@ async fn a_visit_that_is_over_stays_over_and_its_page_reads_how() {
 
     let world = home.start().await;
     assert_eq!(world.open().await, link, "opening again gives the same link");
-    assert!(matches!(world.exchange(&invitation.link).await, Err(LinkError::Over { clinic }) if clinic.phone == "+1 555 0100"));
+    assert!(
+        matches!(world.exchange(&invitation.link).await, Err(LinkError::Over { clinic }) if clinic.phone == "+1 555 0100")
+    );
     assert!(matches!(world.handle_exchange("no such secret").await, Err(LinkError::Unknown)));
     let mut bob = Client::join(world.addr, &bob.resume_token).await;
     bob.visit(|visit| matches!(visit.phase, PhaseView::Ended { .. })).await;

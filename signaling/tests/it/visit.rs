@@ -61,7 +61,8 @@ async fn a_denied_patient_reads_why() {
     let invitation = world.invite("Bob").await;
     let mut bob = world.join(&invitation.link).await;
     bob.check_in().await;
-    let deny = |reason: String| ClientMessage::Deny { id: id(), visit: invitation.visit, reason: reason.into() };
+    let deny =
+        |reason: String| ClientMessage::Deny { id: id(), visit: invitation.visit, reason: reason.into() };
     assert_eq!(alice.refused(&deny(" ".into())).await, ErrorCode::TextInvalid);
     assert_eq!(alice.refused(&deny("x".repeat(201))).await, ErrorCode::TextInvalid);
     alice.command(&deny("Please call us.".into())).await;
@@ -88,11 +89,7 @@ async fn chat_reaches_both_once_and_a_repeated_command_is_answered_again() {
     bob.command(&hello).await;
     bob.command(&hello).await;
     bob.command(&say("I am here.")).await;
-    let heard = |wanted: &'static str| {
-        move |message: &ServerMessage| {
-            matches!(message, ServerMessage::Chat { message, .. } if message.text.expose() == wanted)
-        }
-    };
+    let heard = |wanted: &'static str| move |message: &ServerMessage| matches!(message, ServerMessage::Chat { message, .. } if message.text.expose() == wanted);
     alice.until(heard("I am here.")).await;
     let once = alice.seen.iter().filter(|message| heard("Can you hear me?")(message)).count();
     assert_eq!(once, 1, "said twice, recorded once");
@@ -215,7 +212,10 @@ async fn devices_and_media_health_reach_the_clinician() {
     bob.command(&ClientMessage::CheckIn { id: id(), modality: Modality::Sound, devices }).await;
     alice
         .queue(|queue| {
-            queue.entries.iter().any(|e| e.devices == devices && e.modality == Some(Modality::Sound) && e.connected)
+            queue
+                .entries
+                .iter()
+                .any(|e| e.devices == devices && e.modality == Some(Modality::Sound) && e.connected)
         })
         .await;
     bob.visit(is(MediaWish::Warm)).await;

@@ -106,9 +106,11 @@ impl World {
         self.shutdown.cancel();
         self.tasks.join_next().await.unwrap().unwrap();
         self.http.cancel();
-        tokio::time::timeout(Duration::from_secs(10), async { while self.tasks.join_next().await.is_some() {} })
-            .await
-            .unwrap();
+        tokio::time::timeout(Duration::from_secs(10), async {
+            while self.tasks.join_next().await.is_some() {}
+        })
+        .await
+        .unwrap();
     }
 
     /// Cut off in the middle: nothing is drained, nobody is told.

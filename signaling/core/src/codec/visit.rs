@@ -47,7 +47,9 @@ pub fn encode_visit(recorded: &Recorded<Event>) -> Encoded {
             json!({ "from": from, "role": role }),
             Some(json!({ "text": text.expose() })),
         ),
-        Event::ShareRequested { participant } => put("share-requested", json!({ "participant": participant })),
+        Event::ShareRequested { participant } => {
+            put("share-requested", json!({ "participant": participant }))
+        }
         Event::ShareGranted { participant } => put("share-granted", json!({ "participant": participant })),
         Event::ShareStopped { participant } => put("share-stopped", json!({ "participant": participant })),
     }

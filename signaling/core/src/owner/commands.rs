@@ -12,11 +12,7 @@ use crate::{
     visit::{self, Booked, Effect, check_text},
 };
 use model::{CommandId, ParticipantId, Role, Timestamp, VisitId};
-use signaling_protocol::{
-    ClientMessage, ErrorCode, ServerMessage,
-    limits::MAX_LINE_CHARS,
-    view::Outcome,
-};
+use signaling_protocol::{ClientMessage, ErrorCode, ServerMessage, limits::MAX_LINE_CHARS, view::Outcome};
 
 /// Who is speaking.
 #[derive(Clone, Copy)]
@@ -192,12 +188,7 @@ impl Owner {
         let Booking { name, reason, fresh } = booking;
         check_text(&name, 1, MAX_LINE_CHARS, true)?;
         check_text(&reason, 0, MAX_LINE_CHARS, true)?;
-        let job = |booked| Job {
-            command: Command::Visit(visit::Command::Book(booked)),
-            by,
-            key: id,
-            origin,
-        };
+        let job = |booked| Job { command: Command::Visit(visit::Command::Book(booked)), by, key: id, origin };
         let fresh = fresh.ok_or(Rejection::Unavailable)?;
         let booked = Booked {
             waiting_room: self.id,
@@ -230,7 +221,8 @@ impl Owner {
         recorded.or_else(|| {
             self.lanes.iter().find_map(|(stream, lane)| match stream {
                 Stream::Visit(visit)
-                    if lane.jobs().any(|job| job.key == id && job.by.id() == by.id()) && self.is_new(*stream) =>
+                    if lane.jobs().any(|job| job.key == id && job.by.id() == by.id())
+                        && self.is_new(*stream) =>
                 {
                     Some(*visit)
                 }
@@ -240,7 +232,13 @@ impl Owner {
     }
 
     /// A command is carried out, or refused.
-    pub(super) fn answer(&mut self, now: Timestamp, stream: Stream, job: &Job, result: Result<(), Rejection>) {
+    pub(super) fn answer(
+        &mut self,
+        now: Timestamp,
+        stream: Stream,
+        job: &Job,
+        result: Result<(), Rejection>,
+    ) {
         match job.origin {
             Origin::Participant { kind } => {
                 self.handled(kind, result);

@@ -35,7 +35,8 @@ impl Owner {
     }
 
     fn due(&self, now: Timestamp) -> Vec<(VisitId, visit::Command)> {
-        let visits = self.visits.values().filter(|visit| self.next_deadline(visit).is_some_and(|at| at <= now));
+        let visits =
+            self.visits.values().filter(|visit| self.next_deadline(visit).is_some_and(|at| at <= now));
         visits
             .filter_map(|visit| match visit.phase() {
                 Phase::Waiting(_) => Some((visit.id(), visit::Command::Escalate)),
@@ -56,9 +57,8 @@ impl Owner {
         match visit.phase() {
             Phase::Waiting(wait) => {
                 let (own, _) = visit.next_deadline()?;
-                let unattended = self.unattended_at(wait.with).map(|at| {
-                    at.max(wait.since + limits::ESCALATE_WHEN_ABSENT)
-                });
+                let unattended =
+                    self.unattended_at(wait.with).map(|at| at.max(wait.since + limits::ESCALATE_WHEN_ABSENT));
                 Some(unattended.map_or(own, |at| own.min(at)))
             }
             Phase::InCall(_) if self.somebody_is_back(visit) => Some(Timestamp::default()),
@@ -91,7 +91,10 @@ impl Owner {
         self.members_back(visit).next().is_some()
     }
 
-    fn members_back<'a>(&'a self, visit: &'a Visit) -> impl Iterator<Item = (model::ParticipantId, model::Role)> + 'a {
+    fn members_back<'a>(
+        &'a self,
+        visit: &'a Visit,
+    ) -> impl Iterator<Item = (model::ParticipantId, model::Role)> + 'a {
         self.people
             .iter()
             .filter(|(id, person)| {

@@ -105,11 +105,9 @@ impl Owner {
     fn generation(&self, seat: Stream, participant: ParticipantId) -> Generation {
         match seat {
             Stream::WaitingRoom => self.room.generation(participant),
-            Stream::Visit(visit) => self
-                .visits
-                .get(&visit)
-                .map(|visit| visit.seats().generation(participant))
-                .unwrap_or_default(),
+            Stream::Visit(visit) => {
+                self.visits.get(&visit).map(|visit| visit.seats().generation(participant)).unwrap_or_default()
+            }
         }
     }
 

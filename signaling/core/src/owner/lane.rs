@@ -78,7 +78,11 @@ enum State {
     Appending(Ticket, Flight),
     Reading(Ticket, Flight),
     /// A pause before the next try.
-    Pausing { until: Timestamp, read: bool, flight: Flight },
+    Pausing {
+        until: Timestamp,
+        read: bool,
+        flight: Flight,
+    },
 }
 
 /// One stream's commands.
@@ -132,7 +136,8 @@ impl Lane {
 
 /// A key for what the platform itself does, the same whenever it is derived again.
 pub(super) fn derived_key(what: &str, of: Uuid, version: u64) -> CommandId {
-    let hash = Sha256::new().chain_update(what).chain_update(of).chain_update(version.to_be_bytes()).finalize();
+    let hash =
+        Sha256::new().chain_update(what).chain_update(of).chain_update(version.to_be_bytes()).finalize();
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash[..16]);
     CommandId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
@@ -211,7 +216,10 @@ impl Owner {
         match (&job.command, stream) {
             (Command::Room(wanted), Stream::WaitingRoom) => {
                 let events = self.room.decide(job.by, wanted)?;
-                Ok(events.into_iter().map(|event| AnyEvent::Room(Recorded { at, by, command, event })).collect())
+                Ok(events
+                    .into_iter()
+                    .map(|event| AnyEvent::Room(Recorded { at, by, command, event }))
+                    .collect())
             }
             (Command::Visit(wanted), Stream::Visit(id)) => {
                 if matches!(wanted, visit::Command::Admit) && self.clinician_is_taken(id) {
@@ -220,7 +228,10 @@ impl Owner {
                 let unknown = Visit::new(id);
                 let visit = self.visits.get(&id).unwrap_or(&unknown);
                 let events = visit.decide(at, job.by, wanted)?;
-                Ok(events.into_iter().map(|event| AnyEvent::Visit(Recorded { at, by, command, event })).collect())
+                Ok(events
+                    .into_iter()
+                    .map(|event| AnyEvent::Visit(Recorded { at, by, command, event }))
+                    .collect())
             }
             (Command::Room(_), Stream::Visit(_)) | (Command::Visit(_), Stream::WaitingRoom) => {
                 Err(Rejection::NotFound)
@@ -344,8 +355,12 @@ impl Owner {
             }
             (Stream::Visit(id), AnyEvent::Visit(recorded)) => {
                 self.evolve_visit(id, recorded);
-                let effects: Vec<_> =
-                    self.visits.get(&id).into_iter().flat_map(|visit| visit.effects(&recorded.event)).collect();
+                let effects: Vec<_> = self
+                    .visits
+                    .get(&id)
+                    .into_iter()
+                    .flat_map(|visit| visit.effects(&recorded.event))
+                    .collect();
                 for effect in effects {
                     self.carry_out(now, id, effect);
                 }

@@ -4,12 +4,7 @@ use super::{
     ConnectionId, Output, Owner, Ticket,
     people::{Media, PendingOffer},
 };
-use crate::{
-    limits,
-    queue::Queue,
-    rejection::words,
-    visit::Phase,
-};
+use crate::{limits, queue::Queue, rejection::words, visit::Phase};
 use model::{CommandId, ParticipantId, Phi, Role, RoomId, Timestamp, VisitId};
 use sfu_core::port::{
     Affinity, Answer, ClosedReason, Connect, Direction, MediaError, MediaEvent, Quality, SessionId,
@@ -60,7 +55,12 @@ impl Owner {
     }
 
     /// Where a session is to be: `None` nowhere at all, `Some(None)` warm, `Some(Some(room))` live.
-    fn desired_seat(&self, now: Timestamp, queue: &Queue, participant: ParticipantId) -> Option<Option<RoomId>> {
+    fn desired_seat(
+        &self,
+        now: Timestamp,
+        queue: &Queue,
+        participant: ParticipantId,
+    ) -> Option<Option<RoomId>> {
         match self.wish(now, queue, participant) {
             MediaWish::Idle => None,
             MediaWish::Warm => Some(None),

@@ -76,8 +76,7 @@ impl Owner {
     ) {
         let booking = Booking { name, reason, fresh: Some(fresh) };
         let open = self.room.opened().map(|_| ()).ok_or(Rejection::NotFound);
-        let begun =
-            open.and_then(|()| self.book(now, Actor::Platform, id, booking, Origin::Program(ticket)));
+        let begun = open.and_then(|()| self.book(now, Actor::Platform, id, booking, Origin::Program(ticket)));
         if let Err(rejection) = begun {
             self.outputs.push_back(Output::Answer { ticket, result: Err(rejection) });
         }

@@ -1,6 +1,6 @@
 //! Views to connections: each is sent the newest, and none twice.
 
-use super::{ConnectionId, Owner, Output};
+use super::{ConnectionId, Output, Owner};
 use crate::{queue::Queue, views::Scene, waiting_room::Opened};
 use model::{ParticipantId, Role, Timestamp, VisitId};
 use signaling_protocol::{ServerMessage, view::MediaWish};
@@ -29,7 +29,8 @@ impl Owner {
             .and_then(|id| self.visits.get(&id))
             .and_then(|visit| scene.visit(visit, to.participant, to.wish))
             .map(Box::new);
-        let lines = (to.role == Role::Clinician).then(|| Box::new(scene.queue(self.visits.values(), to.wish)));
+        let lines =
+            (to.role == Role::Clinician).then(|| Box::new(scene.queue(self.visits.values(), to.wish)));
         let Some(connected) = self.connections.get_mut(&to.to) else { return };
         if connected.last_visit.as_ref() != Some(&visit) {
             connected.last_visit = Some(visit.clone());
@@ -39,7 +40,8 @@ impl Owner {
             && connected.last_queue.as_ref() != Some(&queue)
         {
             connected.last_queue = Some(queue.clone());
-            self.outputs.push_back(Output::Send { to: to.to, message: ServerMessage::Queue { queue: *queue } });
+            self.outputs
+                .push_back(Output::Send { to: to.to, message: ServerMessage::Queue { queue: *queue } });
         }
     }
 }

@@ -80,7 +80,11 @@ pub struct Call {
 }
 
 impl Phase {
-    pub(super) fn check_in(&self, modality: Modality, devices: DeviceHealth) -> Result<Vec<Event>, Rejection> {
+    pub(super) fn check_in(
+        &self,
+        modality: Modality,
+        devices: DeviceHealth,
+    ) -> Result<Vec<Event>, Rejection> {
         match self {
             Self::Booked => Ok(vec![Event::CheckedIn { modality, devices }]),
             // A second device, or a page that forgot: they are in the queue, and keep their place.

@@ -5,7 +5,8 @@ use model::{CommandId, Generation, ParticipantId, Role, Timestamp, WaitingRoomId
 use proptest::prelude::*;
 use signaling_core::{
     codec::{
-        DecodeError, Encoded, SCHEMA, Stored, decode_visit, decode_waiting_room, encode_visit, encode_waiting_room,
+        DecodeError, Encoded, SCHEMA, Stored, decode_visit, decode_waiting_room, encode_visit,
+        encode_waiting_room,
     },
     link::LinkHash,
     record::Recorded,
@@ -130,7 +131,8 @@ fn the_schema_before_and_the_one_after_are_read_and_later_ones_refused() {
     for event in visit_events() {
         let mut newer = stored(encode_visit(&recorded(event.clone())));
         newer.schema = SCHEMA + 1;
-        newer.body = newer.body.replacen('{', r#"{"colour":"blue","extra":{"deep":[1]},"#, 1).replace(",}", "}");
+        newer.body =
+            newer.body.replacen('{', r#"{"colour":"blue","extra":{"deep":[1]},"#, 1).replace(",}", "}");
         assert_eq!(decode_visit(&newer), Ok(recorded(event)), "fields of the next schema are passed over");
         newer.schema = SCHEMA + 2;
         assert!(matches!(decode_visit(&newer), Err(DecodeError::TooNew { .. })));
@@ -145,7 +147,9 @@ fn the_schema_before_and_the_one_after_are_read_and_later_ones_refused() {
     };
     let checked_in = decode_visit(&before("checked-in", r#"{"modality":"video"}"#, None)).unwrap();
     assert_eq!(checked_in.command, None);
-    assert!(matches!(checked_in.event, Event::CheckedIn { devices, .. } if devices == DeviceHealth::default()));
+    assert!(
+        matches!(checked_in.event, Event::CheckedIn { devices, .. } if devices == DeviceHealth::default())
+    );
     let body = format!(
         r#"{{"waitingRoom":"{}","patient":"{}","link":{}}}"#,
         id(1),

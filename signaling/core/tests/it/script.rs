@@ -103,7 +103,13 @@ impl Stage {
         stage.owner.handle_open(stage.now, ProgramTicket(0), opened);
         stage.people.insert(
             "alice".into(),
-            Person { participant: clinician, role: Role::Clinician, visit: None, connection: None, resume: None },
+            Person {
+                participant: clinician,
+                role: Role::Clinician,
+                visit: None,
+                connection: None,
+                resume: None,
+            },
         );
         stage.carry_out();
         stage
@@ -217,9 +223,7 @@ impl Stage {
             ["denies", whom] => {
                 ClientMessage::Deny { id, visit: visit_of(self, whom), reason: "Please call us.".into() }
             }
-            ["ends", whom] => {
-                ClientMessage::End { id, visit: visit_of(self, whom), outcome: Outcome::Done }
-            }
+            ["ends", whom] => ClientMessage::End { id, visit: visit_of(self, whom), outcome: Outcome::Done },
             ["closes", whom] => {
                 ClientMessage::End { id, visit: visit_of(self, whom), outcome: Outcome::PatientAbsent }
             }
@@ -237,7 +241,8 @@ impl Stage {
             }
             ["stops", whom] => {
                 // A clinician is in no visit of their own: theirs is bob's.
-                let visit = own.unwrap_or_else(|| visit_of(self, if *whom == "alice" { "bob" } else { whom }));
+                let visit =
+                    own.unwrap_or_else(|| visit_of(self, if *whom == "alice" { "bob" } else { whom }));
                 ClientMessage::ShareStop { id, visit, participant: self.person(whom).participant }
             }
             other => panic!("no such line: {other:?}"),
@@ -247,7 +252,8 @@ impl Stage {
     fn join(&mut self, name: &str) {
         let person = self.person(name);
         let (participant, role, visit) = (person.participant, person.role, person.visit);
-        let claims = JoinClaims { bearer: Bearer { tenant: TENANT, waiting_room: ROOM, visit, participant, role } };
+        let claims =
+            JoinClaims { bearer: Bearer { tenant: TENANT, waiting_room: ROOM, visit, participant, role } };
         let (jti, expires_at) = (self.fresh(), self.now + Duration::from_secs(60));
         self.hello(name, Verified::Join { claims, jti, expires_at });
     }
@@ -323,13 +329,15 @@ impl Stage {
                     told.push(format!("media: {name} is {place}"));
                 }
                 Output::SetSharer { sharer, .. } => {
-                    let name = sharer.map_or("nobody".to_owned(), |id| self.name(id));
+                    let name = sharer.map_or_else(|| "nobody".to_owned(), |id| self.name(id));
                     told.push(format!("media: {name} shares"));
                 }
                 Output::Disconnect { session } => {
                     told.push(format!("media: {} is gone", self.sessions[&session]));
                 }
-                Output::Escalated { to, .. } => told.push(format!("{to:?}: told of a long wait").to_lowercase()),
+                Output::Escalated { to, .. } => {
+                    told.push(format!("{to:?}: told of a long wait").to_lowercase())
+                }
                 Output::Restart { .. }
                 | Output::Invited { .. }
                 | Output::Answer { .. }

@@ -31,7 +31,12 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    pub(crate) fn new(link: LinkHash, role: Role, participant: ParticipantId, visit: Option<VisitId>) -> Self {
+    pub(crate) fn new(
+        link: LinkHash,
+        role: Role,
+        participant: ParticipantId,
+        visit: Option<VisitId>,
+    ) -> Self {
         Self {
             link,
             role,
@@ -79,7 +84,9 @@ impl Browser {
         let visit = self.visit_id?;
         let devices = DeviceHealth::default();
         match (&self.visit.as_ref()?.phase, random.below(100)) {
-            (PhaseView::Booked, 0..60) => Some(ClientMessage::CheckIn { id, modality: Modality::Video, devices }),
+            (PhaseView::Booked, 0..60) => {
+                Some(ClientMessage::CheckIn { id, modality: Modality::Video, devices })
+            }
             (_, 0..25) if !self.has_media => self.offer(id),
             (_, 0..3) => self.offer(id),
             (_, 25..28) => Some(ClientMessage::Leave { id }),
@@ -124,10 +131,14 @@ impl Browser {
         }
         match roll {
             25..55 => Some(ClientMessage::Admit { id, visit: random.pick(&waiting)? }),
-            55..60 => Some(ClientMessage::Deny { id, visit: random.pick(&waiting)?, reason: "Not today.".into() }),
-            60..64 => {
-                Some(ClientMessage::End { id, visit: random.pick(&waiting)?, outcome: Outcome::PatientAbsent })
+            55..60 => {
+                Some(ClientMessage::Deny { id, visit: random.pick(&waiting)?, reason: "Not today.".into() })
             }
+            60..64 => Some(ClientMessage::End {
+                id,
+                visit: random.pick(&waiting)?,
+                outcome: Outcome::PatientAbsent,
+            }),
             64..72 => {
                 Some(ClientMessage::Chat { id, visit: random.pick(&waiting)?, text: format!("{id}").into() })
             }

@@ -127,8 +127,13 @@ impl Store {
     pub(crate) fn times_recorded(&self, command: CommandId) -> usize {
         let mut times = 0;
         for disk in self.streams.values() {
-            let carries: Vec<_> = disk.recorded.iter().map(|event| event.command() == Some(command)).collect();
-            times += carries.iter().zip([false].iter().chain(&carries)).filter(|(now, before)| **now && !**before).count();
+            let carries: Vec<_> =
+                disk.recorded.iter().map(|event| event.command() == Some(command)).collect();
+            times += carries
+                .iter()
+                .zip([false].iter().chain(&carries))
+                .filter(|(now, before)| **now && !**before)
+                .count();
         }
         times
     }

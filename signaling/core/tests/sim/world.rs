@@ -6,12 +6,17 @@ use crate::{
     random::Random,
     store::{Event as StoredEvent, Mood, Store},
 };
-use model::{CommandId, Generation, ParticipantId, Role, RoomId, TenantId, Timestamp, VisitId, WaitingRoomId};
+use model::{
+    CommandId, Generation, ParticipantId, Role, RoomId, TenantId, Timestamp, VisitId, WaitingRoomId,
+};
 use sfu_core::port::{Answer, ClosedReason, Connect, MediaError, MediaEvent, SessionId, Transport};
 use signaling_core::{
     Owner, limits,
     link::LinkHash,
-    owner::{Append, AppendFailure, Appended, ConnectionId, Fresh, Output, ProgramTicket, ReadFailure, Stream, Ticket, io::Page},
+    owner::{
+        Append, AppendFailure, Appended, ConnectionId, Fresh, Output, ProgramTicket, ReadFailure, Stream,
+        Ticket, io::Page,
+    },
     token::{Bearer, JoinClaims, ResumeClaims, Verified},
     visit::{Event, Phase, Visit},
     waiting_room::Opened,
@@ -314,8 +319,8 @@ impl World {
 
     fn step(&mut self, soon: Soon) {
         match soon {
-            Soon::ToServer { from, said } => self.to_server(from, said),
-            Soon::ToBrowser { to, told } => self.to_browser(to, told),
+            Soon::ToServer { from, said } => self.reach_server(from, said),
+            Soon::ToBrowser { to, told } => self.reach_browser(to, told),
             Soon::Act(browser) => self.act(browser),
             Soon::Connect(browser) => self.connect(browser),
             Soon::Apply(append, mood) => self.apply(&append, mood),
@@ -323,7 +328,11 @@ impl World {
                 self.owner(|owner, now| owner.handle_appended(now, stream, ticket, result));
             }
             Soon::Read { life, stream, ticket, after, fails } => {
-                let page = if fails { Err(ReadFailure) } else { Ok(self.store.read(stream, after, limits::READ_PAGE)) };
+                let page = if fails {
+                    Err(ReadFailure)
+                } else {
+                    Ok(self.store.read(stream, after, limits::READ_PAGE))
+                };
                 if fails {
                     self.count("read-failed");
                 }
@@ -493,7 +502,7 @@ impl World {
         self.at(at, Soon::ToServer { from, said });
     }
 
-    fn to_server(&mut self, from: ConnectionId, said: Said) {
+    fn reach_server(&mut self, from: ConnectionId, said: Said) {
         let broken = self.connections.get(&from).is_none_or(|wire| wire.broken);
         match said {
             Said::Gone => {
@@ -532,7 +541,7 @@ impl World {
         }
     }
 
-    fn to_browser(&mut self, to: ConnectionId, told: Told) {
+    fn reach_browser(&mut self, to: ConnectionId, told: Told) {
         let Some(wire) = self.connections.get(&to) else { return };
         if wire.broken {
             return;
@@ -553,7 +562,10 @@ impl World {
                 }
             }
             Told::Message(message) => {
-                let again = matches!(&message, ServerMessage::Error { re: Some(_), code: ErrorCode::Unavailable, .. });
+                let again = matches!(
+                    &message,
+                    ServerMessage::Error { re: Some(_), code: ErrorCode::Unavailable, .. }
+                );
                 self.browsers[browser].hear(message);
                 if again {
                     for message in self.browsers[browser].unanswered.clone() {
@@ -697,9 +709,15 @@ impl World {
                     };
                     assert!(generation <= recorded, "welcomed to a seat that is not on disk");
                     let claimed = self.resumed.get(&to);
-                    assert!(claimed.is_none_or(|claimed| *claimed == generation), "an older tab took the seat back");
+                    assert!(
+                        claimed.is_none_or(|claimed| *claimed == generation),
+                        "an older tab took the seat back"
+                    );
                     self.welcomed.insert(to);
-                    let both = self.thieves.iter().any(|(a, b)| self.welcomed.contains(a) && self.welcomed.contains(b));
+                    let both = self
+                        .thieves
+                        .iter()
+                        .any(|(a, b)| self.welcomed.contains(a) && self.welcomed.contains(b));
                     assert!(!both, "a join token counted twice");
                     self.send(to, Told::Welcome(generation));
                 }
@@ -735,7 +753,8 @@ impl World {
                     self.media.sessions.remove(&session);
                 }
                 Output::Escalated { .. } => self.count("escalated"),
-                Output::Invited { .. } | Output::Answer { .. } | Output::Link { .. } | Output::Handled(_) => {}
+                Output::Invited { .. } | Output::Answer { .. } | Output::Link { .. } | Output::Handled(_) => {
+                }
             }
         }
         if let Some(at) = self.owner.as_ref().and_then(Owner::poll_timeout) {
@@ -823,7 +842,11 @@ impl World {
             let (has, disk) = (visit.version(), self.store.version(Stream::Visit(visit.id())));
             assert!(has <= disk, "memory knows {has} events, the disk {disk}");
             if has == disk {
-                assert_eq!(visit.phase(), self.store.visits[&visit.id()].phase(), "memory differs from the disk");
+                assert_eq!(
+                    visit.phase(),
+                    self.store.visits[&visit.id()].phase(),
+                    "memory differs from the disk"
+                );
             }
         }
     }
@@ -881,7 +904,9 @@ impl World {
             .iter()
             .filter(|(_, session)| {
                 session.room.is_some_and(|room| {
-                    !owner.visit(VisitId(room.0)).is_some_and(|visit| may_be_heard(visit, session.participant))
+                    !owner
+                        .visit(VisitId(room.0))
+                        .is_some_and(|visit| may_be_heard(visit, session.participant))
                 })
             })
             .map(|(id, _)| *id)
@@ -956,7 +981,9 @@ impl World {
                 let shown: Vec<_> = queue
                     .entries
                     .iter()
-                    .filter(|entry| matches!(entry.phase, signaling_protocol::view::PhaseView::Waiting { .. }))
+                    .filter(|entry| {
+                        matches!(entry.phase, signaling_protocol::view::PhaseView::Waiting { .. })
+                    })
                     .map(|entry| entry.visit)
                     .collect();
                 assert_eq!(shown, owner.waiting(), "the clinician sees another queue");
