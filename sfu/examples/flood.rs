@@ -35,6 +35,7 @@ fn main() -> Result<()> {
     let destination = SockAddr::from(args.to);
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let mut packet = [0_u8; IP_HEADER + UDP_HEADER + MAX_PAYLOAD];
+    #[expect(clippy::disallowed_methods, reason = "a tool that paces itself")]
     let (start, mut sent, mut refused) = (Instant::now(), 0_u64, 0_u64);
     let total = args.pps * args.seconds;
     while sent + refused < total {

@@ -247,7 +247,11 @@ fn bind(config: &Config, port: u16) -> Result<(UdpSocket, Option<TcpListener>, S
             Err(source) => last = Some(Error::Bind { transport: "TCP", port: addr.port(), source }),
         }
     }
-    Err(last.unwrap_or(Error::Bind { transport: "TCP", port, source: std::io::ErrorKind::AddrInUse.into() }))
+    Err(last.unwrap_or_else(|| Error::Bind {
+        transport: "TCP",
+        port,
+        source: std::io::ErrorKind::AddrInUse.into(),
+    }))
 }
 
 fn listen(addr: SocketAddr) -> std::io::Result<TcpListener> {

@@ -133,9 +133,11 @@ impl OutTrack {
                 .marker(packet.marker)
                 .nackable(packet.picture.is_some());
         // Only what describes the content crosses; transport extensions are each hop's own.
-        let mut extensions = str0m::rtp::ExtensionValues::default();
-        extensions.audio_level = packet.audio_level;
-        extensions.voice_activity = packet.voice_activity;
+        let extensions = str0m::rtp::ExtensionValues {
+            audio_level: packet.audio_level,
+            voice_activity: packet.voice_activity,
+            ..Default::default()
+        };
         write = write.ext_vals(extensions);
         if let Some((_, descriptor)) = &packet.picture {
             let mut patch = descriptor.patch();
