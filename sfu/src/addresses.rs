@@ -31,7 +31,8 @@ pub(crate) fn advertised(advertise: &Advertise, bound: IpAddr) -> std::io::Resul
 /// others are a NAT's.
 pub(crate) fn own(ips: &[IpAddr]) -> std::io::Result<Vec<IpAddr>> {
     let interfaces = if_addrs::get_if_addrs()?;
-    let has = |ip: &&IpAddr| interfaces.iter().any(|interface| interface.ip() == **ip);
+    // All of 127.0.0.0/8 is this machine, though the interface names one address of it.
+    let has = |ip: &&IpAddr| ip.is_loopback() || interfaces.iter().any(|interface| interface.ip() == **ip);
     Ok(ips.iter().filter(has).copied().collect())
 }
 

@@ -7,6 +7,9 @@
 //! | `DELETE /whip/session/{id}`, `/whep/session/{id}` | 200, ends it |
 //! | `OPTIONS` on any of them | 204, for pages of other origins |
 //!
+//! Sound is Opus and pictures are VP8: an offer with neither is refused, one line of another codec is
+//! answered as rejected.
+//!
 //! What is refused: 400 an offer that cannot be answered, 401 every fault of a token (another room's or
 //! feed's included, in the same words), 404 a session that is not the asker's, 405 other methods (there is
 //! no PATCH: every candidate stands in the answer, and a client that changes networks posts anew), 409 a

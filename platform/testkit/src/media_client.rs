@@ -118,7 +118,15 @@ impl Sending {
     /// As a browser on a good link would, 1 Mbit/s for a camera.
     #[must_use]
     pub const fn of(tag: Tag) -> Self {
-        Self { tag, rid: None, late: Duration::ZERO, packets_per_frame: 4, bytes: 1_000, pad_every: None, deaf: false }
+        Self {
+            tag,
+            rid: None,
+            late: Duration::ZERO,
+            packets_per_frame: 4,
+            bytes: 1_000,
+            pad_every: None,
+            deaf: false,
+        }
     }
 }
 
@@ -169,7 +177,8 @@ impl MediaClient {
         let mut rtc = run::engine();
         if options.tcp {
             // Port 9 (discard): an active candidate has none of its own (RFC 6544 §4.5).
-            let active = Candidate::builder().tcp().host(SocketAddr::new(options.ip, 9)).tcptype(TcpType::Active);
+            let active =
+                Candidate::builder().tcp().host(SocketAddr::new(options.ip, 9)).tcptype(TcpType::Active);
             rtc.add_local_candidate(active.build()?);
         } else {
             rtc.add_local_candidate(Candidate::host(addr, "udp")?);

@@ -5,7 +5,7 @@ use sfu::Config;
 use sfu_core::port::{ClosedReason, MediaEvent, MediaNode as _, Transport};
 use std::{
     io::{Read as _, Write as _},
-    net::{TcpStream, UdpSocket},
+    net::{Ipv4Addr, Ipv6Addr, TcpStream, UdpSocket},
     time::Duration,
 };
 use testkit::media_client::{MediaClient, Options, Sink, Source, Tag};
@@ -31,6 +31,45 @@ fn a_call_works_over_tcp_alone() {
     drop(ana);
     node.handle.disconnect(session);
     assert!(eventually(Duration::from_secs(10), || node.value("tcp_connections", None) == 0.0));
+}
+
+#[test]
+fn ipv4_and_ipv6_meet_in_one_room() {
+    let both = sfu::Advertise::These(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+    let node = Node::with(Config { advertise: both, ..config() });
+    let six = Options {
+        ip: Ipv6Addr::LOCALHOST.into(),
+        only: Some(Ipv6Addr::LOCALHOST.into()),
+        ..Options::default()
+    };
+    let (ana, _) = node.join_as(1, Some(1), six);
+    let (ben, _) = node.join(2, Some(1));
+    for (client, tag) in [(&ana, ANA), (&ben, BEN)] {
+        client.send(Source::Microphone, tag);
+        client.send(Source::Camera, tag);
+    }
+    assert!(ana.wait(|s| s.hears(0, BEN) && s.sees(0, BEN)));
+    assert!(ben.wait(|s| s.hears(0, ANA) && s.sees(0, ANA)));
+    assert_eq!(node.value("candidate_pairs_total", Some("udp6")), 1.0);
+    assert_eq!(node.value("candidate_pairs_total", Some("udp4")), 1.0);
+}
+
+#[test]
+fn who_checks_every_address_is_answered_from_the_chosen_one() {
+    let four = (1..=4).map(|n| Ipv4Addr::new(127, 0, 0, n).into()).collect();
+    let node = Node::with(Config { advertise: sfu::Advertise::These(four), ..config() });
+    let every = || Options { only: None, ..Options::default() };
+    let (ana, _) = node.join_as(1, Some(1), every());
+    let (ben, _) = node.join_as(2, Some(1), every());
+    ana.send(Source::Camera, ANA);
+    ben.send(Source::Camera, BEN);
+    // The chosen pair is told by where the client sends; from then on nothing comes from elsewhere.
+    assert!(ana.wait(|s| s.sees(0, BEN)) && ben.wait(|s| s.sees(0, ANA)));
+    ana.seen().strays = 0;
+    ben.seen().strays = 0;
+    let before = ana.seen().total(Sink::video(0));
+    assert!(ana.wait(|s| s.total(Sink::video(0)) > before + 500));
+    assert_eq!((ana.seen().strays, ben.seen().strays), (0, 0));
 }
 
 #[test]

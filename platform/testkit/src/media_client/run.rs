@@ -91,6 +91,8 @@ pub(super) struct Runner {
     options: Options,
     sending: Vec<Stream>,
     remote: Option<SocketAddr>,
+    /// Where media goes: the chosen pair's other end.
+    media_to: Option<SocketAddr>,
     lose_one_in: u32,
     lose_one_out_in: u32,
     media_in: u32,
@@ -140,7 +142,9 @@ impl Stream {
         let packets = match self.source {
             Source::Microphone => vec![content::sound(self.how.tag, self.counter)],
             Source::Camera | Source::Screen => (0..self.how.packets_per_frame)
-                .map(|part| content::picture(self.how.tag, self.counter, part as u8, keyframe, self.how.bytes))
+                .map(|part| {
+                    content::picture(self.how.tag, self.counter, part as u8, keyframe, self.how.bytes)
+                })
                 .collect(),
         };
         let frame = Frame { captured: at, timestamp: self.timestamp, packets };
@@ -175,6 +179,7 @@ impl Runner {
             options,
             sending: Vec::new(),
             remote: None,
+            media_to: None,
             lose_one_in: 0,
             lose_one_out_in: 0,
             media_in: 0,
@@ -302,7 +307,9 @@ impl Runner {
     }
 
     fn start(&mut self, source: Source, how: Sending) {
-        let Some(mid) = self.pool.sends.iter().find(|(s, _)| *s == source).map(|(_, mid)| *mid) else { return };
+        let Some(mid) = self.pool.sends.iter().find(|(s, _)| *s == source).map(|(_, mid)| *mid) else {
+            return;
+        };
         if let Some(stream) = self.sending.iter_mut().find(|s| s.source == source) {
             stream.keyframe |= !how.deaf;
             stream.how = how;
@@ -396,7 +403,8 @@ impl Runner {
                 Ok(Output::Timeout(at)) => {
                     let present = now();
                     if at > present || !self.rtc.is_alive() {
-                        self.engine_due = if self.rtc.is_alive() { at } else { present + Duration::from_secs(3_600) };
+                        self.engine_due =
+                            if self.rtc.is_alive() { at } else { present + Duration::from_secs(3_600) };
                         if !self.rtc.is_alive() {
                             self.change(|seen| {
                                 seen.closed.get_or_insert(present);
@@ -433,6 +441,9 @@ impl Runner {
             }
         } else {
             self.remote = Some(transmit.destination);
+            if is_media(&transmit.contents) {
+                self.media_to = Some(transmit.destination);
+            }
             let _ = self.socket.send_to(&transmit.contents, transmit.destination);
         }
         let mut seen = self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -442,7 +453,12 @@ impl Runner {
     // ---- in ----
 
     fn receive(&mut self, buffer: &mut [u8]) {
-        let next_send = self.sending.iter().flat_map(|s| [Some(s.due), s.held.front().map(|(due, _)| *due)]).flatten().min();
+        let next_send = self
+            .sending
+            .iter()
+            .flat_map(|s| [Some(s.due), s.held.front().map(|(due, _)| *due)])
+            .flatten()
+            .min();
         let due = next_send.map_or(self.engine_due, |at| at.min(self.engine_due));
         let longest = if self.tcp.is_empty() { Duration::from_millis(50) } else { Duration::from_millis(2) };
         let wait = due.saturating_duration_since(now()).clamp(Duration::from_micros(200), longest);
@@ -472,7 +488,9 @@ impl Runner {
         let mut bytes = std::mem::take(&mut link.buffer);
         let mut rest = bytes.as_slice();
         while let Some((head, tail)) = rest.split_first_chunk::<2>() {
-            let Some((frame, after)) = tail.split_at_checked(usize::from(u16::from_be_bytes(*head))) else { break };
+            let Some((frame, after)) = tail.split_at_checked(usize::from(u16::from_be_bytes(*head))) else {
+                break;
+            };
             let frame = frame.to_vec();
             rest = after;
             self.input(Protocol::Tcp, peer, local, &frame);
@@ -489,6 +507,9 @@ impl Runner {
                 self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).lost += 1;
                 return;
             }
+        }
+        if is_media(bytes) && proto == Protocol::Udp && self.media_to.is_some_and(|remote| remote != from) {
+            self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).strays += 1;
         }
         let Ok(receive) = Receive::new(proto, from, to, bytes) else { return };
         let _ = self.rtc.handle_input(Input::Receive(now(), receive));
