@@ -6,10 +6,10 @@
  */
 export async function until(what, probe, { within = 15_000, every = 50 } = {}) {
   const deadline = Date.now() + within;
-  let last;
+  let last = "no answer to the first look";
   for (;;) {
     try {
-      last = await probe();
+      last = await answered(probe(), deadline + LATE_MS - Date.now());
       if (last) return last;
     } catch (error) {
       last = error;
@@ -20,6 +20,17 @@ export async function until(what, probe, { within = 15_000, every = 50 } = {}) {
     }
     await new Promise((wake) => setTimeout(wake, every));
   }
+}
+
+/** How late an answer may be: a page that does not answer at all is a failure too. */
+const LATE_MS = 5_000;
+
+function answered(promise, within) {
+  let timer;
+  const silence = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("the page does not answer")), within);
+  });
+  return Promise.race([promise, silence]).finally(() => clearTimeout(timer));
 }
 
 /** Watches for `duration` and fails at the first sight of something truthy: "it stays that way". */

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe, test } from "../lib/test.mjs";
 import { cast } from "../lib/cast.mjs";
 import { PEOPLE, SCREENS, isColour, whoIsHeard } from "../lib/people.mjs";
 import { coloursOf, hears, hearsAndSeesNothing, listen, seesColour, seesMotion, stats } from "../lib/perception.mjs";

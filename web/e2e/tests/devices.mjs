@@ -1,6 +1,6 @@
 /** Devices that refuse: a camera that is denied, and sound that the browser holds back. */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe, test } from "../lib/test.mjs";
 import { chromium, firefox } from "../lib/browsers.mjs";
 import { openedDesk, together } from "../lib/call.mjs";
 import { REMOTE, admit, checkIn, choose, gone, id, invite, press, reopen, says, shown } from "../lib/journeys.mjs";

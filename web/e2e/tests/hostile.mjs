@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe, test } from "../lib/test.mjs";
 import { call, together } from "../lib/call.mjs";
 import { figure } from "../lib/figures.mjs";
 import { stats } from "../lib/perception.mjs";

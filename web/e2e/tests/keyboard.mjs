@@ -1,6 +1,6 @@
 /** The whole visit without a pointer, the patient on a phone-sized screen. */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe, test } from "../lib/test.mjs";
 import { cast } from "../lib/cast.mjs";
 import { together } from "../lib/call.mjs";
 import { id, queue, says, shown } from "../lib/journeys.mjs";

@@ -2,7 +2,7 @@
  * Lips and voice: when the picture is late, the voice is held back to match. The publisher's video is
  * made 300 ms late on purpose, after encoding; what is watched is the receiver's audio buffer.
  */
-import { after, before, describe, test } from "node:test";
+import { after, before, describe, test } from "../lib/test.mjs";
 import { lateVideo } from "../in-page/late-video.mjs";
 import { call, together } from "../lib/call.mjs";
 import { cast } from "../lib/cast.mjs";

@@ -1,6 +1,6 @@
 /** A network that blocks UDP: media goes by TCP, and the page says that the way is slower. */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe, test } from "../lib/test.mjs";
 import { call } from "../lib/call.mjs";
 import { cast } from "../lib/cast.mjs";
 import { blockUdp } from "../lib/firewall.mjs";

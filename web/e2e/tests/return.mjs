@@ -1,6 +1,6 @@
 /** Coming back: reloads, a second tab, and a server that is killed. Nobody loses a place or a call. */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe, test } from "../lib/test.mjs";
 import { call, together, waiting } from "../lib/call.mjs";
 import { cast } from "../lib/cast.mjs";
 import { figure } from "../lib/figures.mjs";

@@ -1,6 +1,6 @@
 /** A whole visit, with each browser in each role, while somebody else waits. */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe, test } from "../lib/test.mjs";
 import { cast } from "../lib/cast.mjs";
 import { figure } from "../lib/figures.mjs";
 import {
