@@ -4,7 +4,12 @@ use super::{
     ConnectionId, Output, Owner, Ticket,
     people::{Media, PendingOffer},
 };
-use crate::{limits, queue::Queue, rejection::words, visit::Phase};
+use crate::{
+    limits,
+    queue::Queue,
+    rejection::words,
+    visit::{Phase, Visit},
+};
 use model::{CommandId, ParticipantId, Phi, Role, RoomId, Timestamp, VisitId};
 use sfu_core::port::{
     Affinity, Answer, ClosedReason, Connect, Direction, MediaError, MediaEvent, Quality, SessionId,
@@ -12,7 +17,7 @@ use sfu_core::port::{
 use signaling_protocol::{
     ErrorCode, ServerMessage,
     limits::MAX_OFFER_BYTES,
-    view::{Health, MediaWish},
+    view::{DeviceHealth, Health, MediaWish},
 };
 
 /// Who the media node was last told may share; `None` inside when it must be told again.
@@ -214,9 +219,11 @@ impl Owner {
     fn network(&mut self, session: SessionId, health: Health) {
         let Some((participant, _)) = self.media_of(session) else { return };
         let Some(person) = self.people.get_mut(&participant) else { return };
-        let devices = person.presence.devices.get_or_insert_default();
-        if devices.network != health {
-            devices.network = health;
+        let visit = person.visit.and_then(|id| self.visits.get(&id));
+        let known = person.presence.devices.or_else(|| checked_in_with(visit?)).unwrap_or_default();
+        let devices = DeviceHealth { network: health, ..known };
+        if person.presence.devices != Some(devices) {
+            person.presence.devices = Some(devices);
             self.dirty = true;
         }
     }
@@ -318,6 +325,15 @@ impl Owner {
             told.0 = Some(sharer);
             self.outputs.push_back(Output::SetSharer { visit: id, sharer });
         }
+    }
+}
+
+/// What the device test found at check-in: all that a restart leaves of it.
+const fn checked_in_with(visit: &Visit) -> Option<DeviceHealth> {
+    match visit.phase() {
+        Phase::Waiting(wait) => Some(wait.devices),
+        Phase::InCall(call) => Some(call.devices),
+        Phase::Booked | Phase::Ended { .. } => None,
     }
 }
 
