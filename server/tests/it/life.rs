@@ -48,8 +48,9 @@ async fn sigterm_tells_clients_to_come_back_and_ends_within_ten_seconds() {
     println!("drained after {} ms", took.as_millis());
     assert_eq!(code, Some(0), "{}", server.log());
     assert!(took < Duration::from_secs(10), "{took:?}");
-    let mut rest = String::new();
-    idle.read_to_string(&mut rest).unwrap();
+    // Closed; with a reset where the half request had not been read yet.
+    let end = idle.read_to_end(&mut Vec::new());
+    assert!(end.is_ok() || end.is_err_and(|e| e.kind() == std::io::ErrorKind::ConnectionReset));
 }
 
 #[tokio::test(flavor = "multi_thread")]
