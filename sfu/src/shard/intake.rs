@@ -1,0 +1,90 @@
+//! Packets in: read, admitted by the gate, handed to their session.
+
+use super::{
+    READS_PER_TURN, Shard,
+    gate::{self, Origin},
+    net::{Path, Remote},
+    udp::ReadBuffer,
+};
+use crate::metrics::{Drop, Stage};
+use std::{io, net::IpAddr, time::Instant};
+use str0m::{
+    Input,
+    net::{Protocol, Receive},
+};
+
+impl Shard {
+    /// Reads datagrams within the budget of a turn; whether there may be more.
+    #[expect(clippy::disallowed_methods, reason = "arrival times of media")]
+    pub(super) fn read_udp(&mut self, buffer: &mut ReadBuffer) -> bool {
+        for _ in 0..READS_PER_TURN {
+            let count = match self.net.udp.read(buffer) {
+                Ok(count) => count,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(_) => continue,
+            };
+            let now = Instant::now();
+            let tick = self.tick(now);
+            for datagram in buffer.datagrams(count) {
+                self.metrics.datagrams_in.inc();
+                let remote = Remote { tcp: false, addr: datagram.from };
+                let origin = Origin { remote, path: Path::Udp(datagram.to), tick };
+                self.packet(datagram.bytes, origin, datagram.to, now);
+            }
+            self.settle(now, now);
+        }
+        true
+    }
+
+    pub(super) fn read_tcp(&mut self, key: usize, scratch: &mut [u8], now: Instant) {
+        let more = self.net.tcp.read(key, scratch);
+        let mut frame = std::mem::take(&mut self.scratch.frame);
+        let torn = loop {
+            match self.net.tcp.next_frame(key, &mut frame) {
+                Ok(Some(readable)) => {
+                    self.metrics.datagrams_in.inc();
+                    let remote = Remote { tcp: true, addr: readable.peer };
+                    let origin = Origin { remote, path: Path::Tcp(key), tick: self.tick(now) };
+                    self.packet(&frame, origin, Some(readable.local.ip()), now);
+                }
+                Ok(None) => break false,
+                Err(_) => break true,
+            }
+        };
+        self.scratch.frame = frame;
+        self.settle(now, now);
+        match more {
+            Some(true) if !torn => self.half_read.push(key),
+            Some(false) if !torn => {}
+            _ => self.hang_up(key),
+        }
+    }
+
+    pub(super) fn hang_up(&mut self, connection: usize) {
+        if let Some(addr) = self.net.tcp.close(connection, &self.metrics) {
+            self.net.flows.remove(&Remote { tcp: true, addr });
+        }
+    }
+
+    pub(super) fn packet(&mut self, bytes: &[u8], origin: Origin, to: Option<IpAddr>, now: Instant) {
+        let Some(admitted) = self.gate.admit(bytes, origin, &mut self.net, &self.metrics) else { return };
+        let proto = if origin.remote.tcp { Protocol::Tcp } else { Protocol::Udp };
+        let from = origin.remote.addr;
+        let destination = gate::local_candidate(to, self.port, from, &self.advertised);
+        let Ok(receive) = Receive::new(proto, from, destination, bytes) else {
+            self.metrics.dropped(Drop::Malformed);
+            return;
+        };
+        self.drive(admitted.session, now, |session, with| {
+            if admitted.check && session.checked.replace(now).is_none() {
+                with.metrics.stage(Stage::Checked);
+            }
+            session.received_bytes += bytes.len() as u64;
+            // The engine refuses what does not decrypt or fit; that is the sender's fault, not an end.
+            if session.rtc.handle_input(Input::Receive(now, receive)).is_err() {
+                with.metrics.dropped(Drop::Rejected);
+            }
+            Ok(())
+        });
+    }
+}
