@@ -126,6 +126,7 @@ export function probe() {
       }
       await new Promise((wake) => setTimeout(wake, 60));
     }
+    await room?.suspend();
     return { levels, peak };
   };
 

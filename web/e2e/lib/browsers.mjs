@@ -72,6 +72,8 @@ export async function firefox(person, { autoplay = true, prefs = {} } = {}) {
       // Background windows draw and run timers like the front one.
       "dom.min_background_timeout_value": 4,
       "dom.timeout.enable_budget_timer_throttling": false,
+      // Half of the usual rate: under Xvfb every frame is drawn by the processor.
+      "layout.frame_rate": 30,
       "widget.windows.window_occlusion_tracking.enabled": false,
       ...prefs,
     },

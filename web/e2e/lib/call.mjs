@@ -20,10 +20,10 @@ export async function openedDesk(server, clinicianIn = cast.clinicianInChromium)
 }
 
 /** Invites somebody and lets them check in. */
-export async function waiting(desk, { patientIn = cast.firefox, name, as = PEOPLE.patient }) {
+export async function waiting(desk, { patientIn = cast.firefox, name, as = PEOPLE.patient, modality = "video" }) {
   const link = await invite(desk, name);
   const page = await (await patientIn()).open(link, { as, own: true });
-  await checkIn(page);
+  await checkIn(page, modality);
   return { page, link };
 }
 

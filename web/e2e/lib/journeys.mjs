@@ -44,12 +44,15 @@ export async function says(page, words, options) {
   });
 }
 
-/** A patient's way from the link to the waiting room. */
-export async function checkIn(page) {
+/** A patient's way from the link to the waiting room, by `video` or by `sound` alone. */
+export async function checkIn(page, modality = "video") {
+  if (modality === "sound") await press(page, "choose-sound");
   await press(page, "open-devices");
-  await until(`${page.who} to see themselves`, async () =>
-    (await coloursOf(page, id("self-video"))).some((seen) => isColour(seen, page.person.colour)),
-  );
+  if (modality === "video") {
+    await until(`${page.who} to see themselves`, async () =>
+      (await coloursOf(page, id("self-video"))).some((seen) => isColour(seen, page.person.colour)),
+    );
+  }
   await press(page, "ready");
   await shown(page, "place");
 }
@@ -59,11 +62,11 @@ export function place(page) {
   return page.evaluate((s) => Number(document.querySelector(s)?.dataset.ahead ?? NaN), id("place"));
 }
 
-/** Types into a field, replacing what stands there. */
+/** Writes into a field, all at once: a key each would be a round trip each. */
 export async function write(page, testId, text) {
   await shown(page, testId);
   await page.focus(id(testId));
-  await page.type(id(testId), text);
+  await page.keyboard.sendCharacter(text);
 }
 
 /** A clinician's way from the link to a desk with camera and microphone on. */

@@ -4,7 +4,7 @@
  * Polls `probe` until it gives something truthy, and returns that.
  * The error tells what was waited for and what was seen last.
  */
-export async function until(what, probe, { within = 15_000, every = 50 } = {}) {
+export async function until(what, probe, { within = 30_000, every = 50 } = {}) {
   const deadline = Date.now() + within;
   let last = "no answer to the first look";
   for (;;) {
