@@ -9,7 +9,7 @@ BROWSER_PACKAGES := chromium firefox-esr xvfb iproute2 nftables util-linux fonts
 
 CARGO_TEST := $(if $(shell command -v cargo-nextest),nextest run,test)
 
-WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' -not -path 'web/e2e/*' \
+WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' -not -path 'web/e2e/*' -not -path 'web/gallery/out/*' \
 	-not -name '*.test.ts' -not -name '*.test.tsx')
 
 # Builds everything and starts it with a demonstration clinic. `make run LAN=1` lets a phone on the same
