@@ -67,8 +67,9 @@ export function probe() {
     return sum.map((total) => Math.round(total / (data.length / 4)));
   };
 
-  /** Where the white bar of the bottom row stands, 0–319: shows that frames follow one another. */
+  /** Where the white bar of the bottom row stands, 0–319, or null: shows that frames follow one another. */
   probe.barOf = (video) => {
+    if (!video || video.readyState < 2 || !video.videoWidth) return null;
     const canvas = document.createElement("canvas");
     canvas.width = 320;
     canvas.height = 180;
@@ -147,6 +148,7 @@ export function probe() {
         ? all.find((s) => s.id === transport.selectedCandidatePairId)
         : all.find((s) => s.type === "candidate-pair" && s.selected);
       reports.push({
+        state: pc.connectionState,
         inbound: all.filter((s) => s.type === "inbound-rtp"),
         outbound: all.filter((s) => s.type === "outbound-rtp"),
         pair: pair && {

@@ -2,6 +2,7 @@
 import puppeteer from "puppeteer-core";
 import { identity } from "../in-page/identity.mjs";
 import { probe } from "../in-page/probe.mjs";
+import { follow } from "./findings.mjs";
 import { cameraFile, microphoneFile } from "./media-files.mjs";
 import { scratch, start } from "./processes.mjs";
 
@@ -113,6 +114,7 @@ class Person {
     page.kind = this.kind;
     page.person = as;
     page.troubles = [];
+    follow(page);
     page.on("pageerror", (error) => page.troubles.push(error.message));
     page.on("console", (message) => message.type() === "error" && page.troubles.push(message.text()));
     await page.goto(url);

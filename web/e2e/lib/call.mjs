@@ -2,7 +2,7 @@
 import { cast } from "./cast.mjs";
 import { REMOTE, admit, checkIn, invite, openDesk } from "./journeys.mjs";
 import { PEOPLE } from "./people.mjs";
-import { hears, seesColour } from "./perception.mjs";
+import { hears, seesColour, seesMotion } from "./perception.mjs";
 
 /** Opens the desk and a patient, admits, and waits until both see and hear each other. */
 export async function call(server, { clinicianIn = cast.clinicianInChromium, patientIn = cast.firefox, name = "Rosa Medina" } = {}) {
@@ -27,11 +27,13 @@ export async function waiting(desk, { patientIn = cast.firefox, name, as = PEOPL
   return { page, link };
 }
 
-/** Both see and hear each other, and nobody else. */
+/** Both see and hear each other, live, and nobody else. */
 export function together(desk, patient, options) {
   return Promise.all([
     seesColour(desk, REMOTE, patient.person.colour, options),
     seesColour(patient, REMOTE, desk.person.colour, options),
+    seesMotion(desk, REMOTE, options),
+    seesMotion(patient, REMOTE, options),
     hears(desk, patient.person, options),
     hears(patient, desk.person, options),
   ]);

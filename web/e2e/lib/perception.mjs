@@ -32,11 +32,18 @@ export async function seesColour(page, selector, colour, { middle = false, ...op
   });
 }
 
-/** Waits for two different positions of the bar: frames follow one another. */
+/** Waits until the bar has moved twice: a frozen picture, or one that comes back once, does not count. */
 export async function seesMotion(page, selector, options) {
-  const bar = () => page.evaluate((s) => window.__probe.barOf(document.querySelector(s)), selector);
-  const first = await bar();
-  await until(`${page.who} to see ${selector} move`, async () => Math.abs((await bar()) - first) > 12, options);
+  const positions = [];
+  await until(
+    `${page.who} to see ${selector} move`,
+    async () => {
+      const bar = await page.evaluate((s) => window.__probe.barOf(document.querySelector(s)), selector);
+      if (bar !== null && !(Math.abs(bar - positions.at(-1)) <= 12)) positions.push(bar);
+      return positions.length > 2;
+    },
+    options,
+  );
 }
 
 /** Listens to everything this page receives: levels by tone and the loudest frequency. */
