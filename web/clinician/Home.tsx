@@ -49,11 +49,12 @@ function HeldSound() {
   useEffect(() => {
     if (!held) return undefined;
     const touched = () => setHeld(false);
-    addEventListener("pointerdown", touched);
-    addEventListener("keydown", touched);
+    // Not at pointerdown: what stands below would move away from under the finger, and the click would miss.
+    addEventListener("click", touched);
+    addEventListener("keyup", touched);
     return () => {
-      removeEventListener("pointerdown", touched);
-      removeEventListener("keydown", touched);
+      removeEventListener("click", touched);
+      removeEventListener("keyup", touched);
     };
   }, [held]);
   return held ? (

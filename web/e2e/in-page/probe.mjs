@@ -16,6 +16,23 @@ export function probe() {
     { capture: true },
   );
 
+  // What was asked of the devices, and what came of it.
+  probe.asked = [];
+  const devices = navigator.mediaDevices;
+  if (devices) {
+    const native = devices.getUserMedia.bind(devices);
+    devices.getUserMedia = (wish) => {
+      const asked = { kinds: Object.keys(wish).join(" and "), at: Math.round(performance.now()), answer: null };
+      probe.asked.push(asked);
+      const stream = native(wish);
+      stream.then(
+        () => (asked.answer = `${Math.round(performance.now()) - asked.at} ms`),
+        (error) => (asked.answer = error.name),
+      );
+      return stream;
+    };
+  }
+
   const Native = window.RTCPeerConnection;
   if (!Native) return;
   window.RTCPeerConnection = class extends Native {

@@ -44,6 +44,9 @@ async function look(page) {
     sent: window.__probe.peers
       .filter(({ pc }) => pc.signalingState !== "closed")
       .flatMap(({ pc }) => pc.getSenders().map(({ track }) => track && `${track.kind} ${track.readyState}, muted ${track.muted}, enabled ${track.enabled}`)),
+    asked: window.__probe.asked,
+    clicks: window.__probe.clicks,
+    now: Math.round(performance.now()),
     text: document.body.innerText.replace(/\s+/g, " ").slice(0, 400),
   }));
   return { connections, own, ...seen, troubles: page.troubles.slice(-4) };

@@ -20,7 +20,11 @@ export async function press(page, testId, options) {
       }, selector),
     options,
   );
+  const clicks = (s) => window.__probe.clicks[s] ?? 0;
+  const before = await page.evaluate(clicks, testId);
   await page.click(selector);
+  const landed = await page.evaluate(clicks, testId).catch(() => null);
+  if (landed === before) throw new Error(`${page.who} pressed ${testId} and the click did not land on it: did it move under the finger?`);
 }
 
 /** Waits until something with this test id is shown. */
