@@ -237,6 +237,9 @@ impl Room {
                 Output::Link { hash, .. } => {
                     self.shared.links.write().insert(hash, self.owner.id());
                 }
+                Output::Unlink { hash } => {
+                    self.shared.links.write().remove(&hash);
+                }
                 Output::Escalated { visit, to } => {
                     self.shared.metrics.escalated(to);
                     tracing::warn!(

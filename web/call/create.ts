@@ -86,7 +86,11 @@ class Engine implements Session {
     this.#store = new Store(initialState(this.#screen.supported));
     this.#devices = new Devices(env, this.#meter, {
       changed: () => this.#showLocal(),
-      track: (kind, track) => this.#media.put(kind, track),
+      track: (kind, track) => {
+        this.#media.put(kind, track);
+        // A page that listens may speak: what the browser held back before, it lets out now.
+        if (kind === "microphone" && track !== null) this.#media.unblockSound();
+      },
     });
     this.#media = new Media(env, {
       offer: async (sdp, restart) => {
@@ -95,6 +99,7 @@ class Engine implements Session {
         return answer.sdp;
       },
       stalled: () => this.#connection.probe(),
+      voiceless: () => void this.#devices.revive(),
       changed: (media) => this.#store.set({ media }),
     });
     const { newId, random } = env;

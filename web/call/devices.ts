@@ -121,6 +121,14 @@ export class Devices {
     if (on && device.track === null) void this.#inTurn(() => (device.wanted ? this.#acquire(kind) : Promise.resolve()));
   }
 
+  /** The microphone is open and gives nothing, not even silence: opens it anew. */
+  revive(): Promise<void> {
+    return this.#inTurn(async () => {
+      const { track, wanted } = this.#devices.microphone;
+      if (track !== null && wanted) await this.#acquire("microphone");
+    });
+  }
+
   tick(now: number): void {
     const { track, wanted } = this.#devices.microphone;
     const level = track === null ? 0 : this.#meter.read(now, wanted);

@@ -57,6 +57,12 @@ export const LEVEL_STEPS = 20;
 
 /** A microphone that gives nothing but zeros for this long is muted in hardware. */
 export const SILENT_MICROPHONE_MS = 5_000;
+/**
+ * A microphone is open, and for this long not one packet of it has left, not even silence: the browser's capture
+ * has died, and the microphone is opened anew. Once in the longer time, because it may not help.
+ */
+export const VOICELESS_MS = 4_000;
+export const VOICELESS_AGAIN_MS = 30_000;
 /** Device health is told to the server once it has been still for this long. */
 export const HEALTH_SETTLE_MS = 500;
 /** A granted share that is not in the view by then was lost. */

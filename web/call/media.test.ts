@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { CONNECT_WITHIN_MS, LINGER_MS } from "./limits";
+import { CONNECT_WITHIN_MS, LINGER_MS, VOICELESS_AGAIN_MS, VOICELESS_MS } from "./limits";
 import { FakeEnv, settle } from "./testing/fake-env";
 import type { FakePeerConnection } from "./testing/fake-peer";
 import { open, type Opened } from "./testing/session";
@@ -210,6 +210,32 @@ describe("slots and remotes", () => {
     peer.stats[0] = { ...peer.stats[0], framesDecoded: 1 };
     await opened.env.pass(200);
     expect(opened.session.state.media.remotes[0]?.hasPicture).toBe(true);
+  });
+
+  test("a microphone of which nothing leaves is opened anew, once", async () => {
+    const { env, session, peer } = await inCall();
+    await session.devices.open("sound");
+    const spoken = { id: "o", type: "outbound-rtp", kind: "audio", packetsSent: 50 };
+    peer.stats = [spoken];
+    const talk = async (ms: number, packets: number) => {
+      for (let passed = 0; passed < ms; passed += 100) {
+        spoken.packetsSent += packets;
+        await hear(env, peer, 100);
+      }
+    };
+    await talk(6_000, 5);
+    session.setMicrophone(false);
+    await talk(6_000, 0);
+    session.setMicrophone(true);
+    await talk(VOICELESS_MS - 1_000, 0);
+    expect(env.devices.asked).toHaveLength(1);
+    await talk(3_000, 0);
+    expect(env.devices.asked).toHaveLength(2);
+    expect(peer.line(0).sender.track).toBe(env.devices.tracks.at(-1));
+    await talk(VOICELESS_AGAIN_MS - 5_000, 0);
+    expect(env.devices.asked).toHaveLength(2);
+    await talk(10_000, 0);
+    expect(env.devices.asked).toHaveLength(3);
   });
 
   test("levels come in steps, and a snapshot that changes nothing is not made", async () => {

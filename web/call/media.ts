@@ -21,6 +21,8 @@ import {
   RESTART_WITHIN_MS,
   STALL_AGAIN_MS,
   STALL_MAX_PATIENCE,
+  VOICELESS_AGAIN_MS,
+  VOICELESS_MS,
 } from "./limits";
 import { Peer, type PeerStatus } from "./peer";
 import type { Tracks } from "./pool";
@@ -33,6 +35,8 @@ export interface MediaEvents {
   offer(sdp: string, restart: boolean): Promise<string>;
   /** The path carries nothing: is the server there at all? */
   stalled(): void;
+  /** The microphone is open, and nothing of it leaves. */
+  voiceless(): void;
   changed(path: MediaPath): void;
 }
 
@@ -59,6 +63,7 @@ export class Media {
   #stalledAt = Number.NEGATIVE_INFINITY;
   /** Stalls in a row, each soon after the one before. */
   #stalls = 0;
+  #voicelessAt = Number.NEGATIVE_INFINITY;
   #attempt = 0;
   #retryAt = 0;
   #idleSince: number | null = null;
@@ -106,6 +111,7 @@ export class Media {
   /** What is sent from now on. */
   put(kind: keyof Tracks, track: MediaStreamTrack | null): void {
     this.#tracks[kind] = track;
+    if (kind === "microphone") this.#watch?.excuse();
     for (const peer of [this.#current, this.#next?.peer]) void peer?.put(kind, track).catch(() => undefined);
   }
 
@@ -130,6 +136,7 @@ export class Media {
         this.#break();
         this.#events.stalled();
       }
+      this.#listen(now, this.#watch);
     }
     this.#step(now);
   }
@@ -146,6 +153,16 @@ export class Media {
     if (!this.#open) return;
     this.#stalls = now - this.#stalledAt < STALL_AGAIN_MS ? this.#stalls + 1 : 1;
     this.#stalledAt = now;
+  }
+
+  /** Does our own voice leave? */
+  #listen(now: number, watch: Watch): void {
+    const microphone = this.#tracks.microphone;
+    const open = microphone?.readyState === "live" && microphone.enabled && !microphone.muted;
+    if (!open || this.#broken) return watch.excuse();
+    if (watch.wordlessMs < VOICELESS_MS || now - this.#voicelessAt < VOICELESS_AGAIN_MS) return;
+    this.#voicelessAt = now;
+    this.#events.voiceless();
   }
 
   #patience(now: number): number {

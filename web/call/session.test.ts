@@ -295,6 +295,19 @@ describe("sound", () => {
     expect(env.sounds.filter(({ removed }) => !removed).every(({ playing }) => playing)).toBe(true);
   });
 
+  test("refused after a reload: plays once the microphone is open, without a click", async () => {
+    const env = new FakeEnv();
+    env.autoplay = false;
+    const opened = await open(env);
+    await opened.visit();
+    await opened.connect();
+    expect(opened.session.state.media.soundBlocked).toBe(true);
+    env.autoplay = true;
+    await opened.session.devices.open("sound");
+    await settle();
+    expect(opened.session.state.media.soundBlocked).toBe(false);
+  });
+
   test("paused by a telephone call: plays again", async () => {
     const opened = await open();
     await opened.visit();

@@ -8,6 +8,8 @@ export interface Reading {
   rttMs: number | null;
   /** Frames decoded so far, by track id. */
   frames: Map<string, number>;
+  /** Packets of sound sent so far. */
+  spoken: number;
   /** Received and lost packets so far, over all streams. */
   packets: number;
   lost: number;
@@ -17,6 +19,8 @@ export interface Reading {
 interface Stat {
   id: string;
   type: string;
+  kind?: string;
+  packetsSent?: number;
   selectedCandidatePairId?: string;
   localCandidateId?: string;
   remoteCandidateId?: string;
@@ -51,6 +55,7 @@ export function read(report: Pick<RTCStatsReport, "forEach">): Reading {
     bytes: transport?.bytesReceived ?? pair?.bytesReceived ?? 0,
     rttMs: pair?.currentRoundTripTime === undefined ? null : pair.currentRoundTripTime * 1000,
     frames: new Map(),
+    spoken: 0,
     packets: 0,
     lost: 0,
   };
@@ -58,6 +63,7 @@ export function read(report: Pick<RTCStatsReport, "forEach">): Reading {
   else if (local !== undefined) reading.transport = [local.protocol, remote?.protocol].includes("tcp") ? "tcp" : "udp";
 
   for (const stat of all) {
+    if (stat.type === "outbound-rtp" && stat.kind === "audio") reading.spoken += stat.packetsSent ?? 0;
     if (stat.type !== "inbound-rtp") continue;
     reading.packets += stat.packetsReceived ?? 0;
     reading.lost += Math.max(stat.packetsLost ?? 0, 0);

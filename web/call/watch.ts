@@ -57,6 +57,8 @@ export class Watch {
   #pictureBy = 0;
   /** Readings taken in this silence: two that are alike prove it. */
   #doubts = 0;
+  #wordlessSince: number | null = null;
+  #wordlessMs = 0;
 
   constructor(peer: Peer, clock: () => number) {
     this.#peer = peer;
@@ -87,6 +89,17 @@ export class Watch {
     return limit !== null && silent >= limit && this.#doubts >= 2;
   }
 
+  /** For how long, from reading to reading, no packet of our own sound has left. */
+  get wordlessMs(): number {
+    return this.#wordlessMs;
+  }
+
+  /** A packet left, or none was to be expected. */
+  excuse(): void {
+    this.#wordlessSince = null;
+    this.#wordlessMs = 0;
+  }
+
   /** How long a silence means a stall; `null` while silence means nothing, as nobody promised a word. */
   #limit(since: number, wish: MediaWish, expected: boolean): number | null {
     if (this.#peer.pulses === 0) return null;
@@ -110,6 +123,11 @@ export class Watch {
     this.transport = reading.transport ?? this.transport;
     this.frames.note(this.#clock(), reading.frames);
     if (before === null) return;
+    if (reading.spoken > before.spoken) this.excuse();
+    else {
+      this.#wordlessSince ??= now;
+      this.#wordlessMs = now - this.#wordlessSince;
+    }
     if (doubtful) {
       // The first reading of a silence compares with one from before it, so it proves nothing.
       if (this.#doubts > 0 && reading.bytes !== before.bytes) {

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 /// Visits of one waiting room that are not over. One more `invite` is refused with `full`.
 pub const MAX_OPEN_VISITS: usize = 1_000;
+/// Visits of one waiting room that are over and kept in memory, the newest: days of work. Of older ones
+/// only the log knows; their links are unknown.
+pub const MAX_ENDED_VISITS: usize = 1_000;
 /// Events of one visit after which nobody talks or shares any more (`full`); it can still be ended.
 pub const MAX_EVENTS_PER_VISIT: u64 = 5_000;
 /// Commands one stream remembers as carried out; the oldest are forgotten.

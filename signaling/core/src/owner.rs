@@ -11,7 +11,7 @@
 //!   the media node. Nobody who waits or left is seated.
 //!
 //! Reading order: [`io`] (what goes in and out), `lane` (appends), `hello`, `commands`, `media`,
-//! `publish`, `deadlines`, [`program`] (what the rest of the process asks).
+//! `publish`, `deadlines`, `past`, [`program`] (what the rest of the process asks).
 
 mod commands;
 mod deadlines;
@@ -19,6 +19,7 @@ mod hello;
 pub mod io;
 mod lane;
 mod media;
+mod past;
 mod people;
 pub mod program;
 mod publish;
@@ -50,6 +51,8 @@ pub struct Owner {
     id: WaitingRoomId,
     room: WaitingRoom,
     visits: BTreeMap<VisitId, Visit>,
+    /// Those that are over, by when.
+    ended: BTreeSet<(Timestamp, VisitId)>,
     lanes: BTreeMap<Stream, Lane>,
     people: BTreeMap<ParticipantId, Person>,
     connections: BTreeMap<ConnectionId, Connected>,
@@ -86,6 +89,7 @@ impl Owner {
             id,
             room: WaitingRoom::new(id),
             visits: BTreeMap::new(),
+            ended: BTreeSet::new(),
             lanes: BTreeMap::new(),
             people: BTreeMap::new(),
             connections: BTreeMap::new(),
@@ -207,6 +211,7 @@ impl Owner {
             let bearer = self.bearer(booked.patient, Role::Patient, Some(id));
             self.outputs.push_back(Output::Link { hash: booked.link, bearer });
         }
+        self.forget_the_past(id);
         self.dirty = true;
     }
 

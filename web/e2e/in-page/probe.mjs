@@ -18,13 +18,13 @@ export function probe() {
 
   // What was asked of the devices, and what came of it.
   probe.asked = [];
-  const devices = navigator.mediaDevices;
+  const devices = window.MediaDevices?.prototype;
   if (devices) {
-    const native = devices.getUserMedia.bind(devices);
-    devices.getUserMedia = (wish) => {
+    const native = devices.getUserMedia;
+    devices.getUserMedia = function (wish) {
       const asked = { kinds: Object.keys(wish).join(" and "), at: Math.round(performance.now()), answer: null };
       probe.asked.push(asked);
-      const stream = native(wish);
+      const stream = native.call(this, wish);
       stream.then(
         () => (asked.answer = `${Math.round(performance.now()) - asked.at} ms`),
         (error) => (asked.answer = error.name),

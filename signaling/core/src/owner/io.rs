@@ -136,6 +136,11 @@ pub enum Output {
         /// Why.
         because: Option<ErrorCode>,
     },
+    /// This link is no longer known.
+    Unlink {
+        /// Which.
+        hash: LinkHash,
+    },
     /// Send `invited` with the patient's link, which only the shell can write.
     Invited {
         /// Whom.

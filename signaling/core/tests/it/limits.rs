@@ -3,9 +3,12 @@
 use model::{CommandId, ParticipantId, Phi, Role, TenantId, Timestamp, VisitId, WaitingRoomId};
 use sfu_core::port::{Answer, SessionId};
 use signaling_core::{
-    Owner, Rejection, Visit, limits,
+    Owner, Rejection, Visit,
+    codec::{self, Encoded, Stored},
+    limits,
     link::LinkHash,
-    owner::{Appended, ConnectionId, Fresh, Output, ProgramTicket, program::Done},
+    owner::{Appended, ConnectionId, Fresh, Output, ProgramTicket, Stream, program::Done},
+    port::LinkError,
     queue::Queue,
     record::{Actor, Recorded},
     token::{Bearer, JoinClaims, Verified},
@@ -241,6 +244,40 @@ fn open_visits_of_a_waiting_room() {
     }
     assert_eq!(bench.invite(limits::MAX_OPEN_VISITS as u128 + 1), Some(Rejection::Full));
     assert_eq!(bench.invite(1), None, "one invited before is answered again");
+}
+
+#[test]
+fn ended_visits_in_memory() {
+    let mut bench = Bench::new();
+    let stored = |version, at, event| {
+        let recorded = Recorded { at: Timestamp(at), by: None, command: None, event };
+        let Encoded { kind, schema, body, phi } = codec::encode_visit(&recorded);
+        Stored { version, kind: kind.to_owned(), schema, body, phi, at: recorded.at }
+    };
+    let visit = |n: u128| VisitId(Uuid::from_u128(n));
+    let link = |n: u128| LinkHash::of(&n.to_string());
+    let mut over = |bench: &mut Bench, n: u128| {
+        let booked = Booked { link: link(n), ..booked() };
+        let at = i64::try_from(n).unwrap();
+        for (version, event) in [(1, Event::Booked(booked)), (2, Event::Ended { outcome: Outcome::Done })] {
+            bench.owner.restore(Stream::Visit(visit(n)), &stored(version, at, event)).unwrap();
+        }
+        let unlinked = bench.carry_out().into_iter().filter_map(|output| match output {
+            Output::Unlink { hash } => Some(hash),
+            _ => None,
+        });
+        unlinked.collect::<Vec<_>>()
+    };
+    bench.owner.restore(Stream::Visit(visit(9_999)), &stored(1, 1, Event::Booked(booked()))).unwrap();
+    // In no order of time, as the store gives them.
+    for n in (1..=limits::MAX_ENDED_VISITS as u128).rev() {
+        assert_eq!(over(&mut bench, n), [], "{n}");
+    }
+    assert!(matches!(bench.owner.greet(&link(1)), Err(LinkError::Over { .. })));
+    assert_eq!(over(&mut bench, 5_000), [link(1)], "the one that ended first");
+    assert_eq!(bench.owner.greet(&link(1)), Err(LinkError::Unknown));
+    assert!(bench.owner.visit(visit(1)).is_none() && bench.owner.visit(visit(2)).is_some());
+    assert!(bench.owner.visit(visit(9_999)).is_some(), "not over, however old");
 }
 
 #[test]

@@ -342,6 +342,7 @@ impl Stage {
                 | Output::Invited { .. }
                 | Output::Answer { .. }
                 | Output::Link { .. }
+                | Output::Unlink { .. }
                 | Output::Handled(_) => {}
             }
         }

@@ -753,7 +753,7 @@ impl World {
                     self.media.sessions.remove(&session);
                 }
                 Output::Escalated { .. } => self.count("escalated"),
-                Output::Invited { .. } | Output::Answer { .. } | Output::Link { .. } | Output::Handled(_) => {
+                Output::Invited { .. } | Output::Answer { .. } | Output::Link { .. } | Output::Unlink { .. } | Output::Handled(_) => {
                 }
             }
         }
