@@ -1,6 +1,6 @@
 # Thin names for the real commands.
 
-.PHONY: run test check lint fmt generate web packages test-rust test-web test-browsers bench-join
+.PHONY: run test check lint fmt generate web packages test-rust test-web photographs test-browsers bench-join
 
 PROFILE ?= dev
 # Debian packages that the browser tests need, and a program of each.
@@ -18,7 +18,7 @@ run: web
 	cargo run --quiet --profile $(PROFILE) --package server --bin telehealth -- serve --demo $(if $(LAN),--lan) $(ARGS)
 
 # Everything that proves it, real browsers included.
-test: packages lint test-rust test-web test-browsers
+test: packages lint test-rust test-web photographs test-browsers
 
 # Formatting, lints and the fast tests.
 check: lint test-web
@@ -46,6 +46,11 @@ test-rust: web
 
 test-web: web/node_modules/.installed
 	cd web && npm run --silent typecheck && npm run --silent lint && npm run --silent test
+
+# A picture of every view and state in web/gallery/out/photographs, and what is wrong with each. With FULL=1 each
+# in every size, theme and language; ONLY=regex takes some.
+photographs: web/node_modules/.installed packages
+	cd web && node gallery/photograph.mjs $(if $(FULL),--full) $(if $(ONLY),--only='$(ONLY)')
 
 test-browsers: web packages
 	cargo build --quiet --package server --locked

@@ -37,6 +37,11 @@ export class Connection {
     this.#client = new SignalingClient(options);
   }
 
+  /** The build this page came from. */
+  get build(): string {
+    return this.#client.build;
+  }
+
   start(): void {
     this.#run((now) => this.#client.start(now));
   }

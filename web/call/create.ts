@@ -20,8 +20,6 @@ import { ScreenWakeLock } from "./wake-lock";
 export interface SessionOptions {
   /** Whose page this is, until the server says. */
   role?: Role;
-  /** Build of the page, told to the server; when the server's differs, `state.outdated` says so. */
-  build?: string;
   /** What to take from elsewhere than the page: tests. */
   env?: Env;
 }
@@ -30,13 +28,12 @@ export interface SessionOptions {
 const SILENT = new Set(["disconnected", "closed", "replaced", "not-authorized", "share-cancelled"]);
 
 /** Opens the session of this page by its link or, after a reload, by its resume token. */
-export function createSession({ build = "dev", role = "patient", env }: SessionOptions = {}): Session {
-  return new Engine(env ?? browserEnv(), build, role);
+export function createSession({ role = "patient", env }: SessionOptions = {}): Session {
+  return new Engine(env ?? browserEnv(), role);
 }
 
 class Engine implements Session {
   readonly #env: Env;
-  readonly #build: string;
   readonly #role: Role;
   readonly #store: Store;
   readonly #connection: Connection;
@@ -69,9 +66,8 @@ class Engine implements Session {
     },
   };
 
-  constructor(env: Env, build: string, role: Role) {
+  constructor(env: Env, role: Role) {
     this.#env = env;
-    this.#build = build;
     this.#role = role;
     const keys = credentials(env);
     this.#audio = new Audio(env);
@@ -106,7 +102,7 @@ class Engine implements Session {
     const { secret, resume } = keys;
     this.#connection = new Connection(
       env,
-      { secret, resume, build, canShareScreen: this.#screen.supported, random, newId },
+      { secret, resume, canShareScreen: this.#screen.supported, random, newId },
       {
         link: (link) => {
           this.#store.set({ link });
@@ -254,7 +250,7 @@ class Engine implements Session {
     else if (message.type === "media-closed") this.#media.closed();
     else if (message.type === "welcome") {
       this.#telling.forget();
-      if (this.#build !== "dev" && message.build !== this.#build) this.#store.set({ outdated: true });
+      this.#store.set({ outdated: message.build !== this.#connection.build });
     } else if (message.type === "visit") {
       this.#screen.follow(message.visit, this.state.me);
       // The visit is over: the light of the camera goes off with it.

@@ -82,6 +82,22 @@ describe("links", () => {
     expect(session.state.link.is).toBe("open");
   });
 
+  test("a server that serves newer pages is noticed when it greets us again", async () => {
+    const { env, session, welcome } = await open();
+    const again = async (build: string) => {
+      env.socket.lose(1012);
+      await env.pass(1_000);
+      await welcome(build);
+    };
+    await again("b");
+    expect(session.state.outdated).toBe(false);
+    await again("c");
+    expect(session.state.outdated).toBe(true);
+    expect(env.socket.last("hello").build).toBe("b");
+    await again("b");
+    expect(session.state.outdated).toBe(false);
+  });
+
   test("a socket that is no longer ours says nothing", async () => {
     const { env, session } = await open();
     const [old] = env.sockets;

@@ -92,7 +92,7 @@ export interface SessionState {
   /** Server clock minus device clock, milliseconds. */
   clockOffset: number;
   /** The server serves a newer build of this page: reload when nothing is going on. */
-  outdated?: boolean;
+  outdated: boolean;
   /** The newest refusal that a person should read; cleared by `dismissProblem()`. */
   problem: { code: string; reference: string } | null;
 }

@@ -45,6 +45,7 @@ export function initialState(screenSupported: boolean): SessionState {
     },
     media: { status: "idle", transport: null, remotes: [], screen: null, soundBlocked: false },
     clockOffset: 0,
+    outdated: false,
     problem: null,
   };
 }

@@ -123,6 +123,7 @@ function base(role: "patient" | "clinician"): SessionState {
     local: idle,
     media: quiet,
     clockOffset: NOW - Date.now(),
+    outdated: false,
     problem: null,
   };
 }

@@ -17,7 +17,6 @@ function harness(credentials: { secret?: string; resume?: string } = { secret: "
   const client = new SignalingClient({
     secret: credentials.secret ?? null,
     resume: credentials.resume ?? null,
-    build: "b",
     canShareScreen: true,
     random: () => 0,
     newId: () => `id-${++ids}`,
@@ -72,7 +71,7 @@ describe("opening", () => {
     expect(h.start()).toEqual([{ do: "exchange", secret: "s" }]);
     expect(h.link()).toEqual({ is: "exchanging" });
     expect(h.granted()).toEqual([{ do: "connect" }]);
-    expect(sent(h.opened())).toEqual([{ type: "hello", token: "join", build: "b", canShareScreen: true }]);
+    expect(sent(h.opened())).toEqual([{ type: "hello", token: "join", build: "", canShareScreen: true }]);
     expect(h.text(WELCOME)[0]).toEqual({ do: "keep", resume: "resume-1" });
     expect(h.link()).toEqual({ is: "open" });
   });

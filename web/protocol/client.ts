@@ -69,7 +69,6 @@ export interface Options {
   secret: string | null;
   /** Comes before the secret: it keeps the seat that a reload would otherwise take anew. */
   resume: string | null;
-  build: string;
   canShareScreen: boolean;
   /** 0 ≤ x < 1. */
   random: () => number;
@@ -88,6 +87,7 @@ type State =
 
 export class SignalingClient {
   readonly #options: Options;
+  #build = "";
   readonly #commands = new Commands();
   readonly #outputs: Output[] = [];
   #state: State = { is: "idle" };
@@ -179,9 +179,14 @@ export class SignalingClient {
     // Single use: whatever becomes of this connection, the same join token never opens another.
     if (joining) this.#joinToken = null;
     this.#state = { is: "greeting", until: now + OPEN_WITHIN_MS, joining };
-    const { build, canShareScreen } = this.#options;
-    const hello: ClientMessage = { type: "hello", token: state.token, build, canShareScreen };
+    const { canShareScreen } = this.#options;
+    const hello: ClientMessage = { type: "hello", token: state.token, build: this.#build, canShareScreen };
     this.#outputs.push({ do: "send", text: JSON.stringify(hello) });
+  }
+
+  /** The build this page came from: the one that greeted it first. */
+  get build(): string {
+    return this.#build;
   }
 
   handleText(now: number, data: unknown): void {
@@ -237,6 +242,7 @@ export class SignalingClient {
     if (this.#state.is !== "greeting") return;
     this.#state = { is: "open", since: now, heardAt: now, pongBy: null };
     this.#resume = message.resumeToken;
+    this.#build ||= message.build;
     this.#refusedTokens = 0;
     this.#lostAt = null;
     this.#outputs.push({ do: "keep", resume: message.resumeToken }, { do: "deliver", message });

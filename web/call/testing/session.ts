@@ -39,7 +39,7 @@ export interface Opened {
   env: FakeEnv;
   session: Session;
   /** Says welcome on the newest socket. */
-  welcome(): Promise<void>;
+  welcome(build?: string): Promise<void>;
   visit(change?: Partial<VisitView>): Promise<void>;
   /** Answers the newest offer and lets the newest peer connect; then who is in the slots. */
   connect(slots?: (string | null)[]): Promise<FakePeerConnection>;
@@ -53,10 +53,10 @@ export async function open(env = new FakeEnv(), role: "patient" | "clinician" = 
   const opened: Opened = {
     env,
     session,
-    async welcome() {
+    async welcome(build = "b") {
       env.socket.onopen?.();
       const { time } = env;
-      env.socket.say({ type: "welcome", participant: "me", role, resumeToken: "resume", serverTime: time + 5_000, build: "b" });
+      env.socket.say({ type: "welcome", participant: "me", role, resumeToken: "resume", serverTime: time + 5_000, build });
       await settle();
     },
     async visit(change) {

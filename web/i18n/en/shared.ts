@@ -30,6 +30,9 @@ export const shared = {
   "link.reconnecting": "Reconnecting… ({{time}})",
   "link.state": "Connection",
   "link.offline": "This device is offline",
+  "link.newer": "There is a newer version of this page",
+  "link.newer-means": "Loading it takes a moment. Nobody loses a place.",
+  "link.newer-load": "Load it now",
 
   "replaced.title": "This visit is open in another tab",
   "replaced.body": "Only one tab or device can be in the visit at a time. Nothing is lost.",

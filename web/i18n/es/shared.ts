@@ -33,6 +33,9 @@ export const shared: Translation<typeof english> = {
   "link.reconnecting": "Volviendo a conectar… ({{time}})",
   "link.state": "Conexión",
   "link.offline": "Este dispositivo no tiene conexión",
+  "link.newer": "Hay una versión más reciente de esta página",
+  "link.newer-means": "Cargarla lleva un momento. Nadie pierde su lugar.",
+  "link.newer-load": "Cargarla ahora",
 
   "replaced.title": "Esta consulta está abierta en otra pestaña",
   "replaced.body": "Solo una pestaña o un dispositivo puede estar en la consulta a la vez. No se pierde nada.",

@@ -82,11 +82,31 @@ export function Replaced() {
   );
 }
 
-/** Above everything while the connection is lost: counts, says that nothing is lost, later offers the telephone. */
+/**
+ * Above everything while the connection is lost: counts, says that nothing is lost, later offers the telephone.
+ * Outside of calls it also offers the newer page, once there is one.
+ */
 export function LinkBanner() {
   const { t } = useWords();
-  const { link } = useSessionState();
-  return link.is === "reconnecting" ? <Lost since={link.since} label={t("problem.restarting.means")} /> : null;
+  const { link, outdated, visit } = useSessionState();
+  if (link.is === "reconnecting") return <Lost since={link.since} label={t("problem.restarting.means")} />;
+  return outdated && link.is === "open" && visit?.phase.is !== "in-call" ? <Newer /> : null;
+}
+
+function Newer() {
+  const { t } = useWords();
+  return (
+    <section className="link-banner link-banner--news" aria-label={t("link.newer")} data-testid="newer-page">
+      <Icon of={RefreshCw} />
+      <div>
+        <p className="link-banner__title">{t("link.newer")}</p>
+        <p>{t("link.newer-means")}</p>
+      </div>
+      <Button onClick={() => location.reload()} data-testid="load-newer">
+        {t("link.newer-load")}
+      </Button>
+    </section>
+  );
 }
 
 function Lost({ since, label }: { since: number; label: string }) {
