@@ -42,10 +42,10 @@ class Server {
       this.name,
       BINARY,
       [
-        ...["serve", "--demo", "--data-dir", this.data, "--ready-file", ready],
-        ...["--listen", `localhost:${this.ports.http}`, "--metrics-listen", `localhost:${this.ports.metrics}`],
-        ...["--media-port", String(this.ports.media)],
-      ],
+        ["serve", "--demo", "--data-dir", this.data, "--ready-file", ready],
+        ["--listen", `localhost:${this.ports.http}`, "--metrics-listen", `localhost:${this.ports.metrics}`],
+        ["--media-port", String(this.ports.media)],
+      ].flat(),
       { env: process.env.E2E_WEB_DIR ? { TELEHEALTH__PORTAL__WEB_DIR: process.env.E2E_WEB_DIR } : {} },
     );
     let ended = null;

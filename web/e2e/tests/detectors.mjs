@@ -7,7 +7,7 @@ import { createServer } from "node:http";
 import { after, before, describe, test } from "../lib/test.mjs";
 import { cast } from "../lib/cast.mjs";
 import { PEOPLE, SCREENS, isColour, whoIsHeard } from "../lib/people.mjs";
-import { coloursOf, hears, hearsAndSeesNothing, listen, seesColour, seesMotion, stats } from "../lib/perception.mjs";
+import { coloursOf, hears, hearsAndSeesNothing, seesColour, seesMotion, stats } from "../lib/perception.mjs";
 
 const BARE = `<!doctype html><title>Bare</title><video data-testid="remote-video" autoplay playsinline></video>`;
 const REMOTE = "[data-testid=remote-video]";

@@ -36,9 +36,9 @@ export default () =>
         "flood",
         FLOOD,
         [
-          ...["--to", mine.server, "--as", mine.client, "--as", theirs.client, "--username", mine.username],
-          ...["--pps", String(PACKETS_PER_SECOND), "--seconds", String(SECONDS)],
-        ],
+          ["--to", mine.server, "--as", mine.client, "--as", theirs.client, "--username", mine.username],
+          ["--pps", String(PACKETS_PER_SECOND), "--seconds", String(SECONDS)],
+        ].flat(),
         { onLine: (line) => (report = line) },
       );
       const { code } = await flood.ended;
