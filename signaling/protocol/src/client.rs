@@ -17,7 +17,7 @@ pub enum ClientMessage {
     Hello {
         /// A join token (single use, 60 s) or a resume token (from `welcome`).
         token: String,
-        /// Build of the page, for support; at most [`limits::MAX_LINE_CHARS`].
+        /// Build of the page, for support: that of its first `welcome`, empty before. At most [`limits::MAX_LINE_CHARS`].
         build: String,
         /// Whether this browser can capture a screen.
         #[serde(default)]
