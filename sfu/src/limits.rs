@@ -38,3 +38,27 @@ pub const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
 
 /// How long closing goodbyes (DTLS close_notify) may take on shutdown.
 pub const GOODBYE: Duration = Duration::from_millis(200);
+
+/// Streams remembered of one session: every layer of microphone, camera and screen, and as many again for a
+/// sender that begins anew. Past it, the one unheard for longest is forgotten.
+pub const STREAMS_PER_SESSION: usize = 16;
+
+/// Bounds of ICE-TCP.
+pub mod tcp {
+    use std::time::Duration;
+
+    /// Connections on one shard. Further ones are closed as they come.
+    pub const CONNECTIONS: usize = 4_096;
+    /// Connections that have not authenticated. Further ones are closed as they come.
+    pub const STRANGERS: usize = 256;
+    /// Of those, from one address.
+    pub const STRANGERS_PER_ADDRESS: usize = 32;
+    /// How long a connection may take to authenticate. Then it is closed.
+    pub const AUTHENTICATE_WITHIN: Duration = Duration::from_secs(5);
+    /// Unsent bytes of one connection. Then the oldest packets are dropped.
+    pub const QUEUE_BYTES: usize = 256 * 1024;
+    /// Age of an unsent packet. Then it is dropped.
+    pub const QUEUE_AGE: Duration = Duration::from_millis(400);
+    /// Bytes read from one connection in a turn of the loop.
+    pub const READ_BYTES: usize = 64 * 1024;
+}

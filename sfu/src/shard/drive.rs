@@ -8,12 +8,11 @@ use super::{
 };
 use crate::{
     engine::profile,
+    limits::STREAMS_PER_SESSION,
     metrics::{Drop, Feedback, Media, Path, Profile, ShardMetrics, Stage},
 };
 use sfu_core::{
-    clock::StreamClock,
     demux::{self, Class},
-    keyframe::Throttle,
     port::ClosedReason,
     rebase,
     sdp::{Kind, Source},
@@ -206,9 +205,6 @@ fn received(key: u32, session: &mut Session, packet: RtpPacket, with: &mut Drive
     }
 }
 
-/// Streams of one line beyond its layers: an old one is forgotten.
-const STREAMS_PER_SESSION: usize = 16;
-
 /// The first packet of a stream: whether the line it is on may send at all.
 fn admit(session: &mut Session, ssrc: str0m::rtp::Ssrc, with: &Drive<'_>) -> bool {
     let Some(mid) = session.rtc.direct_api().stream_rx(&ssrc).map(|stream| stream.mid()) else {
@@ -217,18 +213,17 @@ fn admit(session: &mut Session, ssrc: str0m::rtp::Ssrc, with: &Drive<'_>) -> boo
     let Some(source) = session.mids.iter().find(|(m, _)| *m == mid).and_then(|(_, source)| *source) else {
         return false;
     };
-    if session.incoming.len() >= STREAMS_PER_SESSION {
-        let stalest = (0..session.incoming.len()).min_by_key(|n| session.incoming[*n].last);
-        stalest.map(|n| session.incoming.swap_remove(n));
-    }
-    session.incoming.push(Incoming {
-        ssrc,
-        source,
-        clock: StreamClock::default(),
-        keyframe: Throttle::default(),
-        last: with.now,
-    });
+    remember(&mut session.incoming, Incoming::new(ssrc, source, with.now));
     true
+}
+
+/// One more stream; for one too many, the stalest is forgotten.
+fn remember(streams: &mut Vec<Incoming>, new: Incoming) {
+    if streams.len() >= STREAMS_PER_SESSION {
+        let stalest = (0..streams.len()).min_by_key(|n| streams[*n].last);
+        stalest.map(|n| streams.swap_remove(n));
+    }
+    streams.push(new);
 }
 
 fn keyframe_requested(session: &Session, request: KeyframeRequest, with: &mut Drive<'_>) {
@@ -281,5 +276,27 @@ fn ingress(session: &mut Session, stats: &MediaIngressStats, metrics: &ShardMetr
     match known {
         Some(known) => (known.2, known.3) = (stats.nacks, stats.plis),
         None => session.figures.ingress.push((stats.mid, stats.rid, stats.nacks, stats.plis)),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "any instant will do")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_of_one_session() {
+        let start = Instant::now();
+        let mut streams = Vec::new();
+        for n in 0..STREAMS_PER_SESSION as u32 {
+            let heard = start + Duration::from_secs(u64::from(n));
+            remember(&mut streams, Incoming::new(n.into(), Source::Camera, heard));
+        }
+        assert_eq!(streams.len(), STREAMS_PER_SESSION, "at the limit");
+        streams[0].last = start + Duration::from_secs(60);
+        remember(&mut streams, Incoming::new(99.into(), Source::Camera, start));
+        assert_eq!(streams.len(), STREAMS_PER_SESSION, "one past it");
+        assert!(streams.iter().all(|stream| *stream.ssrc != 1), "the one unheard for longest is forgotten");
+        assert!(streams.iter().any(|stream| *stream.ssrc == 0));
     }
 }

@@ -72,6 +72,12 @@ pub(crate) struct Incoming {
     pub(crate) last: Instant,
 }
 
+impl Incoming {
+    pub(crate) fn new(ssrc: Ssrc, source: Source, now: Instant) -> Self {
+        Self { ssrc, source, clock: StreamClock::default(), keyframe: Throttle::default(), last: now }
+    }
+}
+
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) identity: Identity,

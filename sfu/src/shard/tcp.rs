@@ -6,6 +6,7 @@
 
 use crate::{
     addresses,
+    limits::tcp as limits,
     metrics::{Drop, ShardMetrics},
 };
 use mio::{
@@ -20,27 +21,6 @@ use std::{
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
-
-pub(crate) mod limits {
-    //! Bounds of ICE-TCP.
-
-    use std::time::Duration;
-
-    /// Connections on one shard. Further ones are closed as they come.
-    pub(crate) const CONNECTIONS: usize = 4_096;
-    /// Connections that have not authenticated. Further ones are closed as they come.
-    pub(crate) const STRANGERS: usize = 256;
-    /// Of those, from one address.
-    pub(crate) const STRANGERS_PER_ADDRESS: usize = 32;
-    /// How long a connection may take to authenticate. Then it is closed.
-    pub(crate) const AUTHENTICATE_WITHIN: Duration = Duration::from_secs(5);
-    /// Unsent bytes of one connection. Then the oldest packets are dropped.
-    pub(crate) const QUEUE_BYTES: usize = 256 * 1024;
-    /// Age of an unsent packet. Then it is dropped.
-    pub(crate) const QUEUE_AGE: Duration = Duration::from_millis(400);
-    /// Bytes read from one connection in a turn of the loop.
-    pub(crate) const READ_BYTES: usize = 64 * 1024;
-}
 
 /// Tokens of connections begin here.
 pub(crate) const FIRST_TOKEN: usize = 16;
@@ -84,6 +64,13 @@ pub(crate) struct Readable {
     pub(crate) local: SocketAddr,
 }
 
+/// Whether one more connection is taken, with so many open, and of them so many strangers.
+const fn has_room(open: usize, strangers: usize, strangers_from_there: usize) -> bool {
+    open < limits::CONNECTIONS
+        && strangers < limits::STRANGERS
+        && strangers_from_there < limits::STRANGERS_PER_ADDRESS
+}
+
 impl Tcp {
     pub(crate) fn new(listener: Option<TcpListener>, registry: Registry, now: Instant) -> Self {
         Self {
@@ -113,11 +100,8 @@ impl Tcp {
             let peer = addresses::plain(peer);
             let strangers: usize = self.strangers.values().sum();
             let from_there = self.strangers.get(&peer.ip()).copied().unwrap_or(0);
-            let full = self.connections.len() >= limits::CONNECTIONS
-                || strangers >= limits::STRANGERS
-                || from_there >= limits::STRANGERS_PER_ADDRESS;
             let Ok(local) = stream.local_addr().map(addresses::plain) else { continue };
-            if full {
+            if !has_room(self.connections.len(), strangers, from_there) {
                 continue;
             }
             let _ = stream.set_nodelay(true);
@@ -319,6 +303,16 @@ mod tests {
 
     fn push(queue: &mut Queue, len: usize, now: Instant) {
         queue.push(framing::header(&vec![0; len]).unwrap(), &vec![7; len], now);
+    }
+
+    #[test]
+    fn connections_of_a_shard() {
+        let (most, strangers, from_one) =
+            (limits::CONNECTIONS - 1, limits::STRANGERS - 1, limits::STRANGERS_PER_ADDRESS - 1);
+        assert!(has_room(most, strangers, from_one), "the last of each");
+        assert!(!has_room(most + 1, strangers, from_one));
+        assert!(!has_room(most, strangers + 1, from_one));
+        assert!(!has_room(most, strangers, from_one + 1));
     }
 
     #[test]

@@ -256,7 +256,7 @@ fn ended_visits_in_memory() {
     };
     let visit = |n: u128| VisitId(Uuid::from_u128(n));
     let link = |n: u128| LinkHash::of(&n.to_string());
-    let mut over = |bench: &mut Bench, n: u128| {
+    let over = |bench: &mut Bench, n: u128| {
         let booked = Booked { link: link(n), ..booked() };
         let at = i64::try_from(n).unwrap();
         for (version, event) in [(1, Event::Booked(booked)), (2, Event::Ended { outcome: Outcome::Done })] {

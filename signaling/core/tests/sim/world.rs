@@ -753,8 +753,11 @@ impl World {
                     self.media.sessions.remove(&session);
                 }
                 Output::Escalated { .. } => self.count("escalated"),
-                Output::Invited { .. } | Output::Answer { .. } | Output::Link { .. } | Output::Unlink { .. } | Output::Handled(_) => {
-                }
+                Output::Invited { .. }
+                | Output::Answer { .. }
+                | Output::Link { .. }
+                | Output::Unlink { .. }
+                | Output::Handled(_) => {}
             }
         }
         if let Some(at) = self.owner.as_ref().and_then(Owner::poll_timeout) {
