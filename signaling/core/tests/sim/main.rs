@@ -11,15 +11,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a simulation that cannot go on has failed")]
 
-#[path = "sim/browser.rs"]
 mod browser;
-#[path = "sim/media.rs"]
 mod media;
-#[path = "sim/random.rs"]
 mod random;
-#[path = "sim/store.rs"]
 mod store;
-#[path = "sim/world.rs"]
 mod world;
 
 use std::{
