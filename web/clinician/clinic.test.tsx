@@ -46,6 +46,16 @@ describe("the queue", () => {
     expect(document.title).toBe("Waiting room");
   });
 
+  it("takes its note on held-back sound away after the first click, never under the finger", () => {
+    draw(<ClinicApp />, state());
+    const note = () => screen.queryByText(/holds back the arrival sound/);
+    fireEvent.pointerDown(document.body);
+    fireEvent.pointerUp(document.body);
+    expect(note()).not.toBeNull();
+    fireEvent.click(document.body);
+    expect(note()).toBeNull();
+  });
+
   it("grows older by the server's clock, whatever the device believes", () => {
     // This device is an hour slow.
     draw(<ClinicApp />, state({ clockOffset: f.NOW + 5 * 60_000 - Date.now() }));
