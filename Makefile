@@ -53,7 +53,7 @@ photographs: web/node_modules/.installed packages
 	cd web && node gallery/photograph.mjs $(if $(FULL),--full) $(if $(ONLY),--only='$(ONLY)')
 
 test-browsers: web packages
-	cargo build --quiet --package server --locked
+	cargo build --quiet --package server --bin telehealth --package sfu --example flood --locked
 	web/e2e/run.sh
 
 # The pages, hashed and precompressed.
