@@ -12,7 +12,7 @@ export type ClientMessage = { "type": "hello",
  */
 token: string, 
 /**
- * Build of the page, for support; at most [`limits::MAX_LINE_CHARS`].
+ * Build of the page, for support: that of its first `welcome`, empty before. At most [`limits::MAX_LINE_CHARS`].
  */
 build: string, 
 /**
