@@ -157,7 +157,13 @@ impl World {
         }
     }
 
-    pub(super) fn closed(&mut self, to: ConnectionId, browser: usize, current: bool, because: Option<ErrorCode>) {
+    pub(super) fn closed(
+        &mut self,
+        to: ConnectionId,
+        browser: usize,
+        current: bool,
+        because: Option<ErrorCode>,
+    ) {
         self.connections.remove(&to);
         if because == Some(ErrorCode::Replaced) {
             self.count("replaced");
