@@ -77,12 +77,11 @@ impl Server {
         let (mut last, mut first) = (JoinSet::new(), JoinSet::new());
         last.spawn(run_media(media, media_stop.clone()));
         last.spawn(serve_http(metrics, None, health::router(registry, checks), metrics_stop.clone()));
-        first.spawn({
-            let shutdown = shutdown.clone();
-            async move {
-                signaling.run(shutdown).await;
-                Ok(())
-            }
+        // Every room is there before the first browser is.
+        let signaling = signaling.run(shutdown.clone());
+        first.spawn(async move {
+            signaling.await;
+            Ok(())
         });
         first.spawn(serve_http(http, plan.tls, router, shutdown.clone()));
 

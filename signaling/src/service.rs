@@ -118,13 +118,19 @@ impl Service {
         Ok((Self { shared, owners, control: requests, media_events }, handle))
     }
 
-    /// Serves until `shutdown`, then tells everybody, finishes the appends in flight and returns, at
-    /// the latest after `drain_timeout_ms`.
-    pub async fn run(mut self, shutdown: CancellationToken) {
+    /// Hosts every waiting room there and then: whoever is let in after this call finds their room and
+    /// their link, and nobody is turned away because a process has only just begun. The future serves until
+    /// `shutdown`, then tells everybody, finishes the appends in flight and returns, at the latest after
+    /// `drain_timeout_ms`.
+    pub fn run(mut self, shutdown: CancellationToken) -> impl Future<Output = ()> + Send {
         let mut rooms = JoinSet::new();
         for owner in std::mem::take(&mut self.owners) {
             self.host(&mut rooms, owner);
         }
+        self.serve(rooms, shutdown)
+    }
+
+    async fn serve(mut self, mut rooms: JoinSet<()>, shutdown: CancellationToken) {
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => break,

@@ -33,6 +33,8 @@ export const STALL_STEP_MS = 200;
 
 /** A new media connection that is not up by then is given up, and another is tried. */
 export const CONNECT_WITHIN_MS = 8_000;
+/** Later attempts get longer, up to this: the server gives up on a session of its own at that age. */
+export const CONNECT_WITHIN_MAX_MS = 15_000;
 /** An ICE restart that brought nothing by then is followed by a new connection. */
 export const RESTART_WITHIN_MS = 2_000;
 /** First and longest pause between media connections. */
@@ -48,6 +50,8 @@ export const FRESH_MS = 2_000;
 /** Statistics are read this often, and with every tick until the first picture is there. */
 export const STATS_MS = 1_000;
 export const STATS_FIRST_MS = 100;
+/** Statistics that take longer are asked for again. */
+export const STATS_WITHIN_MS = 5_000;
 /** For how long the first picture is looked for that often. */
 export const FIRST_PICTURE_MS = 10_000;
 /** No frame decoded for this long: there is no picture. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { CONNECT_WITHIN_MS, LINGER_MS, VOICELESS_AGAIN_MS, VOICELESS_MS } from "./limits";
+import { CONNECT_WITHIN_MAX_MS, CONNECT_WITHIN_MS, LINGER_MS, VOICELESS_AGAIN_MS, VOICELESS_MS } from "./limits";
 import { FakeEnv, settle } from "./testing/fake-env";
 import type { FakePeerConnection } from "./testing/fake-peer";
 import { open, type Opened } from "./testing/session";
@@ -433,19 +433,37 @@ describe("coming back", () => {
     expect(session.state.media.status).toBe("connected");
   });
 
-  test("one that is not up in time is given up", async () => {
+  test("one that is not up in time is given up, and the next one gets longer", async () => {
     const opened = await open();
     await opened.visit();
     const { env } = opened;
     const [first] = env.peers;
     // The server says something now and then, so that only the media is late.
-    for (let waited = 0; waited < CONNECT_WITHIN_MS; waited += 1_000) {
-      env.socket.say({ type: "pong", nonce: 0 });
-      await env.pass(1_000);
-    }
-    await env.pass(400);
+    const wait = async (ms: number) => {
+      for (let waited = 0; waited < ms; waited += 1_000) {
+        env.socket.say({ type: "pong", nonce: 0 });
+        await env.pass(1_000);
+      }
+      await env.pass(400);
+    };
+    await wait(CONNECT_WITHIN_MS);
     expect(first?.closed).toBe(true);
     expect(env.peers).toHaveLength(2);
+    await wait(CONNECT_WITHIN_MS + 1_000);
+    expect(env.peers[1]?.closed).toBe(false);
+    await wait(CONNECT_WITHIN_MAX_MS - CONNECT_WITHIN_MS);
+    expect(env.peers[1]?.closed).toBe(true);
+  });
+
+  test("a page that slept through the news of its connection keeps it", async () => {
+    const opened = await open();
+    await opened.visit();
+    opened.env.peer.connectionState = "connected";
+    opened.env.socket.say({ type: "pong", nonce: 0 });
+    opened.env.time += CONNECT_WITHIN_MS;
+    await opened.env.pass(100);
+    expect(opened.env.peers).toHaveLength(1);
+    expect(opened.session.state.media.status).toBe("connected");
   });
 
   test("the session is closed by the server: connect anew", async () => {

@@ -12,6 +12,7 @@
 import { backoff, type MediaWish, type ServerMessage } from "../protocol";
 import type { Env } from "./env";
 import {
+  CONNECT_WITHIN_MAX_MS,
   CONNECT_WITHIN_MS,
   FAILED_AFTER,
   FRESH_MS,
@@ -181,10 +182,19 @@ export class Media {
       return this.#show();
     }
     this.#idleSince = null;
-    if (this.#next !== null && now - this.#next.since >= CONNECT_WITHIN_MS) this.#failed(this.#next.peer);
+    if (this.#next !== null && now - this.#next.since >= this.#connectWithin()) {
+      // A page that was frozen may hear of the time before it hears of the connection.
+      if (this.#next.peer.connected) this.#promote(this.#next.peer);
+      else this.#failed(this.#next.peer);
+    }
     const needed = this.#current === null || this.#broken;
     if (needed && this.#next === null && this.#open && now >= this.#retryAt) void this.#connect(now);
     this.#show();
+  }
+
+  /** The next attempt gets more time: on a slow machine, beginning anew is what takes longest. */
+  #connectWithin(): number {
+    return Math.min(CONNECT_WITHIN_MS * (1 + this.#attempt), CONNECT_WITHIN_MAX_MS);
   }
 
   async #connect(now: number): Promise<void> {

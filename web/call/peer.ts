@@ -89,16 +89,22 @@ export class Peer {
     this.pc.close();
   }
 
+  get connected(): boolean {
+    return this.#status() === "connected";
+  }
+
   #report(): void {
-    if (this.#closed) return;
+    if (!this.#closed) this.#changed(this.#status());
+  }
+
+  #status(): PeerStatus {
     const { iceConnectionState } = this.pc;
     // Firefox before 113 knows the state of ICE only.
     const connectionState =
       (this.pc.connectionState as RTCPeerConnectionState | undefined) ??
       (iceConnectionState === "completed" ? "connected" : iceConnectionState === "checking" ? "connecting" : iceConnectionState);
-    if (connectionState === "failed" || connectionState === "closed") this.#changed("dead");
-    else if (connectionState === "disconnected" || iceConnectionState === "disconnected") this.#changed("interrupted");
-    else if (connectionState === "connected") this.#changed("connected");
-    else this.#changed("connecting");
+    if (connectionState === "failed" || connectionState === "closed") return "dead";
+    if (connectionState === "disconnected" || iceConnectionState === "disconnected") return "interrupted";
+    return connectionState === "connected" ? "connected" : "connecting";
   }
 }

@@ -10,6 +10,7 @@ import {
   STALL_WARM_MS,
   STATS_FIRST_MS,
   STATS_MS,
+  STATS_WITHIN_MS,
 } from "./limits";
 import type { Peer } from "./peer";
 import { Silence } from "./stall";
@@ -51,7 +52,7 @@ export class Watch {
   #flowingAt = Number.NEGATIVE_INFINITY;
   #reading: Reading | null = null;
   #readAt = Number.NEGATIVE_INFINITY;
-  #asking = false;
+  #askedAt: number | null = null;
   #expected = false;
   /** Until then the first picture is looked for often. */
   #pictureBy = 0;
@@ -108,11 +109,12 @@ export class Watch {
   }
 
   async #ask(now: number, doubtful: boolean): Promise<void> {
-    if (this.#asking) return;
-    this.#asking = true;
-    this.#readAt = now;
+    // A browser that never answers one question may answer the next.
+    if (this.#askedAt !== null && now - this.#askedAt < STATS_WITHIN_MS) return;
+    this.#askedAt = this.#readAt = now;
     const reading = await this.#peer.stats();
-    this.#asking = false;
+    if (this.#askedAt !== now) return;
+    this.#askedAt = null;
     if (reading === null) {
       // Nothing to be learnt from the counters: the silence speaks for itself.
       if (doubtful) this.#doubts += 1;

@@ -12,13 +12,21 @@ pub struct Pulse {
     last_media: Instant,
     last_pulse: Instant,
     expects_media: bool,
+    /// The channel is open and has carried nothing yet.
+    owes_the_first: bool,
 }
 
 impl Pulse {
     /// Begins with a pulse due one idle interval from now.
     #[must_use]
     pub const fn new(now: Instant) -> Self {
-        Self { last_media: now, last_pulse: now, expects_media: false }
+        Self { last_media: now, last_pulse: now, expects_media: false, owes_the_first: false }
+    }
+
+    /// The channel is open: the first pulse goes at once, even while media flows. A client that has heard one
+    /// knows that silence means something.
+    pub const fn open(&mut self) {
+        self.owes_the_first = true;
     }
 
     /// Whether there is somebody whose media the session should be receiving.
@@ -34,7 +42,9 @@ impl Pulse {
     /// When a pulse is due unless media is sent before.
     #[must_use]
     pub fn deadline(&self) -> Instant {
-        if self.expects_media {
+        if self.owes_the_first {
+            self.last_pulse
+        } else if self.expects_media {
             self.last_media.max(self.last_pulse) + PULSE_AFTER_SILENCE
         } else {
             self.last_pulse + PULSE_IDLE
@@ -45,6 +55,7 @@ impl Pulse {
     pub fn poll(&mut self, now: Instant) -> bool {
         let due = self.deadline() <= now;
         if due {
+            self.owes_the_first = false;
             self.last_pulse = now;
         }
         due
@@ -74,5 +85,25 @@ mod tests {
         }
         // Idle: 1000. Media from 1500 to 2480, so the first silence pulse is 200 ms later. Idle again: 1 s on.
         assert_eq!(sent, [1_000, 2_680, 2_880, 3_880]);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "any instant will do")]
+    fn the_first_goes_when_the_channel_opens_whatever_flows() {
+        let start = Instant::now();
+        let mut pulse = Pulse::new(start);
+        pulse.expect(true);
+        let mut sent = Vec::new();
+        for ms in 1..=500 {
+            let now = start + Duration::from_millis(ms);
+            pulse.sent_media(now);
+            if ms == 300 {
+                pulse.open();
+            }
+            if pulse.poll(now) {
+                sent.push(ms);
+            }
+        }
+        assert_eq!(sent, [300]);
     }
 }

@@ -113,6 +113,7 @@ fn take(key: u32, session: &mut Session, event: Event, with: &mut Drive<'_>) -> 
         Event::ChannelOpen(id, _) if session.pulse_channel.is_none_or(|known| known == id) => {
             session.pulse_channel = Some(id);
             session.pulse_open = true;
+            session.pulse.open();
         }
         Event::ChannelClose(id) if session.pulse_channel == Some(id) => session.pulse_open = false,
         Event::PeerStats(stats) => peer_stats(session, &stats),

@@ -119,6 +119,9 @@ impl Owner {
                 Output::Connect { ticket, connect }
             }
         };
+        if !restart {
+            person.newest_offer = Some(ticket);
+        }
         person.offers.push(PendingOffer { ticket, re, from, seated: seat, restart });
         self.outputs.push_back(output);
         Ok(())
@@ -128,31 +131,22 @@ impl Owner {
     pub fn handle_answer(&mut self, now: Timestamp, ticket: Ticket, result: Result<Answer, MediaError>) {
         let asked = self.people.iter_mut().find_map(|(id, person)| {
             let at = person.offers.iter().position(|offer| offer.ticket == ticket)?;
-            let newest = at + 1 == person.offers.len();
-            Some((*id, person.offers.remove(at), newest))
+            Some((*id, person.offers.remove(at)))
         });
         match (asked, result) {
-            (Some((participant, offer, newest)), Ok(answer)) => {
-                self.answered(now, participant, &offer, newest, answer);
-            }
-            (Some((participant, offer, _)), Err(error)) => self.offer_failed(participant, &offer, &error),
+            (Some((participant, offer)), Ok(answer)) => self.answered(now, participant, &offer, answer),
+            (Some((participant, offer)), Err(error)) => self.offer_failed(participant, &offer, &error),
             (None, Ok(answer)) => self.outputs.push_back(Output::Disconnect { session: answer.session }),
             (None, Err(_)) => {}
         }
         self.finish(now);
     }
 
-    fn answered(
-        &mut self,
-        now: Timestamp,
-        participant: ParticipantId,
-        offer: &PendingOffer,
-        newest: bool,
-        answer: Answer,
-    ) {
+    fn answered(&mut self, now: Timestamp, participant: ParticipantId, offer: &PendingOffer, answer: Answer) {
         let wanted = self.desired_seat(now, &self.queue(), participant).is_some();
         let Some(person) = self.people.get_mut(&participant) else { return };
         let asker_is_here = person.connection == Some(offer.from);
+        let newest = person.newest_offer == Some(offer.ticket);
         if offer.restart {
             if asker_is_here {
                 self.send(offer.from, ServerMessage::Answer { re: offer.re, sdp: answer.sdp.into() });

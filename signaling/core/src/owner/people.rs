@@ -16,11 +16,21 @@ pub(super) struct Person {
     pub(super) presence: Presence,
     pub(super) media: Option<Media>,
     pub(super) offers: Vec<PendingOffer>,
+    /// The newest offer of a new session, answered or not: only its answer counts.
+    pub(super) newest_offer: Option<Ticket>,
 }
 
 impl Person {
     pub(super) fn new(role: Role, visit: Option<VisitId>) -> Self {
-        Self { role, visit, connection: None, presence: Presence::default(), media: None, offers: Vec::new() }
+        Self {
+            role,
+            visit,
+            connection: None,
+            presence: Presence::default(),
+            media: None,
+            offers: Vec::new(),
+            newest_offer: None,
+        }
     }
 }
 

@@ -304,6 +304,37 @@ fn commands_behind_a_slow_append() {
 }
 
 #[test]
+fn of_two_answers_that_overtake_each_other_the_newer_offer_counts() {
+    let mut bench = Bench::new();
+    bench.join(1, CLINICIAN, Role::Clinician, None);
+    let tickets: Vec<_> = (0..2)
+        .map(|n| {
+            let id = CommandId(Uuid::from_u128(7 + n));
+            let offer = ClientMessage::Offer { id, sdp: "v=0".into(), restart: false };
+            bench.owner.handle_message(NOW, ConnectionId(1), offer, None);
+            let asked = bench.carry_out().into_iter().find_map(|output| match output {
+                Output::Connect { ticket, .. } => Some(ticket),
+                _ => None,
+            });
+            asked.unwrap()
+        })
+        .collect();
+    let answer = |session| Ok(Answer { session: SessionId(session), sdp: "v=0".into() });
+    bench.owner.handle_answer(NOW, tickets[1], answer(2));
+    bench.carry_out();
+    bench.owner.handle_answer(NOW, tickets[0], answer(1));
+    let ended: Vec<_> = bench
+        .carry_out()
+        .into_iter()
+        .filter_map(|output| match output {
+            Output::Disconnect { session } => Some(session),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ended, [SessionId(1)], "the late answer's session is of no use");
+}
+
+#[test]
 fn offers_and_their_length() {
     let mut bench = Bench::new();
     bench.join(1, CLINICIAN, Role::Clinician, None);
