@@ -3,12 +3,15 @@
 use super::{
     Shard,
     command::Join,
-    drive::{self, Drive, Turn},
+    drive::{self, Drive, Turn, Want},
     gate::Credential,
     session::{Identity, Session},
 };
 use crate::metrics::Stage;
-use sfu_core::port::{ClosedReason, MediaError, MediaEvent, SessionId, Transport};
+use sfu_core::{
+    port::{ClosedReason, MediaError, MediaEvent, SessionId, Transport},
+    sdp::Source,
+};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     time::Instant,
@@ -79,7 +82,20 @@ impl Shard {
         if let Some(room) = room {
             self.rebuild(room, now);
         }
+        for (publisher, source) in self.watched_by(key) {
+            self.want(Want { publisher, source, ssrc: None }, now);
+        }
         self.replace(id, identity, now);
+    }
+
+    /// Whose pictures a session shows.
+    fn watched_by(&self, key: u32) -> Vec<(u32, Source)> {
+        let tracks = self.sessions.get(key as usize).map_or(&[][..], |session| &session.tracks);
+        tracks
+            .iter()
+            .filter_map(|track| track.route)
+            .filter(|(_, source)| *source != Source::Microphone)
+            .collect()
     }
 
     /// The newest connected session of an identity stays; older ones end.

@@ -115,7 +115,9 @@ fn subscribe(
             Sink::Video(n) => slots.get(n).copied().flatten().and_then(of).map(|p| (p, Source::Camera)),
             Sink::Screen => screen.and_then(of).map(|p| (p, Source::Screen)),
         };
+        // Before it is connected a keyframe would be lost, and the next one is half a second away.
         if track.set_route(route)
+            && session.connected.is_some()
             && let Some((publisher, source)) = route
             && source != Source::Microphone
         {
