@@ -1,9 +1,9 @@
 //! Who hears and sees whom.
 
 use crate::node::{Node, eventually, room, tenant, who};
-use sfu_core::port::{ClosedReason, MediaEvent, MediaNode as _};
+use sfu_core::port::{ClosedReason, Direction, MediaEvent, MediaNode as _};
 use std::time::Duration;
-use testkit::media_client::{Options, Seen, Sending, Sink, Source, Tag};
+use testkit::media_client::{MediaClient, Options, Seen, Sending, Sink, Source, Tag};
 
 const ANA: Tag = Tag(1);
 const BEN: Tag = Tag(2);
@@ -223,6 +223,24 @@ fn keyframe_requests_are_throttled_however_many_ask() {
         assert!(pair[1] - pair[0] > Duration::from_millis(470), "{:?} apart", pair[1] - pair[0]);
     }
     assert!(node.value("feedback_total", Some("pli-in")) > node.value("feedback_total", Some("pli-out")));
+}
+
+#[test]
+fn no_keyframe_is_asked_for_before_it_can_be_shown() {
+    let node = Node::start();
+    let (ana, _) = node.join(1, Some(1));
+    let (eva, _) = node.join(3, Some(1));
+    ana.send(Source::Camera, ANA);
+    assert!(eva.wait(|s| s.sees(0, ANA)));
+    ana.seen().forget();
+    let (ben, offer) = MediaClient::offer(Options::default()).unwrap();
+    let answer = node.connect(2, Direction::Both, Some(1), offer).unwrap();
+    let heard = eva.seen().count(Sink::video(0));
+    assert!(eva.wait(|s| s.count(Sink::video(0)) > heard + 60));
+    assert!(ana.seen().keyframe_requests.is_empty(), "nobody could show it yet");
+    ben.answer(&answer.sdp).unwrap();
+    assert!(ben.wait(|s| s.sees(0, ANA)));
+    assert_eq!(ana.seen().keyframe_requests.len(), 1);
 }
 
 #[test]
