@@ -238,6 +238,14 @@ describe("slots and remotes", () => {
     expect(env.devices.asked).toHaveLength(3);
   });
 
+  test("a browser that does not count what it sends is not suspected", async () => {
+    const { env, session, peer } = await inCall();
+    await session.devices.open("sound");
+    peer.stats = [{ id: "o", type: "outbound-rtp", kind: "audio" }];
+    await hear(env, peer, VOICELESS_MS + 4_000);
+    expect(env.devices.asked).toHaveLength(1);
+  });
+
   test("levels come in steps, and a snapshot that changes nothing is not made", async () => {
     const { env, session, peer } = await inCall();
     let changes = 0;

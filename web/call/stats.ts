@@ -8,8 +8,8 @@ export interface Reading {
   rttMs: number | null;
   /** Frames decoded so far, by track id. */
   frames: Map<string, number>;
-  /** Packets of sound sent so far. */
-  spoken: number;
+  /** Packets of sound sent so far; `null` when the browser does not count them. */
+  spoken: number | null;
   /** Received and lost packets so far, over all streams. */
   packets: number;
   lost: number;
@@ -55,7 +55,7 @@ export function read(report: Pick<RTCStatsReport, "forEach">): Reading {
     bytes: transport?.bytesReceived ?? pair?.bytesReceived ?? 0,
     rttMs: pair?.currentRoundTripTime === undefined ? null : pair.currentRoundTripTime * 1000,
     frames: new Map(),
-    spoken: 0,
+    spoken: null,
     packets: 0,
     lost: 0,
   };
@@ -63,7 +63,9 @@ export function read(report: Pick<RTCStatsReport, "forEach">): Reading {
   else if (local !== undefined) reading.transport = [local.protocol, remote?.protocol].includes("tcp") ? "tcp" : "udp";
 
   for (const stat of all) {
-    if (stat.type === "outbound-rtp" && stat.kind === "audio") reading.spoken += stat.packetsSent ?? 0;
+    if (stat.type === "outbound-rtp" && stat.kind === "audio" && stat.packetsSent !== undefined) {
+      reading.spoken = (reading.spoken ?? 0) + stat.packetsSent;
+    }
     if (stat.type !== "inbound-rtp") continue;
     reading.packets += stat.packetsReceived ?? 0;
     reading.lost += Math.max(stat.packetsLost ?? 0, 0);

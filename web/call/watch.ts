@@ -125,7 +125,7 @@ export class Watch {
     this.transport = reading.transport ?? this.transport;
     this.frames.note(this.#clock(), reading.frames);
     if (before === null) return;
-    if (reading.spoken > before.spoken) this.excuse();
+    if (reading.spoken === null || reading.spoken > (before.spoken ?? 0)) this.excuse();
     else {
       this.#wordlessSince ??= now;
       this.#wordlessMs = now - this.#wordlessSince;
