@@ -1,17 +1,16 @@
-//! Media clients with signaling: connects a [`MediaClient`] through a [`Participant`].
+//! Media clients with signaling: connects a [`Client`] through a [`Participant`].
 
-use crate::participant::{Participant, command_id};
-use anyhow::{Context as _, Result, ensure};
-use signaling_protocol::{ClientMessage, ServerMessage};
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
+use anyhow::Result;
+use loadtest::{
+    media::{Client, Fleet, Options, Sending, Source, Tag},
+    participant::{Participant, command_id},
 };
-use testkit::media_client::{MediaClient, Options, Sending, Sink, Source, Tag};
+use signaling_protocol::{ClientMessage, ServerMessage};
+use std::time::{Duration, Instant};
 
 /// A connected client, and how its connecting went.
 pub(crate) struct Connected {
-    pub(crate) client: Arc<MediaClient>,
+    pub(crate) client: Client,
     /// Just before the offer was sent.
     pub(crate) offered: Instant,
     /// From there to ICE and DTLS up.
@@ -20,45 +19,25 @@ pub(crate) struct Connected {
 }
 
 /// Offers, takes the answer, waits for ICE and DTLS.
-pub(crate) async fn connect(who: &mut Participant) -> Result<Connected> {
-    let (client, mut offer) = MediaClient::offer(Options::default())?;
+pub(crate) async fn connect(fleet: &Fleet, who: &mut Participant) -> Result<Connected> {
+    let (pending, mut offer) = fleet.offer(Options::default())?;
     pad(&mut offer);
-    let client = Arc::new(client);
     let offer_bytes = offer.len();
     let offered = now();
     let message = ClientMessage::Offer { id: command_id(), sdp: offer.into(), restart: false };
     let ServerMessage::Answer { sdp, .. } = who.ask(message).await? else {
         anyhow::bail!("not an answer");
     };
-    let waiting = Arc::clone(&client);
-    tokio::task::spawn_blocking(move || {
-        waiting.answer(sdp.expose())?;
-        waiting.connected()
-    })
-    .await??;
-    let up = client.seen().connected.context("connected")?;
+    let client = pending.answered(sdp.expose())?;
+    let up = client.connected().await?;
     Ok(Connected { client, offered, took: up - offered, offer_bytes })
 }
 
-/// When the first whole keyframe arrived in slot 0.
-pub(crate) async fn first_frame(client: &Arc<MediaClient>) -> Result<Instant> {
-    let waiting = Arc::clone(client);
-    let seen =
-        tokio::task::spawn_blocking(move || waiting.wait(|seen| seen.first_frame(Sink::video(0)).is_some()));
-    ensure!(seen.await?, "no picture");
-    client.seen().first_frame(Sink::video(0)).context("a picture")
-}
-
-/// 1.0 Mbit/s of picture and 50 packets a second of sound.
-pub(crate) fn talk(client: &MediaClient, tag: u32) {
-    client.send(Source::Microphone, Tag(tag));
-    client.send(Source::Camera, Tag(tag));
-}
-
-/// A small picture, for clinicians who wait for a patient: they should not weigh on what is measured.
-pub(crate) fn talk_quietly(client: &MediaClient, tag: u32) {
-    client.send(Source::Microphone, Tag(tag));
-    client.send_as(Source::Camera, Sending { packets_per_frame: 1, bytes: 600, ..Sending::of(Tag(tag)) });
+/// Sends sound, and pictures as `sending` says.
+pub(crate) fn talk(client: &Client, sending: fn(Tag) -> Sending, tag: u32) {
+    let sending = sending(Tag(tag));
+    client.send(Source::Microphone, sending);
+    client.send(Source::Camera, sending);
 }
 
 /// What Chromium 156 offers for the fixed pool, bytes.

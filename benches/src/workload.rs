@@ -1,11 +1,14 @@
 //! Who arrives when, and what each does.
 
 use crate::{
-    clients::{self, connect, first_frame, talk, talk_quietly},
+    clients::{self, connect, talk},
     deployment::Deployment,
-    participant::{Participant, command_id},
 };
 use anyhow::{Context as _, Result, ensure};
+use loadtest::{
+    media::{Client, Fleet, Load, Sending, Sink},
+    participant::{Participant, command_id},
+};
 use model::VisitId;
 use signaling_protocol::{
     ClientMessage, ServerMessage,
@@ -16,7 +19,6 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use testkit::media_client::MediaClient;
 use tokio::{sync::mpsc, task::JoinSet};
 
 /// What is asked of the server.
@@ -51,7 +53,6 @@ fn env<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(name: &str, d
 }
 
 /// What was measured.
-#[derive(Default)]
 pub(crate) struct Samples {
     pub(crate) connected: Vec<Duration>,
     pub(crate) first_frame: Vec<Duration>,
@@ -60,10 +61,15 @@ pub(crate) struct Samples {
     pub(crate) lag: Vec<Duration>,
     pub(crate) failed: usize,
     pub(crate) offer_bytes: usize,
+    /// Of the media clients, while patients arrived.
+    pub(crate) load: Load,
 }
 
 /// How long patient and clinician talk before the patient's page is reloaded.
 const CALL_BEFORE_RELOAD: Duration = Duration::from_secs(1);
+
+/// In a visit of two everybody sees the other in their first slot.
+const FIRST: Sink = Sink::Video(0);
 
 struct Journey {
     connected: [Duration; 2],
@@ -74,13 +80,14 @@ struct Journey {
 }
 
 pub(crate) async fn run(workload: &Workload) -> Result<Samples> {
+    let fleet = Arc::new(Fleet::start()?);
     let deployment = Deployment::start(workload.pairs + workload.clinics).await?;
     let (for_pairs, for_arrivals) = deployment.clinicians.split_at(workload.pairs);
     // Ends with the run: who lingers is cut off.
     let mut background = JoinSet::new();
     let mut talking = Vec::new();
     for (tag, link) in (1..).zip(for_pairs) {
-        talking.push(Pair::begin(link, tag, &mut background).await.context("a pair that talks")?);
+        talking.push(Pair::begin(&fleet, link, tag, &mut background).await.context("a pair that talks")?);
     }
     eprintln!("{} pairs talk; {} patients arrive", talking.len(), workload.journeys);
 
@@ -88,10 +95,12 @@ pub(crate) async fn run(workload: &Workload) -> Result<Samples> {
     let arrivals = Arc::new(tokio::sync::Mutex::new(arrivals));
     let (done, mut results) = mpsc::channel(workload.journeys.max(1));
     for (tag, link) in (10_000..).zip(for_arrivals) {
-        let clinic = Clinic::open(link, tag).await.context("a clinic")?;
+        let clinic = Clinic::open(&fleet, link, tag).await.context("a clinic")?;
         background.spawn(clinic.serve(Arc::clone(&arrivals), done.clone()));
     }
     drop(done);
+    // What connecting them cost is not measured.
+    fleet.load().await?;
 
     let mut random = Random(workload.seed);
     let mut at = tokio::time::Instant::now();
@@ -102,47 +111,53 @@ pub(crate) async fn run(workload: &Workload) -> Result<Samples> {
     }
     drop(arrive);
 
-    let mut samples = Samples::default();
+    let (mut journeys, mut failed) = (Vec::new(), 0);
     while let Some(result) = results.recv().await {
         match result {
-            Ok(journey) => samples.take(journey),
+            Ok(journey) => journeys.push(journey),
             Err(error) => {
                 eprintln!("a journey failed: {error:#}");
-                samples.failed += 1;
+                failed += 1;
             }
         }
     }
     for pair in &talking {
-        pair.check()?;
+        pair.check().await?;
     }
-    Ok(samples)
+    Ok(Samples::of(&journeys, failed, fleet.load().await?))
 }
 
 impl Samples {
-    fn take(&mut self, journey: Journey) {
-        self.connected.extend(journey.connected);
-        self.first_frame.push(journey.first_frame);
-        self.admit_to_frame.push(journey.admit_to_frame);
-        self.lag.push(journey.lag);
-        self.offer_bytes = self.offer_bytes.max(journey.offer_bytes);
+    fn of(journeys: &[Journey], failed: usize, load: Load) -> Self {
+        let each = |of: fn(&Journey) -> Duration| journeys.iter().map(of).collect();
+        Self {
+            connected: journeys.iter().flat_map(|journey| journey.connected).collect(),
+            first_frame: each(|journey| journey.first_frame),
+            admit_to_frame: each(|journey| journey.admit_to_frame),
+            lag: each(|journey| journey.lag),
+            failed,
+            offer_bytes: journeys.iter().map(|journey| journey.offer_bytes).max().unwrap_or(0),
+            load,
+        }
     }
 }
 
 /// A clinician who is present, and takes patients one after the other.
 struct Clinic {
+    fleet: Arc<Fleet>,
     clinician: Participant,
-    media: Arc<MediaClient>,
+    media: Client,
     tag: u32,
 }
 
 impl Clinic {
-    async fn open(link: &str, tag: u32) -> Result<Self> {
+    async fn open(fleet: &Arc<Fleet>, link: &str, tag: u32) -> Result<Self> {
         let mut clinician = Participant::join(link).await?;
         clinician
             .until(|seen| seen.queue.as_ref().is_some_and(|queue| queue.media == MediaWish::Warm))
             .await?;
-        let media = connect(&mut clinician).await?.client;
-        Ok(Self { clinician, media, tag })
+        let media = connect(fleet, &mut clinician).await?.client;
+        Ok(Self { fleet: Arc::clone(fleet), clinician, media, tag })
     }
 
     async fn serve(
@@ -150,7 +165,8 @@ impl Clinic {
         arrivals: Arc<tokio::sync::Mutex<mpsc::Receiver<Instant>>>,
         done: mpsc::Sender<Result<Journey>>,
     ) {
-        talk_quietly(&self.media, self.tag);
+        // Small: clinicians who wait for a patient should not weigh on what is measured.
+        talk(&self.media, Sending::quietly, self.tag);
         loop {
             let Some(due) = arrivals.lock().await.recv().await else { return };
             let lag = clients::now().saturating_duration_since(due);
@@ -167,14 +183,14 @@ impl Clinic {
         let mut patient = Participant::join(&link).await?;
         check_in(&mut patient).await?;
         patient.until(|seen| seen.visit.as_ref().is_some_and(|v| v.media == MediaWish::Warm)).await?;
-        let warm = connect(&mut patient).await.context("the warm connection")?;
-        talk(&warm.client, self.tag + 1);
+        let warm = connect(&self.fleet, &mut patient).await.context("the warm connection")?;
+        talk(&warm.client, Sending::talking, self.tag + 1);
 
-        self.media.seen().forget();
+        self.media.forget().await?;
         let clicked = clients::now();
         self.clinician.ask(ClientMessage::Admit { id: command_id(), visit }).await?;
         let (seen_by_patient, seen_by_clinician) =
-            tokio::try_join!(first_frame(&warm.client), first_frame(&self.media))
+            tokio::try_join!(warm.client.first_frame(FIRST), self.media.first_frame(FIRST))
                 .context("after admission")?;
         patient
             .until(|seen| matches!(seen.visit.as_ref().map(|v| &v.phase), Some(PhaseView::InCall { .. })))
@@ -182,9 +198,11 @@ impl Clinic {
 
         // Nobody reloads at once; and the SFU spares a camera two keyframes within half a second.
         tokio::time::sleep(CALL_BEFORE_RELOAD).await;
-        let live = connect(&mut patient).await.context("after a reload")?;
-        talk(&live.client, self.tag + 1);
-        let frame = first_frame(&live.client).await.context("after a reload")?;
+        // The page goes without a goodbye.
+        drop(warm.client);
+        let live = connect(&self.fleet, &mut patient).await.context("after a reload")?;
+        talk(&live.client, Sending::talking, self.tag + 1);
+        let frame = live.client.first_frame(FIRST).await.context("after a reload")?;
 
         self.clinician.ask(ClientMessage::End { id: command_id(), visit, outcome: Outcome::Done }).await?;
         self.clinician
@@ -202,11 +220,11 @@ impl Clinic {
 
 /// Two people in a call that goes on for the whole run.
 struct Pair {
-    media: [Arc<MediaClient>; 2],
+    media: [Client; 2],
 }
 
 impl Pair {
-    async fn begin(clinician: &str, tag: u32, background: &mut JoinSet<()>) -> Result<Self> {
+    async fn begin(fleet: &Fleet, clinician: &str, tag: u32, background: &mut JoinSet<()>) -> Result<Self> {
         let mut clinician = Participant::join(clinician).await?;
         let (visit, link) = invite(&mut clinician).await?;
         let mut patient = Participant::join(&link).await?;
@@ -215,13 +233,13 @@ impl Pair {
         let mut media = Vec::new();
         for who in [&mut clinician, &mut patient] {
             who.until(|seen| seen.visit.as_ref().is_some_and(|v| v.media == MediaWish::Live)).await?;
-            let client = connect(who).await?.client;
-            talk(&client, tag);
+            let client = connect(fleet, who).await?.client;
+            talk(&client, Sending::talking, tag);
             media.push(client);
         }
         let media: [_; 2] = media.try_into().map_err(|_| anyhow::anyhow!("two people"))?;
         for client in &media {
-            first_frame(client).await?;
+            client.first_frame(FIRST).await?;
         }
         background.spawn(clinician.linger());
         background.spawn(patient.linger());
@@ -229,9 +247,10 @@ impl Pair {
     }
 
     /// They still talk: a figure taken while calls fell silent would be worth nothing.
-    fn check(&self) -> Result<()> {
+    async fn check(&self) -> Result<()> {
         for client in &self.media {
-            let last = client.seen().packets.back().map(|packet| packet.at).context("a packet")?;
+            let counters = client.counters().await?;
+            let last = counters.iter().filter_map(|(_, line)| line.last).max().context("a packet")?;
             let silent = clients::now().saturating_duration_since(last);
             ensure!(silent < Duration::from_secs(1), "a pair that talked fell silent {silent:?} ago");
         }

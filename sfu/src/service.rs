@@ -442,8 +442,12 @@ impl Handle {
         let mut prepared = inner.parse(move |inner| answer(inner, &offer, shard)).await?;
         let sdp = std::mem::take(&mut prepared.answer);
         let seat = room.map(|room| Seat { room, sharer: inner.directory().sharer(room) });
-        inner.send(shard, Command::Join(Box::new(Join { id, identity, prepared, seat, seed: seed() })))?;
+        let (ready, taken) = tokio::sync::oneshot::channel();
+        let join = Join { id, identity, prepared, seat, seed: seed(), ready };
+        inner.send(shard, Command::Join(Box::new(join)))?;
         booking.kept = true;
+        // A check that overtook its session would be a stranger's, and repeated only 250 ms later.
+        taken.await.map_err(|_| if self.draining() { MediaError::Draining } else { MediaError::Busy })?;
         Ok(Answer { session: id, sdp })
     }
 

@@ -24,11 +24,10 @@ use std::{
 };
 use str0m::{Candidate, change::SdpAnswer, net::TcpType};
 
-mod content;
 mod run;
 mod seen;
 
-pub use content::{Content, Tag};
+pub use loadtest::media::{Content, Tag};
 pub use seen::{Arrival, Report, Seen, Sink, SinkKind};
 
 /// How long [`MediaClient::wait`] waits before it gives up. Generous: a passing test never waits it out.

@@ -17,6 +17,8 @@ pub(crate) struct Join {
     pub(crate) seat: Option<Seat>,
     /// Where its outgoing tracks begin to count.
     pub(crate) seed: u16,
+    /// Told once its checks are recognised; dropped if it cannot be taken.
+    pub(crate) ready: tokio::sync::oneshot::Sender<()>,
 }
 
 /// A place in a room, and what the control side knows of the room.

@@ -19,9 +19,9 @@ use std::{
 
 impl Shard {
     pub(super) fn join(&mut self, join: Join, now: Instant) {
-        let (id, seat) = (join.id, join.seat);
-        let pwd = join.prepared.credentials.pwd.clone();
-        let key = self.sessions.insert(Box::new(Session::new(join, now)));
+        let Join { id, identity, prepared, seat, seed, ready } = join;
+        let pwd = prepared.credentials.pwd.clone();
+        let key = self.sessions.insert(Box::new(Session::new(id, identity, prepared, seed, now)));
         let session = &self.sessions[key];
         let key = key as u32;
         if !self.gate.ufrags.insert(session.ufrag.as_bytes(), Credential { session: key, pwd }) {
@@ -29,6 +29,8 @@ impl Shard {
             self.outbox.tell(MediaEvent::Closed { session: id, reason: ClosedReason::Failed });
             return;
         }
+        // Whoever asked may have left meanwhile; then the session expires unconnected.
+        let _ = ready.send(());
         self.by_id.insert(id, key);
         self.metrics.stage(Stage::Answered);
         self.metrics.sessions.set(self.sessions.len() as u64);

@@ -1,6 +1,7 @@
 //! One PeerConnection on a shard: its state machine, what comes in, what goes out.
 
-use super::{command::Join, net::Remote, rooms::RoomKey, track::OutTrack};
+use super::{net::Remote, rooms::RoomKey, track::OutTrack};
+use crate::engine::Prepared;
 use model::{ParticipantId, TenantId};
 use sfu_core::{
     clock::{PublisherClock, StreamClock},
@@ -134,11 +135,16 @@ pub(crate) struct Milestones {
 }
 
 impl Session {
-    pub(crate) fn new(join: Join, now: Instant) -> Self {
-        let prepared = join.prepared;
+    pub(crate) fn new(
+        id: SessionId,
+        identity: Identity,
+        prepared: Prepared,
+        seed: u16,
+        now: Instant,
+    ) -> Self {
         let mut session = Self {
-            id: join.id,
-            identity: join.identity,
+            id,
+            identity,
             rtc: prepared.rtc,
             ufrag: prepared.credentials.ufrag,
             lines: Vec::new(),
@@ -169,7 +175,7 @@ impl Session {
             figures: Figures::default(),
             milestones: Milestones::default(),
         };
-        session.set_lines(prepared.lines, join.seed);
+        session.set_lines(prepared.lines, seed);
         session
     }
 

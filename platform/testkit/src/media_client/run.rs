@@ -1,12 +1,11 @@
 //! The client's thread: one socket, one engine, a clock that says when to send.
 
 use super::{
-    Command, Options, Sending, Shared, Source, WAKE,
-    content::{self, Content},
-    now,
+    Command, Content, Options, Sending, Shared, Source, WAKE, now,
     seen::{Arrival, Report, Seen, Sink, SinkKind},
 };
 use anyhow::{Result, anyhow};
+use loadtest::media::content;
 use std::{
     collections::VecDeque,
     io::{self, Read as _, Write as _},
@@ -140,10 +139,17 @@ impl Stream {
     fn capture(&mut self, at: Instant) -> Frame {
         let keyframe = std::mem::take(&mut self.keyframe);
         let packets = match self.source {
-            Source::Microphone => vec![content::sound(self.how.tag, self.counter)],
+            Source::Microphone => {
+                let mut packet = Vec::new();
+                content::sound(&mut packet, self.how.tag, self.counter);
+                vec![packet]
+            }
             Source::Camera | Source::Screen => (0..self.how.packets_per_frame)
                 .map(|part| {
-                    content::picture(self.how.tag, self.counter, part as u8, keyframe, self.how.bytes)
+                    let mut packet = Vec::with_capacity(self.how.bytes);
+                    let Sending { tag, bytes, .. } = self.how;
+                    content::picture(&mut packet, tag, self.counter, part as u8, keyframe, bytes);
+                    packet
                 })
                 .collect(),
         };

@@ -1,6 +1,6 @@
 //! What a client saw.
 
-use super::content::{Content, Tag};
+use super::{Content, Tag};
 use std::{
     collections::{HashMap, VecDeque},
     time::{Duration, Instant, SystemTime},

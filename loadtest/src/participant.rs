@@ -1,6 +1,5 @@
 //! One person at a browser, as far as signaling goes: exchanges a link, says hello, keeps the newest
-//! views, sends commands and waits for their answers. A stranger to the server: it knows the protocol
-//! and nothing else.
+//! views, sends commands and waits for their answers.
 
 use anyhow::{Context as _, Result, bail};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -26,21 +25,29 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the server last said.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
-    pub(crate) visit: Option<VisitView>,
-    pub(crate) queue: Option<QueueView>,
+pub struct Seen {
+    /// A patient's view of their visit.
+    pub visit: Option<VisitView>,
+    /// A clinician's view of who waits.
+    pub queue: Option<QueueView>,
 }
 
 /// A welcomed connection.
-pub(crate) struct Participant {
+#[derive(Debug)]
+pub struct Participant {
     socket: WebSocketStream<TcpStream>,
-    pub(crate) id: ParticipantId,
-    pub(crate) seen: Seen,
+    /// As the server knows them.
+    pub id: ParticipantId,
+    /// The newest views.
+    pub seen: Seen,
 }
 
 impl Participant {
     /// From a link to `welcome`.
-    pub(crate) async fn join(link: &str) -> Result<Self> {
+    ///
+    /// # Errors
+    /// The link is none, the server cannot be reached, refuses, or says nothing for 20 s.
+    pub async fn join(link: &str) -> Result<Self> {
         let (origin, rest) = split_origin(link)?;
         let secret = rest.split_once("#k=").context("the link has no secret")?.1;
         let grant = post(origin, "/api/v1/links/exchange", &json!({ "secret": secret })).await?;
@@ -64,7 +71,10 @@ impl Participant {
     }
 
     /// Sends a command and waits for what answers it.
-    pub(crate) async fn ask(&mut self, message: ClientMessage) -> Result<ServerMessage> {
+    ///
+    /// # Errors
+    /// The command is refused, or nothing is said for 20 s.
+    pub async fn ask(&mut self, message: ClientMessage) -> Result<ServerMessage> {
         let id = message.id().context("not a command")?;
         self.send(&message).await?;
         loop {
@@ -84,7 +94,10 @@ impl Participant {
     }
 
     /// Reads until what was seen satisfies `condition`.
-    pub(crate) async fn until(&mut self, mut condition: impl FnMut(&Seen) -> bool) -> Result<()> {
+    ///
+    /// # Errors
+    /// The server hangs up, or says nothing for 20 s.
+    pub async fn until(&mut self, mut condition: impl FnMut(&Seen) -> bool) -> Result<()> {
         while !condition(&self.seen) {
             self.next().await?;
         }
@@ -92,7 +105,7 @@ impl Participant {
     }
 
     /// Stays connected, as somebody who talks and touches nothing: reads, so that pings are answered.
-    pub(crate) async fn linger(mut self) {
+    pub async fn linger(mut self) {
         while let Some(Ok(_)) = self.socket.next().await {}
     }
 
@@ -121,8 +134,9 @@ impl Participant {
 }
 
 /// A fresh idempotency key.
+#[must_use]
 #[expect(clippy::disallowed_methods, reason = "a client chooses its command ids")]
-pub(crate) fn command_id() -> CommandId {
+pub fn command_id() -> CommandId {
     CommandId(uuid::Uuid::now_v7())
 }
 

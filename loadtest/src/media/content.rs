@@ -21,25 +21,28 @@ pub struct Content {
 
 const MARK: [u8; 2] = *b"TK";
 
-/// An Opus-shaped packet: one byte of TOC, then content.
-pub(super) fn sound(tag: Tag, counter: u32) -> Vec<u8> {
-    let mut packet = vec![0x78];
-    put(&mut packet, tag, counter, 0);
-    packet.resize(80, 0xaa);
-    packet
+/// Bytes of an Opus-shaped packet: 32 kbit/s at 20 ms.
+const SOUND_BYTES: usize = 80;
+
+/// Appends an Opus-shaped packet: one byte of TOC, then content.
+pub fn sound(packet: &mut Vec<u8>, tag: Tag, counter: u32) {
+    let start = packet.len();
+    packet.push(0x78);
+    put(packet, tag, counter, 0);
+    packet.resize(start + SOUND_BYTES, 0xaa);
 }
 
-/// A VP8 packet as libwebrtc writes it: descriptor with 15-bit picture id, TL0 and TID.
-pub(super) fn picture(tag: Tag, counter: u32, part: u8, keyframe: bool, bytes: usize) -> Vec<u8> {
+/// Appends a VP8 packet as libwebrtc writes it: descriptor with 15-bit picture id, TL0 and TID.
+pub fn picture(packet: &mut Vec<u8>, tag: Tag, counter: u32, part: u8, keyframe: bool, bytes: usize) {
+    let start = packet.len();
     let first = part == 0;
     let id = (counter & 0x7fff) as u16;
     let [high, low] = id.to_be_bytes();
-    let mut packet = vec![if first { 0x90 } else { 0x80 }, 0xe0, 0x80 | high, low, counter as u8, 0x20];
+    packet.extend_from_slice(&[if first { 0x90 } else { 0x80 }, 0xe0, 0x80 | high, low, counter as u8, 0x20]);
     // The first byte of the picture: its lowest bit is 0 in a keyframe.
     packet.push(if first { 0x10 | u8::from(!keyframe) } else { 0x55 });
-    put(&mut packet, tag, counter, part);
-    packet.resize(packet.len().max(bytes), 0xbb);
-    packet
+    put(packet, tag, counter, part);
+    packet.resize(packet.len().max(start + bytes), 0xbb);
 }
 
 fn put(packet: &mut Vec<u8>, tag: Tag, counter: u32, part: u8) {
@@ -50,12 +53,12 @@ fn put(packet: &mut Vec<u8>, tag: Tag, counter: u32, part: u8) {
 }
 
 /// Reads what [`sound`] wrote.
-pub(super) fn read_sound(payload: &[u8]) -> Option<Content> {
+pub fn read_sound(payload: &[u8]) -> Option<Content> {
     get(payload.get(1..)?)
 }
 
 /// Reads what [`picture`] wrote.
-pub(super) fn read_picture(payload: &[u8]) -> Option<Content> {
+pub fn read_picture(payload: &[u8]) -> Option<Content> {
     let &[first, 0xe0, high, low, _, _, head, ..] = payload else { return None };
     let content = get(payload.get(7..)?)?;
     let picture_id = Some(u16::from_be_bytes([high & 0x7f, low]));
@@ -81,8 +84,14 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        assert_eq!(read_sound(&sound(Tag(7), 9)).map(|c| (c.tag, c.counter)), Some((Tag(7), 9)));
-        let read = read_picture(&picture(Tag(7), 0x1_2345, 0, true, 900));
+        let written = |write: &dyn Fn(&mut Vec<u8>)| {
+            let mut packet = Vec::new();
+            write(&mut packet);
+            packet
+        };
+        let voice = written(&|to| sound(to, Tag(7), 9));
+        assert_eq!(read_sound(&voice).map(|c| (c.tag, c.counter)), Some((Tag(7), 9)));
+        let read = read_picture(&written(&|to| picture(to, Tag(7), 0x1_2345, 0, true, 900)));
         assert_eq!(
             read,
             Some(Content {
@@ -93,7 +102,8 @@ mod tests {
                 picture_id: Some(0x2345)
             })
         );
-        assert_eq!(read_picture(&picture(Tag(7), 1, 1, true, 900)).map(|c| c.keyframe), Some(false));
+        let second = written(&|to| picture(to, Tag(7), 1, 1, true, 900));
+        assert_eq!(read_picture(&second).map(|c| c.keyframe), Some(false));
         assert_eq!(read_sound(b"something else"), None);
     }
 }

@@ -1,0 +1,15 @@
+//! Synthetic clients: people at browsers, as far as a server can tell.
+//!
+//! What this is: a signaling client ([`participant`]) and media clients ([`media`]) that are cheap enough for
+//! one core of them to load one core of SFU, and that notice when they themselves are the bottleneck.
+//! What it deliberately is not: part of the server. It knows the signaling protocol and the vocabulary of
+//! `model` and nothing else: a stranger, like a browser. A test that asks what arrived packet by packet uses
+//! `testkit::media_client`, which is slower and remembers everything.
+//!
+//! Reading order: [`media`], then its `session` (one client, sans-IO) and `worker` (many on one thread).
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod media;
+pub mod participant;

@@ -1,0 +1,364 @@
+//! Media clients that cost little: an engine for the handshake, then packets of our own making.
+//!
+//! ```text
+//! let fleet = Fleet::start()?;
+//! let (offer, sdp) = fleet.offer(Options::default())?;
+//! let answer = /* through signaling or WHIP */;
+//! let client = offer.answered(&answer)?;
+//! client.send(Source::Camera, Sending::talking(Tag(7)));
+//! client.until(|seen| seen.first_frame(Sink::Video(0)).is_some()).await?;
+//! ```
+//!
+//! The engine (str0m) makes the offer and keeps ICE, DTLS and the data channel going; SRTP, RTCP and the
+//! schedule of frames are [`session`]'s, so that a packet costs microseconds. Every client has a socket of its
+//! own, as every browser does; all of them share one thread, which says in [`Load`] how late it was.
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use mio::Waker;
+use std::{
+    net::{IpAddr, Ipv4Addr, UdpSocket},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{SyncSender, sync_channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::{oneshot, watch},
+    time::timeout,
+};
+use worker::{Command, Running, Worker};
+
+pub mod content;
+mod handshake;
+mod incoming;
+mod lines;
+mod outgoing;
+mod rtcp;
+mod rtp;
+mod session;
+mod srtp;
+mod worker;
+
+pub use content::{Content, Tag};
+
+/// Commands waiting for the thread. Full: whoever commands waits.
+const COMMANDS: usize = 4_096;
+
+/// Longest wait for anything a client waits for.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What a client offers.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Receive slots: a voice and a camera each.
+    pub slots: usize,
+    /// Whether to have lines to send microphone, camera and screen on.
+    pub sends: bool,
+    /// Whether to have a line to receive a screen on.
+    pub screen: bool,
+    /// Whether to have the data channel.
+    pub data: bool,
+    /// Local address.
+    pub ip: IpAddr,
+}
+
+impl Default for Options {
+    /// What our pages offer.
+    fn default() -> Self {
+        Self { slots: 3, sends: true, screen: true, data: true, ip: Ipv4Addr::LOCALHOST.into() }
+    }
+}
+
+/// What a client sends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// 50 packets a second.
+    Microphone,
+    /// 30 frames a second.
+    Camera,
+    /// 10 frames a second.
+    Screen,
+}
+
+/// Where something arrives.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Sink {
+    /// The voice in a slot.
+    Audio(usize),
+    /// The camera in a slot.
+    Video(usize),
+    /// The shared screen.
+    Screen,
+}
+
+/// How something is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Sending {
+    /// Whose content.
+    pub tag: Tag,
+    /// Packets in a frame.
+    pub packets_per_frame: u8,
+    /// Packets in a keyframe.
+    pub packets_per_keyframe: u8,
+    /// Bytes of payload in a packet of a picture.
+    pub bytes: usize,
+}
+
+impl Sending {
+    /// As a browser on a good link would: 1 Mbit/s for a camera.
+    #[must_use]
+    pub const fn talking(tag: Tag) -> Self {
+        Self { tag, packets_per_frame: 4, packets_per_keyframe: 12, bytes: 1_000 }
+    }
+
+    /// A small picture, 150 kbit/s.
+    #[must_use]
+    pub const fn quietly(tag: Tag) -> Self {
+        Self { tag, packets_per_frame: 1, packets_per_keyframe: 4, bytes: 600 }
+    }
+}
+
+/// What happened to a client, and when.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Milestones {
+    /// ICE and DTLS were up.
+    pub connected: Option<Instant>,
+    /// The other end closed, or the client gave up.
+    pub closed: Option<Instant>,
+    frames: Vec<(Sink, Instant)>,
+}
+
+impl Milestones {
+    /// When the first keyframe was there whole: the first decodable picture.
+    #[must_use]
+    pub fn first_frame(&self, sink: Sink) -> Option<Instant> {
+        self.frames.iter().find(|(known, _)| *known == sink).map(|(_, at)| *at)
+    }
+}
+
+/// What a line brought.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters {
+    /// Packets, each counted once.
+    pub packets: u64,
+    /// Of those, how many came after a later one, repaired or reordered.
+    pub late: u64,
+    /// Packets given up.
+    pub lost: u64,
+    /// When the last one came.
+    pub last: Option<Instant>,
+    /// Whose content the last one was.
+    pub tag: Option<Tag>,
+}
+
+/// How hard the clients' own thread had to work.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// Frames sent.
+    pub frames: u64,
+    /// How late they were sent.
+    pub late_p50: Duration,
+    /// How late they were sent.
+    pub late_p99: Duration,
+    /// Processor time of the thread ÷ wall time.
+    pub busy: f64,
+}
+
+impl Load {
+    /// Whether what was measured meanwhile tells of the clients rather than of the server.
+    #[must_use]
+    pub fn saturated(&self) -> bool {
+        self.late_p99 > Duration::from_millis(5) || self.busy > 0.9
+    }
+}
+
+/// A thread of clients. Dropping it ends them all.
+#[derive(Debug)]
+pub struct Fleet {
+    line: Line,
+    next: AtomicUsize,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The way to the thread.
+#[derive(Clone, Debug)]
+struct Line {
+    commands: SyncSender<Command>,
+    waker: Arc<Waker>,
+}
+
+impl Line {
+    fn tell(&self, command: Command) {
+        // A thread that has ended takes no commands: its clients are gone.
+        let _ = self.commands.send(command);
+        let _ = self.waker.wake();
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(command(reply));
+        timeout(PATIENCE, answer).await.context("the clients' thread does not answer")?.context("it ended")
+    }
+}
+
+impl Fleet {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system gives no thread or no epoll.
+    pub fn start() -> Result<Self> {
+        let (commands, receiver) = sync_channel(COMMANDS);
+        let (worker, waker) = Worker::new(receiver)?;
+        let thread = std::thread::Builder::new().name("clients".into()).spawn(move || worker.run())?;
+        Ok(Self { line: Line { commands, waker }, next: AtomicUsize::new(1), thread: Some(thread) })
+    }
+
+    /// Opens a socket and makes an offer.
+    ///
+    /// # Errors
+    /// The socket cannot be bound, or the engine makes no offer.
+    pub fn offer(&self, options: Options) -> Result<(Offer, String)> {
+        let socket = UdpSocket::bind((options.ip, 0)).context("bind a client socket")?;
+        let (pending, sdp) = session::Session::offer(options, socket.local_addr()?, now())?;
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        Ok((Offer { pending, socket, line: self.line.clone(), id }, sdp))
+    }
+
+    /// How hard the thread had to work since this was last asked.
+    ///
+    /// # Errors
+    /// The thread does not answer.
+    pub async fn load(&self) -> Result<Load> {
+        self.line.ask(|reply| Command::Load { reply }).await
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        self.line.tell(Command::Quit);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// An offer that waits for its answer.
+pub struct Offer {
+    pending: session::Pending,
+    socket: UdpSocket,
+    line: Line,
+    id: usize,
+}
+
+impl std::fmt::Debug for Offer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Offer").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Offer {
+    /// Takes the answer and begins to connect.
+    ///
+    /// # Errors
+    /// The answer does not fit the offer, or names no address that can be reached.
+    pub fn answered(self, answer: &str) -> Result<Client> {
+        let Self { pending, socket, line, id } = self;
+        let session = pending.answered(answer, now())?;
+        let (milestones, seen) = watch::channel(Milestones::default());
+        let client = Box::new(Running::new(session, socket, milestones)?);
+        line.tell(Command::Start { id, client });
+        Ok(Client { line, id, seen })
+    }
+}
+
+/// Handle of a client. Dropping it ends the client without a goodbye, like a pulled cable.
+#[derive(Debug)]
+pub struct Client {
+    line: Line,
+    id: usize,
+    seen: watch::Receiver<Milestones>,
+}
+
+impl Client {
+    /// Begins to send, or changes what is sent; with a keyframe first.
+    pub fn send(&self, source: Source, sending: Sending) {
+        self.line.tell(Command::Send { id: self.id, source, sending: Some(sending) });
+    }
+
+    /// Stops sending.
+    pub fn stop(&self, source: Source) {
+        self.line.tell(Command::Send { id: self.id, source, sending: None });
+    }
+
+    /// Closes as a page that is left does.
+    pub fn close(&self) {
+        self.line.tell(Command::Close { id: self.id });
+    }
+
+    /// Looks only at pictures and packets that come from now on.
+    ///
+    /// # Errors
+    /// The thread does not answer.
+    pub async fn forget(&self) -> Result<()> {
+        self.line.ask(|done| Command::Forget { id: self.id, done }).await
+    }
+
+    /// What every line brought.
+    ///
+    /// # Errors
+    /// The thread does not answer.
+    pub async fn counters(&self) -> Result<Vec<(Sink, Counters)>> {
+        self.line.ask(|reply| Command::Counters { id: self.id, reply }).await
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn seen(&self) -> Milestones {
+        self.seen.borrow().clone()
+    }
+
+    /// Waits until something happened; what has by then.
+    ///
+    /// # Errors
+    /// It does not within [`PATIENCE`].
+    pub async fn until(&self, mut condition: impl FnMut(&Milestones) -> bool) -> Result<Milestones> {
+        let mut seen = self.seen.clone();
+        match timeout(PATIENCE, seen.wait_for(|seen| condition(seen))).await {
+            Ok(seen) => Ok(seen.map_err(|_| anyhow!("the clients' thread ended"))?.clone()),
+            Err(_) => bail!("not in {PATIENCE:?}: {:?}", self.seen()),
+        }
+    }
+
+    /// Waits for ICE and DTLS; when they were up.
+    ///
+    /// # Errors
+    /// They are not within [`PATIENCE`].
+    pub async fn connected(&self) -> Result<Instant> {
+        let seen = self.until(|seen| seen.connected.is_some()).await.context("no connection")?;
+        seen.connected.context("connected")
+    }
+
+    /// Waits for the first whole picture; when it was there.
+    ///
+    /// # Errors
+    /// There is none within [`PATIENCE`].
+    pub async fn first_frame(&self, sink: Sink) -> Result<Instant> {
+        let seen = self.until(|seen| seen.first_frame(sink).is_some()).await.context("no picture")?;
+        seen.first_frame(sink).context("a picture")
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.line.tell(Command::Remove { id: self.id });
+    }
+}
+
+/// Reads the clock: the one place where clients do.
+#[expect(clippy::disallowed_methods, reason = "a client is a shell with a clock of its own")]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,163 @@
+//! The engine, which makes offers, connects (ICE, DTLS) and then keeps the path alive; and the keys it agrees
+//! on, so that media need not pass through it.
+
+use super::{Options, Sink, Source};
+use anyhow::{Context as _, Result, anyhow};
+use std::{
+    cell::Cell,
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+    time::{Duration, Instant},
+};
+use str0m::{
+    Candidate, Rtc,
+    change::SdpPendingOffer,
+    channel::{ChannelConfig, Reliability},
+    config::DtlsCert,
+    crypto::{
+        CryptoError, CryptoProvider,
+        dtls::{
+            DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion, KeyingMaterial,
+            ProtocolVersion, SrtpProfile,
+        },
+        from_feature_flags,
+    },
+    media::{Direction, MediaKind},
+};
+
+/// Longer than any run: the engine has no media to report on.
+const NEVER: Duration = Duration::from_secs(86_400);
+
+static INNER: LazyLock<CryptoProvider> = LazyLock::new(from_feature_flags);
+
+/// One certificate for every client of a process: making one costs more than a handshake, and it is the
+/// server that is measured.
+static CERTIFICATE: LazyLock<Option<DtlsCert>> = LazyLock::new(|| INNER.dtls_provider.generate_certificate());
+
+thread_local! {
+    static LAST: Cell<Option<(KeyingMaterial, SrtpProfile)>> = const { Cell::new(None) };
+}
+
+/// What the handshake that just ended on this thread agreed on.
+pub(super) fn take_keys() -> Option<(KeyingMaterial, SrtpProfile)> {
+    LAST.take()
+}
+
+/// An offer that is out, and who waits for its answer.
+pub(super) struct Offered {
+    pub(super) rtc: Rtc,
+    pub(super) pending: SdpPendingOffer,
+    pub(super) sdp: String,
+    pub(super) sends: Vec<Source>,
+    pub(super) receives: Vec<Sink>,
+}
+
+/// The fixed pool a browser of ours offers: what it may send, what it can receive, the data channel.
+pub(super) fn offer(options: Options, local: SocketAddr, now: Instant) -> Result<Offered> {
+    let certificate = CERTIFICATE.clone().context("no certificate")?;
+    let mut rtc = Rtc::builder()
+        .set_crypto_provider(Arc::new(CryptoProvider { dtls_provider: &Tapping, ..INNER.clone() }))
+        .set_dtls_cert(certificate)
+        .set_rtp_mode(true)
+        .clear_codecs()
+        .enable_opus(true, false)
+        .enable_vp8(true)
+        .set_rtcp_report_interval_audio(NEVER)
+        .set_rtcp_report_interval_video(NEVER)
+        .build(now);
+    rtc.add_local_candidate(Candidate::host(local, "udp")?);
+    let (mut sends, mut receives) = (Vec::new(), Vec::new());
+    let mut api = rtc.sdp_api();
+    if options.sends {
+        for (source, kind) in [
+            (Source::Microphone, MediaKind::Audio),
+            (Source::Camera, MediaKind::Video),
+            (Source::Screen, MediaKind::Video),
+        ] {
+            api.add_media(kind, Direction::SendOnly, None, None, None);
+            sends.push(source);
+        }
+    }
+    let mut receive = |kind, sink| {
+        api.add_media(kind, Direction::RecvOnly, None, None, None);
+        receives.push(sink);
+    };
+    for slot in 0..options.slots {
+        receive(MediaKind::Audio, Sink::Audio(slot));
+        receive(MediaKind::Video, Sink::Video(slot));
+    }
+    if options.screen {
+        receive(MediaKind::Video, Sink::Screen);
+    }
+    if options.data {
+        api.add_channel_with_config(ChannelConfig {
+            label: "pulse".to_owned(),
+            ordered: false,
+            reliability: Reliability::MaxRetransmits { retransmits: 0 },
+            negotiated: Some(0),
+            ..ChannelConfig::default()
+        });
+    }
+    let (offer, pending) = api.apply().ok_or_else(|| anyhow!("nothing to offer"))?;
+    Ok(Offered { rtc, pending, sdp: offer.to_sdp_string(), sends, receives })
+}
+
+/// Makes DTLS instances that remember their keying material on the thread that drives them.
+#[derive(Debug)]
+struct Tapping;
+
+impl DtlsProvider for Tapping {
+    fn generate_certificate(&self) -> Option<DtlsCert> {
+        INNER.dtls_provider.generate_certificate()
+    }
+
+    fn new_dtls(
+        &self,
+        cert: &DtlsCert,
+        now: Instant,
+        version: DtlsVersion,
+        mtu: Option<usize>,
+    ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
+        Ok(Box::new(Tapped(INNER.dtls_provider.new_dtls(cert, now, version, mtu)?)))
+    }
+}
+
+#[derive(Debug)]
+struct Tapped(Box<dyn DtlsInstance>);
+
+impl DtlsInstance for Tapped {
+    fn poll_output<'a>(&mut self, buf: &'a mut [u8]) -> DtlsOutput<'a> {
+        let output = self.0.poll_output(buf);
+        if let DtlsOutput::KeyingMaterial(material, profile) = &output {
+            LAST.set(Some((KeyingMaterial::new(material), *profile)));
+        }
+        output
+    }
+    fn set_active(&mut self, active: bool) {
+        self.0.set_active(active);
+    }
+    fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
+        self.0.handle_packet(packet)
+    }
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsImplError> {
+        self.0.handle_timeout(now)
+    }
+    fn send_application_data(&mut self, data: &[u8]) -> Result<usize, DtlsImplError> {
+        self.0.send_application_data(data)
+    }
+    fn is_active(&self) -> bool {
+        self.0.is_active()
+    }
+    fn protocol_version(&self) -> Option<ProtocolVersion> {
+        self.0.protocol_version()
+    }
+    fn is_closing(&self) -> bool {
+        self.0.is_closing()
+    }
+    fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+    fn close(&mut self) -> Result<(), DtlsImplError> {
+        self.0.close()
+    }
+}

@@ -1,0 +1,329 @@
+//! One line being sent on: frames on schedule, and repairs of what was lost.
+
+use super::{Sending, Source, content, lines::Line, rtcp, rtp, srtp::Srtp};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+/// Packets that can be repaired: a second of picture.
+const HISTORY: usize = 512;
+
+/// A client that was not run for longer than this begins anew instead of catching up in a burst.
+const LATEST: Duration = Duration::from_millis(200);
+
+const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
+const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+pub(super) const TRANSPORT_CC: &str =
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+
+/// Speech at −30 dBov (RFC 6464 §3).
+const SPEAKING: [u8; 1] = [0x80 | 30];
+
+/// Where packets are written to: one client's datagrams of a turn, all to the same place.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    pub(super) bytes: Vec<u8>,
+    pub(super) lengths: Vec<usize>,
+}
+
+impl Outbox {
+    /// Counts what was appended since `start` as one datagram.
+    pub(super) fn seal(&mut self, start: usize) {
+        self.lengths.push(self.bytes.len() - start);
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) source: Source,
+    payload_type: u8,
+    pub(super) ssrc: u32,
+    repair: Option<(u8, u32)>,
+    mid: Vec<u8>,
+    mid_id: u8,
+    level_id: u8,
+    transport_id: u8,
+    sending: Option<Sending>,
+    due: Instant,
+    /// Extended sequence numbers: of media, of repairs.
+    seq: u64,
+    repair_seq: u64,
+    timestamp: u32,
+    frame: u32,
+    keyframe: bool,
+    packets: u32,
+    octets: u32,
+    sent: VecDeque<Sent>,
+}
+
+/// Enough to make the packet again.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    seq: u64,
+    timestamp: u32,
+    frame: u32,
+    part: u8,
+    marker: bool,
+    keyframe: bool,
+    sending: Sending,
+}
+
+impl Outgoing {
+    /// From our line of the offer and its answer. `None` if the other end does not take it.
+    pub(super) fn new(source: Source, ours: &Line, theirs: &Line, now: Instant) -> Option<Self> {
+        let repair = theirs.repair_type.zip(ours.repair_ssrc);
+        // Zero is no extension's number: it is not written.
+        let id = |name| theirs.extension(name).unwrap_or(0);
+        Some(Self {
+            source,
+            payload_type: theirs.payload_type?,
+            ssrc: ours.ssrc?,
+            repair,
+            mid: ours.mid.clone().into_bytes(),
+            mid_id: id(MID),
+            level_id: id(AUDIO_LEVEL),
+            transport_id: id(TRANSPORT_CC),
+            sending: None,
+            due: now,
+            seq: 1,
+            repair_seq: 1,
+            timestamp: 4_294_900_000,
+            frame: 0,
+            keyframe: true,
+            packets: 0,
+            octets: 0,
+            sent: VecDeque::new(),
+        })
+    }
+
+    pub(super) fn send(&mut self, sending: Option<Sending>, now: Instant) {
+        if self.sending.is_none() {
+            self.due = now;
+        }
+        self.keyframe = true;
+        self.sending = sending;
+    }
+
+    pub(super) fn want_keyframe(&mut self) {
+        self.keyframe = true;
+    }
+
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.sending.map(|_| self.due)
+    }
+
+    const fn period(&self) -> Duration {
+        match self.source {
+            Source::Microphone => Duration::from_millis(20),
+            Source::Camera => Duration::from_micros(33_333),
+            Source::Screen => Duration::from_millis(100),
+        }
+    }
+
+    /// Sends the frames that are due; how late the first was.
+    pub(super) fn run(
+        &mut self,
+        now: Instant,
+        srtp: &Srtp,
+        transport: &mut u16,
+        out: &mut Outbox,
+    ) -> Option<Duration> {
+        let sending = self.sending?;
+        let late = now.checked_duration_since(self.due)?;
+        while self.due <= now {
+            self.due += self.period();
+            if now.saturating_duration_since(self.due) > LATEST {
+                self.due = now + self.period();
+            }
+            self.frame(sending, srtp, transport, out);
+        }
+        Some(late)
+    }
+
+    fn frame(&mut self, sending: Sending, srtp: &Srtp, transport: &mut u16, out: &mut Outbox) {
+        let keyframe = std::mem::take(&mut self.keyframe) && self.source != Source::Microphone;
+        let parts = match self.source {
+            Source::Microphone => 1,
+            _ if keyframe => sending.packets_per_keyframe,
+            _ => sending.packets_per_frame,
+        };
+        for part in 0..parts {
+            let marker = part + 1 == parts && self.source != Source::Microphone;
+            let sent = Sent {
+                seq: self.seq,
+                timestamp: self.timestamp,
+                frame: self.frame,
+                part,
+                marker,
+                keyframe,
+                sending,
+            };
+            self.seq += 1;
+            let bytes = self.write(sent, None, srtp, transport, out);
+            self.packets = self.packets.wrapping_add(1);
+            self.octets = self.octets.wrapping_add(bytes as u32);
+            if self.repair.is_some() {
+                if self.sent.len() >= HISTORY {
+                    self.sent.pop_front();
+                }
+                self.sent.push_back(sent);
+            }
+        }
+        self.frame = self.frame.wrapping_add(1);
+        self.timestamp = self.timestamp.wrapping_add(match self.source {
+            Source::Microphone => 960,
+            Source::Camera => 3_000,
+            Source::Screen => 9_000,
+        });
+    }
+
+    /// Writes a packet, or its repair (RFC 4588 §4); bytes of payload.
+    fn write(
+        &self,
+        sent: Sent,
+        repair: Option<(u8, u32, u64)>,
+        srtp: &Srtp,
+        transport: &mut u16,
+        out: &mut Outbox,
+    ) -> usize {
+        let (payload_type, ssrc, index) = repair.unwrap_or((self.payload_type, self.ssrc, sent.seq));
+        let start = out.bytes.len();
+        let header = rtp::Header {
+            payload_type,
+            marker: sent.marker,
+            seq: index as u16,
+            timestamp: sent.timestamp,
+            ssrc,
+        };
+        let number = transport.to_be_bytes();
+        *transport = transport.wrapping_add(1);
+        let level = if self.source == Source::Microphone { SPEAKING.as_slice() } else { &[] };
+        let extensions =
+            [(self.mid_id, self.mid.as_slice()), (self.transport_id, &number), (self.level_id, level)];
+        let len = rtp::write(&mut out.bytes, header, extensions);
+        let payload = out.bytes.len();
+        if repair.is_some() {
+            out.bytes.extend_from_slice(&(sent.seq as u16).to_be_bytes());
+        }
+        let Sending { tag, bytes, .. } = sent.sending;
+        match self.source {
+            Source::Microphone => content::sound(&mut out.bytes, tag, sent.frame),
+            Source::Camera | Source::Screen => {
+                content::picture(&mut out.bytes, tag, sent.frame, sent.part, sent.keyframe, bytes);
+            }
+        }
+        let written = out.bytes.len() - payload;
+        match srtp.protect_rtp(&mut out.bytes, start, len, ssrc, index) {
+            Some(()) => out.seal(start),
+            None => out.bytes.truncate(start),
+        }
+        written
+    }
+
+    /// Sends again what the other end misses.
+    pub(super) fn repair(&mut self, pairs: &[u8], srtp: &Srtp, transport: &mut u16, out: &mut Outbox) {
+        let Some((payload_type, ssrc)) = self.repair else { return };
+        for seq in rtcp::missing(pairs).take(HISTORY) {
+            let Some(sent) = self.sent.iter().rev().find(|sent| sent.seq as u16 == seq).copied() else {
+                continue;
+            };
+            let index = self.repair_seq;
+            self.repair_seq += 1;
+            self.write(sent, Some((payload_type, ssrc, index)), srtp, transport, out);
+        }
+    }
+
+    /// Says what was sent up to now.
+    pub(super) fn report(&self, ntp: u64, out: &mut Vec<u8>) {
+        if self.sending.is_some() && self.packets > 0 {
+            rtcp::sender_report(out, self.ssrc, ntp, self.timestamp, self.packets, self.octets);
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "any instant will do")]
+mod tests {
+    use super::*;
+    use crate::media::Tag;
+
+    fn line() -> (Line, Line) {
+        let extensions = vec![(4, MID.to_owned()), (3, TRANSPORT_CC.to_owned())];
+        let ours = Line { mid: "cam".into(), ssrc: Some(7), repair_ssrc: Some(8), ..Line::default() };
+        let theirs = Line { payload_type: Some(96), repair_type: Some(97), extensions, ..Line::default() };
+        (ours, theirs)
+    }
+
+    /// What the other end reads: header, transport-wide number, payload.
+    fn read(out: &mut Outbox, srtp: &Srtp) -> Vec<(rtp::Header, u16, Vec<u8>)> {
+        let mut rest = out.bytes.as_mut_slice();
+        let mut packets = Vec::new();
+        for len in std::mem::take(&mut out.lengths) {
+            let (packet, after) = rest.split_at_mut(len);
+            rest = after;
+            let parsed = rtp::read(packet).expect("an RTP packet");
+            assert_eq!(parsed.extension(packet, 4), Some(b"cam".as_slice()));
+            let number =
+                parsed.extension(packet, 3).and_then(|v| v.first_chunk().copied()).expect("a number");
+            let header = parsed.header;
+            let payload =
+                srtp.open_rtp(packet, parsed.len, header.ssrc, header.seq.into()).expect("authentic");
+            packets.push((header, u16::from_be_bytes(number), payload.to_vec()));
+        }
+        out.bytes.clear();
+        packets
+    }
+
+    #[test]
+    fn frames_are_sent_on_schedule_and_repaired() {
+        let material: Vec<u8> = (0..88).collect();
+        let (ours, theirs) = line();
+        let (client, server) = (Srtp::new(&material, true), Srtp::new(&material, false));
+        let (client, server) = (client.expect("keys"), server.expect("keys"));
+        let start = Instant::now();
+        let mut line = Outgoing::new(Source::Camera, &ours, &theirs, start).expect("a line");
+        let (mut out, mut transport) = (Outbox::default(), 0);
+        assert_eq!(line.run(start, &client, &mut transport, &mut out), None, "nothing to send yet");
+
+        line.send(Some(Sending::talking(Tag(5))), start);
+        let late = line.run(start + Duration::from_millis(40), &client, &mut transport, &mut out);
+        assert_eq!(late, Some(Duration::from_millis(40)));
+        let sent = read(&mut out, &server);
+        assert_eq!(sent.len(), 12 + 4, "a keyframe and a frame");
+        assert!(sent.iter().zip(0..).all(|((header, number, _), n)| {
+            header.ssrc == 7 && header.seq == 1 + n && *number == n && header.marker == (n == 11 || n == 15)
+        }));
+        let keyframes = sent.iter().filter(|(.., p)| content::read_picture(p).is_some_and(|c| c.keyframe));
+        assert_eq!(keyframes.count(), 1, "in the first packet");
+
+        // The third and the fifth, and one that was never sent.
+        line.repair(&[0, 3, 0, 0b10, 9, 9, 0, 0], &client, &mut transport, &mut out);
+        let repaired = read(&mut out, &server);
+        let originals: Vec<_> = repaired
+            .iter()
+            .map(|(header, number, payload)| {
+                assert_eq!((header.ssrc, header.payload_type), (8, 97));
+                let (original, payload) = payload.split_first_chunk::<2>().expect("the first number");
+                let original = u16::from_be_bytes(*original);
+                assert_eq!(payload, sent[usize::from(original) - 1].2, "the same again");
+                (header.seq, *number, original)
+            })
+            .collect();
+        assert_eq!(originals, [(1, 16, 3), (2, 17, 5)]);
+    }
+
+    #[test]
+    fn a_client_that_was_not_run_does_not_catch_up() {
+        let material: Vec<u8> = (0..88).collect();
+        let (ours, theirs) = line();
+        let srtp = Srtp::new(&material, true).expect("keys");
+        let start = Instant::now();
+        let mut line = Outgoing::new(Source::Camera, &ours, &theirs, start).expect("a line");
+        let mut out = Outbox::default();
+        line.send(Some(Sending::quietly(Tag(5))), start);
+        line.run(start + Duration::from_secs(10), &srtp, &mut 0, &mut out);
+        assert_eq!(out.lengths.len(), 4, "one frame, a keyframe");
+        assert!(line.due().is_some_and(|due| due > start + Duration::from_secs(10)));
+    }
+}

@@ -1,0 +1,382 @@
+//! One client, sans-IO: datagrams and time in, datagrams and milestones out.
+//!
+//! The engine connects and keeps the path alive (STUN, DTLS, the data channel). Media and RTCP are handled
+//! here, as a browser would: sender and receiver reports once a second, transport-wide feedback, requests for
+//! lost packets, answers to such requests and to requests for keyframes.
+//!
+//! Contract: after each call send what is in `outbox`, and call [`Session::handle_timeout`] at
+//! [`Session::due`].
+
+use super::{
+    Counters, Milestones, Options, Sending, Sink, Source, handshake,
+    incoming::Incoming,
+    lines,
+    outgoing::{Outbox, Outgoing, TRANSPORT_CC},
+    rtcp::{self, Arrivals, Said},
+    rtp,
+    srtp::Srtp,
+};
+use anyhow::{Context as _, Result, anyhow, ensure};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+use str0m::{
+    Event, Input, Output, Rtc,
+    change::SdpAnswer,
+    crypto::dtls::SrtpProfile,
+    net::{Protocol, Receive},
+};
+
+/// How long arrivals are gathered before they are reported, as libwebrtc does at these rates.
+const FEEDBACK_EVERY: Duration = Duration::from_millis(50);
+
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// Streams that are only padding, or not announced: their packets count for feedback only.
+const MOST_STRANGERS: usize = 8;
+
+/// How far ahead the engine's next wish lies when it has none.
+const NEVER: Duration = Duration::from_secs(86_400);
+
+pub(super) struct Session {
+    rtc: Rtc,
+    srtp: Option<Srtp>,
+    local: SocketAddr,
+    remote: SocketAddr,
+    pub(super) outbox: Outbox,
+    pub(super) milestones: Milestones,
+    outgoing: Vec<Outgoing>,
+    incoming: Vec<Incoming>,
+    strangers: Vec<(u32, rtp::Extended)>,
+    /// SSRC our reports are from.
+    own: u32,
+    /// Number of the transport-wide extension, and of the next packet out.
+    transport_id: u8,
+    transport: u16,
+    arrivals: Arrivals,
+    start: Instant,
+    engine_due: Instant,
+    feedback_due: Option<Instant>,
+    report_due: Instant,
+}
+
+/// An offer that waits for its answer.
+pub(super) struct Pending(handshake::Offered, SocketAddr, Instant);
+
+impl Session {
+    pub(super) fn offer(options: Options, local: SocketAddr, now: Instant) -> Result<(Pending, String)> {
+        let offered = handshake::offer(options, local, now)?;
+        let sdp = offered.sdp.clone();
+        Ok((Pending(offered, local, now), sdp))
+    }
+}
+
+impl Pending {
+    /// Takes the answer: the session is ready to connect.
+    pub(super) fn answered(self, answer: &str, now: Instant) -> Result<Session> {
+        let Self(handshake::Offered { mut rtc, pending, sdp, sends, receives }, local, start) = self;
+        let same_family = |addr: SocketAddr| {
+            addr.is_ipv4() == local.is_ipv4() && addr.ip().is_loopback() == local.ip().is_loopback()
+        };
+        let (remote, usable) = lines::only_candidate(answer, same_family);
+        let remote = remote.context("no candidate can be reached from here")?;
+        let (ours, theirs) = (lines::read(&sdp), lines::read(answer));
+        let parsed = SdpAnswer::from_sdp_string(&usable).map_err(|e| anyhow!("{e}"))?;
+        rtc.sdp_api().accept_answer(pending, parsed)?;
+        ensure!(
+            theirs.len() == ours.len(),
+            "the answer has {} lines, the offer {}",
+            theirs.len(),
+            ours.len()
+        );
+        let (to_send, to_receive) = (0..sends.len(), sends.len()..sends.len() + receives.len());
+        let outgoing: Vec<_> = to_send
+            .zip(&sends)
+            .filter_map(|(n, source)| Outgoing::new(*source, &ours[n], &theirs[n], now))
+            .collect();
+        let incoming: Vec<_> =
+            to_receive.zip(&receives).filter_map(|(n, sink)| Incoming::new(*sink, &theirs[n])).collect();
+        let transport_id = theirs.iter().find_map(|line| line.extension(TRANSPORT_CC)).unwrap_or(0);
+        let own = outgoing.first().map_or(1, |first| first.ssrc);
+        let mut session = Session {
+            rtc,
+            srtp: None,
+            local,
+            remote,
+            outbox: Outbox::default(),
+            milestones: Milestones::default(),
+            outgoing,
+            incoming,
+            strangers: Vec::new(),
+            own,
+            transport_id,
+            transport: 0,
+            arrivals: Arrivals::new(start),
+            start,
+            engine_due: now,
+            feedback_due: None,
+            report_due: now + REPORT_EVERY,
+        };
+        session.engine_timeout(now);
+        Ok(session)
+    }
+}
+
+impl Session {
+    pub(super) fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
+    // ---- what its user wants ----
+
+    pub(super) fn send(&mut self, source: Source, sending: Option<Sending>, now: Instant) {
+        for line in self.outgoing.iter_mut().filter(|line| line.source == source) {
+            line.send(sending, now);
+        }
+    }
+
+    pub(super) fn forget(&mut self) {
+        for line in &mut self.incoming {
+            line.forget();
+        }
+        self.milestones.frames.clear();
+    }
+
+    pub(super) fn counters(&self) -> Vec<(Sink, Counters)> {
+        self.incoming.iter().map(|line| (line.sink, line.counters)).collect()
+    }
+
+    /// Says goodbye as a closing page does.
+    pub(super) fn close(&mut self, now: Instant) {
+        let _ = self.rtc.close();
+        self.drain(now);
+        self.srtp = None;
+    }
+
+    // ---- time ----
+
+    pub(super) fn due(&self) -> Instant {
+        let mut due = self.engine_due;
+        if self.srtp.is_some() {
+            due = due.min(self.report_due);
+            let lines = self.outgoing.iter().filter_map(Outgoing::due);
+            let asks = self.incoming.iter().filter_map(Incoming::due);
+            due = lines.chain(asks).chain(self.feedback_due).fold(due, Instant::min);
+        }
+        due
+    }
+
+    /// Does what is due; `late` is told how late each frame was.
+    pub(super) fn handle_timeout(&mut self, now: Instant, mut late: impl FnMut(Duration)) {
+        if self.engine_due <= now {
+            self.engine_timeout(now);
+        }
+        let Some(srtp) = &mut self.srtp else { return };
+        for line in &mut self.outgoing {
+            if let Some(by) = line.run(now, srtp, &mut self.transport, &mut self.outbox) {
+                late(by);
+            }
+        }
+        let start = self.outbox.bytes.len();
+        let out = &mut self.outbox.bytes;
+        if self.report_due <= now {
+            self.report_due = now + REPORT_EVERY;
+            let ntp = ntp(now.saturating_duration_since(self.start));
+            for line in &self.outgoing {
+                line.report(ntp, out);
+            }
+            let blocks: Vec<_> = self.incoming.iter_mut().filter_map(|line| line.report(now)).collect();
+            rtcp::receiver_report(out, self.own, &blocks);
+        }
+        if self.feedback_due.is_some_and(|due| due <= now) {
+            let ssrc = self.incoming.first().map_or(0, |line| line.ssrc);
+            self.arrivals.report(out, self.own, ssrc);
+            self.feedback_due = (!self.arrivals.is_empty()).then_some(now);
+        }
+        for line in &mut self.incoming {
+            if line.due().is_some_and(|due| due <= now) {
+                line.ask(now, self.own, out);
+            }
+        }
+        seal_rtcp(srtp, &mut self.outbox, start);
+    }
+
+    fn engine_timeout(&mut self, now: Instant) {
+        let _ = self.rtc.handle_input(Input::Timeout(now));
+        self.drain(now);
+    }
+
+    // ---- in ----
+
+    pub(super) fn handle_datagram(&mut self, bytes: &mut [u8], now: Instant) {
+        match (bytes.first(), bytes.get(1)) {
+            (Some(128..=191), Some(192..=223)) => self.rtcp(bytes, now),
+            (Some(128..=191), _) => {
+                let _ = self.rtp(bytes, now);
+            }
+            (Some(0..=3 | 20..=63), _) => {
+                let Ok(receive) = Receive::new(Protocol::Udp, self.remote, self.local, bytes) else { return };
+                let _ = self.rtc.handle_input(Input::Receive(now, receive));
+                self.drain(now);
+            }
+            _ => {}
+        }
+    }
+
+    fn rtp(&mut self, packet: &mut [u8], now: Instant) -> Option<()> {
+        let srtp = self.srtp.as_mut()?;
+        let parsed = rtp::read(packet)?;
+        let rtp::Header { ssrc, seq, .. } = parsed.header;
+        let number =
+            parsed.extension(packet, self.transport_id).and_then(|value| value.first_chunk().copied());
+        let known = self
+            .incoming
+            .iter_mut()
+            .enumerate()
+            .find(|(_, line)| line.ssrc == ssrc || line.repair_ssrc == Some(ssrc));
+        let (line, index) = match known {
+            Some((n, line)) if line.ssrc == ssrc => (Some((n, false)), &mut line.index),
+            Some((n, line)) => (Some((n, true)), &mut line.repair_index),
+            None => (None, stranger(&mut self.strangers, ssrc)?),
+        };
+        let guess = index.guess(seq);
+        let payload = srtp.open_rtp(packet, parsed.len, ssrc, guess)?;
+        index.saw(guess);
+        if let Some(number) = number {
+            self.arrivals.arrived(u16::from_be_bytes(number), now);
+            self.feedback_due.get_or_insert(now + FEEDBACK_EVERY);
+        }
+        let padding = if parsed.padded { payload.last().copied().map_or(0, usize::from) } else { 0 };
+        let payload = payload.get(..payload.len().checked_sub(padding)?)?;
+        let (n, repaired) = line?;
+        let line = self.incoming.get_mut(n)?;
+        let asks = if repaired {
+            // The number it was first sent with stands in front (RFC 4588 §4).
+            let (original, payload) = payload.split_first_chunk::<2>()?;
+            let original = u16::from_be_bytes(*original);
+            line.took(
+                line.index.guess(original),
+                rtp::Header { seq: original, ..parsed.header },
+                payload,
+                now,
+            )
+        } else {
+            line.took(guess, parsed.header, payload, now)
+        };
+        if asks {
+            let start = self.outbox.bytes.len();
+            line.ask(now, self.own, &mut self.outbox.bytes);
+            seal_rtcp(srtp, &mut self.outbox, start);
+        }
+        if let Some(at) = line.first_frame
+            && !self.milestones.frames.iter().any(|(sink, _)| *sink == line.sink)
+        {
+            self.milestones.frames.push((line.sink, at));
+        }
+        Some(())
+    }
+
+    fn rtcp(&mut self, packet: &mut [u8], now: Instant) {
+        let Some(srtp) = &mut self.srtp else { return };
+        let Some(compound) = srtp.open_rtcp(packet) else { return };
+        for said in rtcp::read(compound) {
+            match said {
+                Said::WantsKeyframe { ssrc } => {
+                    for line in self.outgoing.iter_mut().filter(|line| line.ssrc == ssrc) {
+                        line.want_keyframe();
+                    }
+                }
+                Said::Missing { ssrc, pairs } => {
+                    for line in self.outgoing.iter_mut().filter(|line| line.ssrc == ssrc) {
+                        line.repair(pairs, srtp, &mut self.transport, &mut self.outbox);
+                    }
+                }
+                Said::Reported { ssrc, ntp_middle } => {
+                    for line in self.incoming.iter_mut().filter(|line| line.ssrc == ssrc) {
+                        line.sender_reported(ntp_middle, now);
+                    }
+                }
+            }
+        }
+    }
+
+    // ---- the engine ----
+
+    fn drain(&mut self, now: Instant) {
+        loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Timeout(at)) if at <= now && self.rtc.is_alive() => {
+                    if self.rtc.handle_input(Input::Timeout(now)).is_err() {
+                        return self.ended(now);
+                    }
+                }
+                Ok(Output::Timeout(at)) => {
+                    self.engine_due = at;
+                    if !self.rtc.is_alive() {
+                        self.ended(now);
+                    }
+                    return;
+                }
+                Ok(Output::Transmit(transmit)) => {
+                    // Media and RTCP are ours: the engine's would use the same packet indices.
+                    if !matches!(transmit.contents.first(), Some(128..=191)) {
+                        let start = self.outbox.bytes.len();
+                        self.outbox.bytes.extend_from_slice(&transmit.contents);
+                        self.outbox.seal(start);
+                    }
+                }
+                Ok(Output::Event(Event::Connected)) => self.connected(now),
+                Ok(Output::Event(Event::Closed)) => self.ended(now),
+                Ok(Output::Event(_)) => {}
+                Err(_) => return self.ended(now),
+            }
+        }
+    }
+
+    fn connected(&mut self, now: Instant) {
+        let Some((material, profile)) = handshake::take_keys() else { return };
+        // The one profile our servers and browsers agree on; another one shows as never connecting.
+        if profile == SrtpProfile::AEAD_AES_256_GCM {
+            self.srtp = Srtp::new(&material, true);
+        }
+        if self.srtp.is_some() {
+            self.milestones.connected.get_or_insert(now);
+        }
+    }
+
+    fn ended(&mut self, now: Instant) {
+        self.engine_due = now + NEVER;
+        self.srtp = None;
+        self.milestones.closed.get_or_insert(now);
+    }
+}
+
+/// Encrypts the compound packet that begins at `start`, if there is one.
+fn seal_rtcp(srtp: &mut Srtp, outbox: &mut Outbox, start: usize) {
+    if outbox.bytes.len() == start {
+        return;
+    }
+    match srtp.protect_rtcp(&mut outbox.bytes, start) {
+        Some(()) => outbox.seal(start),
+        None => outbox.bytes.truncate(start),
+    }
+}
+
+fn stranger(strangers: &mut Vec<(u32, rtp::Extended)>, ssrc: u32) -> Option<&mut rtp::Extended> {
+    if let Some(n) = strangers.iter().position(|(known, _)| *known == ssrc) {
+        return strangers.get_mut(n).map(|(_, index)| index);
+    }
+    if strangers.len() >= MOST_STRANGERS {
+        return None;
+    }
+    strangers.push((ssrc, rtp::Extended::default()));
+    strangers.last_mut().map(|(_, index)| index)
+}
+
+/// NTP time of a moment on a clock that began in 2026: what matters is that all lines share it.
+fn ntp(since: Duration) -> u64 {
+    const BEGAN: u64 = 3_976_214_400;
+    let fraction = u64::from(since.subsec_nanos()) * (1 << 32) / 1_000_000_000;
+    ((BEGAN + since.as_secs()) << 32) | fraction
+}

@@ -1,0 +1,246 @@
+//! Many clients on one thread: their sockets, their timers, and how late this thread is.
+
+use super::{Counters, Load, Milestones, Sending, Sink, Source, now, session::Session};
+use hdrhistogram::Histogram;
+use mio::{Events, Interest, Poll, Token, Waker, unix::SourceFd};
+use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use rustix::time::{ClockId, clock_gettime};
+use std::{
+    collections::{BTreeSet, HashMap},
+    io::{self, IoSliceMut},
+    net::UdpSocket,
+    os::fd::AsRawFd as _,
+    sync::{Arc, mpsc::Receiver},
+    time::{Duration, Instant},
+};
+use tokio::sync::{oneshot, watch};
+
+/// Token of the waker; clients count from 1.
+pub(super) const WAKE: Token = Token(0);
+
+const READ_BYTES: usize = 65_536;
+const READS: usize = 4;
+
+pub(super) enum Command {
+    Start { id: usize, client: Box<Running> },
+    Send { id: usize, source: Source, sending: Option<Sending> },
+    Forget { id: usize, done: oneshot::Sender<()> },
+    Counters { id: usize, reply: oneshot::Sender<Vec<(Sink, Counters)>> },
+    Close { id: usize },
+    Remove { id: usize },
+    Load { reply: oneshot::Sender<Load> },
+    Quit,
+}
+
+/// A client with its socket.
+pub(super) struct Running {
+    session: Session,
+    socket: UdpSocket,
+    state: UdpSocketState,
+    milestones: watch::Sender<Milestones>,
+    due: Instant,
+}
+
+impl Running {
+    pub(super) fn new(
+        session: Session,
+        socket: UdpSocket,
+        milestones: watch::Sender<Milestones>,
+    ) -> io::Result<Self> {
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        let due = session.due();
+        Ok(Self { session, socket, state, milestones, due })
+    }
+
+    /// Sends what is to be sent, datagrams of one size together; tells what has newly happened.
+    fn flush(&mut self) {
+        let destination = self.session.remote();
+        let outbox = &mut self.session.outbox;
+        let mut start = 0;
+        let mut lengths = outbox.lengths.as_slice();
+        while let Some(&first) = lengths.first() {
+            let most = self.state.max_gso_segments().max(1);
+            let mut run = lengths.iter().take(most).take_while(|len| **len == first).count();
+            if run < most && lengths.get(run).is_some_and(|last| *last < first) {
+                run += 1;
+            }
+            let end = start + lengths[..run].iter().sum::<usize>();
+            let transmit = Transmit {
+                destination,
+                ecn: None,
+                contents: &outbox.bytes[start..end],
+                segment_size: (run > 1).then_some(first),
+                src_ip: None,
+            };
+            let refused = self.state.try_send(UdpSockRef::from(&self.socket), &transmit).is_err();
+            if refused && run > 1 && self.state.max_gso_segments() < most {
+                continue;
+            }
+            start = end;
+            lengths = &lengths[run..];
+        }
+        outbox.bytes.clear();
+        outbox.lengths.clear();
+        if *self.milestones.borrow() != self.session.milestones {
+            self.milestones.send_replace(self.session.milestones.clone());
+        }
+    }
+}
+
+pub(super) struct Worker {
+    poll: Poll,
+    commands: Receiver<Command>,
+    clients: HashMap<usize, Box<Running>>,
+    timers: BTreeSet<(Instant, usize)>,
+    /// How late frames were sent, in µs.
+    late: Histogram<u64>,
+    /// Wall and processor time when the load was last told.
+    since: (Instant, Duration),
+}
+
+impl Worker {
+    pub(super) fn new(commands: Receiver<Command>) -> io::Result<(Self, Arc<Waker>)> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        let late = Histogram::new_with_bounds(1, 60_000_000, 3).map_err(io::Error::other)?;
+        let since = (now(), Duration::ZERO);
+        Ok((Self { poll, commands, clients: HashMap::new(), timers: BTreeSet::new(), late, since }, waker))
+    }
+
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(1_024);
+        let mut buffer = vec![0; READ_BYTES * READS];
+        self.since = (now(), processor_time());
+        loop {
+            let wait = self.timers.first().map(|(due, _)| due.saturating_duration_since(now()));
+            if let Err(e) = self.poll.poll(&mut events, wait)
+                && e.kind() != io::ErrorKind::Interrupted
+            {
+                return;
+            }
+            while let Ok(command) = self.commands.try_recv() {
+                if !self.command(command) {
+                    return;
+                }
+            }
+            for event in &events {
+                if event.token() != WAKE {
+                    self.read(event.token().0, &mut buffer);
+                }
+            }
+            self.run_timers();
+        }
+    }
+
+    /// Whether to go on.
+    fn command(&mut self, command: Command) -> bool {
+        match command {
+            Command::Start { id, client } => {
+                let fd = client.socket.as_raw_fd();
+                let _ = self.poll.registry().register(&mut SourceFd(&fd), Token(id), Interest::READABLE);
+                self.timers.insert((client.due, id));
+                self.clients.insert(id, client);
+                self.touch(id, |_| {});
+            }
+            Command::Send { id, source, sending } => {
+                self.touch(id, |session| session.send(source, sending, now()));
+            }
+            Command::Forget { id, done } => {
+                self.touch(id, Session::forget);
+                let _ = done.send(());
+            }
+            Command::Counters { id, reply } => {
+                let counters = self.clients.get(&id).map(|client| client.session.counters());
+                let _ = reply.send(counters.unwrap_or_default());
+            }
+            Command::Close { id } => self.touch(id, |session| session.close(now())),
+            Command::Remove { id } => {
+                if let Some(client) = self.clients.remove(&id) {
+                    self.timers.remove(&(client.due, id));
+                    let _ = self.poll.registry().deregister(&mut SourceFd(&client.socket.as_raw_fd()));
+                }
+            }
+            Command::Load { reply } => {
+                let _ = reply.send(self.load());
+            }
+            Command::Quit => return false,
+        }
+        true
+    }
+
+    /// Changes a client, sends what follows, sets its timer.
+    fn touch(&mut self, id: usize, change: impl FnOnce(&mut Session)) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        change(&mut client.session);
+        client.flush();
+        let due = client.session.due();
+        if due != client.due {
+            self.timers.remove(&(client.due, id));
+            self.timers.insert((due, id));
+            client.due = due;
+        }
+    }
+
+    fn read(&mut self, id: usize, buffer: &mut [u8]) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        loop {
+            let mut meta = [RecvMeta::default(); READS];
+            let mut chunks = buffer.chunks_mut(READ_BYTES);
+            let mut slices: [IoSliceMut<'_>; READS] =
+                std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
+            let socket = UdpSockRef::from(&client.socket);
+            let Ok(count) = client.state.recv(socket, &mut slices, &mut meta) else { break };
+            let at = now();
+            for (meta, bytes) in meta[..count].iter().zip(buffer.chunks_mut(READ_BYTES)) {
+                for datagram in bytes[..meta.len].chunks_mut(meta.stride.max(1)) {
+                    client.session.handle_datagram(datagram, at);
+                }
+            }
+            // Fewer than asked for: there was no more.
+            if count < READS {
+                break;
+            }
+        }
+        self.touch(id, |_| {});
+    }
+
+    fn run_timers(&mut self) {
+        let at = now();
+        while let Some(&(due, id)) = self.timers.first()
+            && due <= at
+        {
+            let late = &mut self.late;
+            let Some(client) = self.clients.get_mut(&id) else { return };
+            client.session.handle_timeout(at, |by| late.saturating_record(by.as_micros() as u64));
+            self.touch(id, |_| {});
+            // Whatever is due at once comes in the next turn, after everybody else.
+            if let Some(client) = self.clients.get_mut(&id)
+                && client.due <= at
+            {
+                self.timers.remove(&(client.due, id));
+                client.due = at + Duration::from_micros(100);
+                self.timers.insert((client.due, id));
+            }
+        }
+    }
+
+    fn load(&mut self) -> Load {
+        let (at, processor) = (now(), processor_time());
+        let (wall_then, processor_then) = std::mem::replace(&mut self.since, (at, processor));
+        let wall = at.saturating_duration_since(wall_then).as_secs_f64();
+        let load = Load {
+            frames: self.late.len(),
+            late_p50: Duration::from_micros(self.late.value_at_quantile(0.50)),
+            late_p99: Duration::from_micros(self.late.value_at_quantile(0.99)),
+            busy: processor.saturating_sub(processor_then).as_secs_f64() / wall.max(f64::EPSILON),
+        };
+        self.late.reset();
+        load
+    }
+}
+
+/// Processor time of this thread.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+}
