@@ -8,7 +8,8 @@
 //! * offer → first decodable frame: after the reload, into a live call;
 //! * admit → first remote frame: from the clinician's click to the last packet of the patient's first keyframe.
 //!
-//! The server is a process of its own. The last line is one JSON object.
+//! The server is a process of its own. The figures are void, and the run fails, if a journey failed or the clients
+//! themselves were too slow. The last line is one JSON object.
 
 mod clients;
 mod deployment;
@@ -19,12 +20,20 @@ use serde_json::json;
 use std::time::Duration;
 use workload::{Samples, Workload};
 
+/// How late the 99th of 100 frames may be sent: with less than a frame of sound the load is the one asked for.
+/// Lateness makes the figures worse, not better.
+const LATEST: Duration = Duration::from_millis(20);
+
 fn main() -> Result<()> {
     let workload = Workload::from_env()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let samples = runtime.block_on(workload::run(&workload))?;
     report(&workload, &samples);
-    ensure!(!samples.load.saturated(), "void: the clients themselves were too slow ({:?})", samples.load);
+    ensure!(
+        !samples.load.saturated(LATEST),
+        "void: the clients themselves were too slow ({:?})",
+        samples.load
+    );
     ensure!(samples.failed == 0, "{} of {} journeys failed", samples.failed, workload.journeys);
     Ok(())
 }
@@ -40,7 +49,7 @@ fn report(workload: &Workload, samples: &Samples) {
     }
     let load = samples.load;
     let ms = |of: Duration| (of.as_secs_f64() * 10_000.0).round() / 10.0;
-    let void = load.saturated() || samples.failed > 0;
+    let void = load.saturated(LATEST) || samples.failed > 0;
     let met = |limits: [f64; 3]| {
         !void && connected.p95 <= limits[0] && frame.p95 <= limits[1] && admit.p95 <= limits[2]
     };
@@ -53,7 +62,7 @@ fn report(workload: &Workload, samples: &Samples) {
         "generator": {
             "arrival_lag_p95_ms": percentiles(&samples.lag).p95,
             "frame_lag_p50_ms": ms(load.late_p50), "frame_lag_p99_ms": ms(load.late_p99),
-            "busy": (load.busy * 100.0).round() / 100.0, "saturated": load.saturated(),
+            "busy": (load.busy * 100.0).round() / 100.0, "saturated": load.saturated(LATEST),
         },
         "offer_bytes": samples.offer_bytes,
         "conditions": {

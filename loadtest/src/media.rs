@@ -168,10 +168,11 @@ pub struct Load {
 }
 
 impl Load {
-    /// Whether what was measured meanwhile tells of the clients rather than of the server.
+    /// Whether what was measured meanwhile tells of the clients rather than of the server: they sent later
+    /// than may be, or had hardly any time left.
     #[must_use]
-    pub fn saturated(&self) -> bool {
-        self.late_p99 > Duration::from_millis(5) || self.busy > 0.9
+    pub fn saturated(&self, latest_p99: Duration) -> bool {
+        self.late_p99 > latest_p99 || self.busy > 0.9
     }
 }
 
