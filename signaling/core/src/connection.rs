@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! Silent ──hello──▶ Joining ──welcome──▶ Open ──▶ Closing (one close frame, then nothing)
-//!    └──5 s, or anything else: 4401─────────────────▶ ▲
+//!    └──5 s: 1001, or anything else: 4401───────────▶ ▲
 //! ```
 
 mod bucket;
@@ -146,7 +146,10 @@ impl Connection {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.state {
-            State::Silent { until } if now >= until => return self.close(ErrorCode::NotAuthorized),
+            // On a line this slow a good token may still be on its way: the page is to keep it and come again.
+            State::Silent { until } if now >= until => {
+                return self.finish(CloseCode::GoingAway, "no hello in time");
+            }
             State::Closing(_) => return,
             State::Silent { .. } | State::Joining { .. } | State::Open => {}
         }
@@ -342,7 +345,7 @@ mod tests {
         connection.handle_timeout(now + HELLO_TIMEOUT - Duration::from_millis(1));
         assert_eq!(closed(&mut connection), None);
         connection.handle_timeout(now + HELLO_TIMEOUT);
-        assert_eq!(closed(&mut connection), Some(CloseCode::NotAuthorized));
+        assert_eq!(closed(&mut connection), Some(CloseCode::GoingAway), "which keeps its token");
         for early in [PING, LEAVE] {
             let (mut connection, now) = silent();
             connection.handle_text(now, early);

@@ -13,7 +13,7 @@ pub const MAX_CHAT_CHARS: usize = 2_000;
 pub const MAX_LINE_CHARS: usize = 200;
 /// Longest token, bytes.
 pub const MAX_TOKEN_BYTES: usize = 2_048;
-/// How long a fresh connection may take to say `hello`. Later closes 4401.
+/// How long a fresh connection may take to say `hello`. Later closes 1001: the token is kept.
 pub const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest reason in a close frame, bytes (RFC 6455 §5.5: 125 with the code).
 pub const MAX_CLOSE_REASON_BYTES: usize = 123;
