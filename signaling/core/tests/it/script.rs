@@ -188,7 +188,15 @@ impl Stage {
             ("store", ["loses", ..]) => self.mood = Some(Mood::Forgets { applied: false }),
             ("server", ["restarts"]) => self.restart(),
             ("everybody", ["waits"]) => {}
-            (_, ["joins"]) => self.join(name),
+            (_, ["joins"]) => {
+                self.join(name);
+            }
+            // A second tab, closed before its seat is recorded.
+            (_, ["glances"]) => {
+                let tab = self.join(name);
+                self.connections.remove(&tab);
+                self.owner.handle_disconnected(self.now, tab);
+            }
             (_, ["resumes"]) => {
                 let claims = self.person(name).resume.unwrap();
                 self.hello(name, Verified::Resume { claims });
@@ -249,19 +257,20 @@ impl Stage {
         }
     }
 
-    fn join(&mut self, name: &str) {
+    fn join(&mut self, name: &str) -> ConnectionId {
         let person = self.person(name);
         let (participant, role, visit) = (person.participant, person.role, person.visit);
         let claims =
             JoinClaims { bearer: Bearer { tenant: TENANT, waiting_room: ROOM, visit, participant, role } };
         let (jti, expires_at) = (self.fresh(), self.now + Duration::from_secs(60));
-        self.hello(name, Verified::Join { claims, jti, expires_at });
+        self.hello(name, Verified::Join { claims, jti, expires_at })
     }
 
-    fn hello(&mut self, name: &str, token: Verified) {
+    fn hello(&mut self, name: &str, token: Verified) -> ConnectionId {
         let connection = ConnectionId(u64::try_from(self.fresh().as_u128()).unwrap());
         self.connections.insert(connection, name.to_owned());
         self.owner.handle_hello(self.now, connection, &token, true);
+        connection
     }
 
     fn say(&mut self, name: &str, message: ClientMessage) {

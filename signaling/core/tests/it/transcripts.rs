@@ -76,6 +76,18 @@ fn the_newest_tab_counts() {
     );
 }
 
+/// Its seat is recorded all the same: the older tab's place in it is gone, and it is told so.
+#[test]
+fn a_tab_that_was_closed_at_once_counts() {
+    check!(
+        "0s alice joins
+         1s bob joins
+         2s bob checks in
+         3s bob glances
+         4s bob joins"
+    );
+}
+
 #[test]
 fn a_reload_keeps_the_place() {
     check!(
