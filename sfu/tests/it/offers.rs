@@ -2,7 +2,8 @@
 
 use crate::node::{Node, config};
 use sfu::Config;
-use sfu_core::port::{Direction, MediaError, MediaNode as _};
+use sfu_core::port::{Direction, MediaError, MediaNode as _, SessionId};
+use std::{future::Future as _, task::Poll};
 use testkit::media_client::{MediaClient, Options};
 
 fn fixture(name: &str) -> String {
@@ -154,17 +155,24 @@ fn a_shards_queue_is_bounded() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (_service, handle, _events) = sfu::Service::new(config(), &prometheus::Registry::new()).unwrap();
     let offer = MediaClient::offer(Options::default()).unwrap().1;
-    let answer = runtime.block_on(handle.connect(sfu_core::port::Connect {
-        tenant: crate::node::tenant(),
-        participant: crate::node::who(1),
-        affinity: sfu_core::port::Affinity(1),
-        direction: Direction::Both,
-        room: None,
-        offer,
-    }));
-    let session = answer.unwrap().session;
-    for _ in 1..sfu::limits::SHARD_QUEUE {
-        assert_eq!(handle.seat(session, None), Ok(()));
-    }
-    assert_eq!(handle.seat(session, None), Err(MediaError::Busy));
+    runtime.block_on(async {
+        let mut connect = std::pin::pin!(handle.connect(sfu_core::port::Connect {
+            tenant: crate::node::tenant(),
+            participant: crate::node::who(1),
+            affinity: sfu_core::port::Affinity(1),
+            direction: Direction::Both,
+            room: None,
+            offer,
+        }));
+        // Booked; its offer is being read.
+        let booked = std::future::poll_fn(|cx| Poll::Ready(connect.as_mut().poll(cx).is_pending())).await;
+        assert!(booked && handle.sessions() == 1);
+        let session = SessionId(1);
+        for _ in 0..sfu::limits::SHARD_QUEUE {
+            assert_eq!(handle.seat(session, None), Ok(()));
+        }
+        assert_eq!(handle.seat(session, None), Err(MediaError::Busy));
+        assert_eq!(connect.await.err(), Some(MediaError::Busy), "and it could not be told");
+    });
+    assert_eq!(handle.sessions(), 0, "nothing is left of it");
 }

@@ -222,7 +222,7 @@ async fn whoever_does_not_say_hello_first_is_not_authorised() {
         );
     }
     let mut silent = Client::connect(world.addr).await;
-    assert_eq!(silent.ended().await.code, Some(4401), "after five seconds of silence");
+    assert_eq!(silent.ended().await.code, Some(1001), "after five seconds of silence");
     bob.ping().await;
     world.stop().await;
 }

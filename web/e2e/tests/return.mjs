@@ -67,6 +67,18 @@ export default () =>
       figure("restart_to_ready_s", (Date.now() - restarted) / 1000);
       await together(desk, patient, { within: 60_000 });
       figure("kill_to_call_back_s", (Date.now() - killed) / 1000);
+      // Where the time went: each page's attempts since, from the kill to the offer and to the connection.
+      for (const [name, page] of Object.entries({ desk, patient })) {
+        const attempts = await page.evaluate(
+          (since) => window.__probe.peers.filter(({ offeredAt }) => offeredAt >= since).map((life) => [life.offeredAt - since, life.connectedAt - since]),
+          killed,
+        );
+        assert.ok(attempts.length > 0, `${page.who} did not offer anew`);
+        for (const [offered, connected] of attempts) {
+          figure(`kill_to_offer_s_${name}`, offered / 1000);
+          if (connected > 0) figure(`kill_to_connected_s_${name}`, connected / 1000);
+        }
+      }
       await until("the queue to be back in order", async () => {
         const places = await Promise.all(queued.map(place));
         return String(places) === "0,1,2" && String(await queue(desk)) === String(NAMES);
