@@ -9,18 +9,24 @@ use signaling_protocol::{ClientMessage, ServerMessage};
 use std::time::{Duration, Instant};
 
 /// A connected client, and how its connecting went.
-pub(crate) struct Connected {
-    pub(crate) client: Client,
+#[derive(Debug)]
+pub struct Connected {
+    /// Its media.
+    pub client: Client,
     /// Just before the offer was sent.
-    pub(crate) offered: Instant,
+    pub offered: Instant,
     /// From there to ICE and DTLS up.
-    pub(crate) took: Duration,
-    pub(crate) offer_bytes: usize,
+    pub took: Duration,
+    /// How long the offer was.
+    pub offer_bytes: usize,
 }
 
 /// Offers, takes the answer, waits for ICE and DTLS.
-pub(crate) async fn connect(fleet: &Fleet, who: &mut Participant) -> Result<Connected> {
-    let (pending, mut offer) = fleet.offer(Options::default())?;
+///
+/// # Errors
+/// The offer is refused, or nothing connects.
+pub async fn connect(fleet: &Fleet, options: Options, who: &mut Participant) -> Result<Connected> {
+    let (pending, mut offer) = fleet.offer(options)?;
     pad(&mut offer);
     let offer_bytes = offer.len();
     let offered = now();
@@ -34,7 +40,7 @@ pub(crate) async fn connect(fleet: &Fleet, who: &mut Participant) -> Result<Conn
 }
 
 /// Sends sound, and pictures as `sending` says.
-pub(crate) fn talk(client: &Client, sending: fn(Tag) -> Sending, tag: u32) {
+pub fn talk(client: &Client, sending: fn(Tag) -> Sending, tag: u32) {
     let sending = sending(Tag(tag));
     client.send(Source::Microphone, sending);
     client.send(Source::Camera, sending);
@@ -54,6 +60,8 @@ fn pad(offer: &mut String) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a bench measures time")]
-pub(crate) fn now() -> Instant {
+/// Reads the clock.
+#[must_use]
+pub fn now() -> Instant {
     Instant::now()
 }

@@ -3,24 +3,37 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
+/// Where a server runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place {
+    /// The core all of it is kept on.
+    pub core: Option<usize>,
+}
+
 /// A running server. Dropping it ends the process.
-pub(crate) struct Deployment {
+#[derive(Debug)]
+pub struct Deployment {
     child: Child,
     _dir: tempfile::TempDir,
     /// One clinician's link per waiting room.
-    pub(crate) clinicians: Vec<String>,
+    pub clinicians: Vec<String>,
 }
 
 impl Deployment {
-    pub(crate) async fn start(rooms: usize) -> Result<Self> {
+    /// Starts one with so many waiting rooms.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn start(rooms: usize, place: Place) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let ready = dir.path().join("ready.json");
-        let child = Command::new(binary()?)
+        let child = place
+            .command(&binary()?)
             .args(["serve", "--demo", "--listen", "localhost:0", "--metrics-listen", "localhost:0"])
             .args(["--media-port", "0", "--demo-rooms", &rooms.to_string()])
             .arg("--data-dir")
@@ -42,6 +55,29 @@ impl Deployment {
         let links = ready["clinicians"].as_array().context("the ready file names no clinicians")?;
         started.clinicians = links.iter().filter_map(|link| link.as_str().map(str::to_owned)).collect();
         Ok(started)
+    }
+}
+
+impl Deployment {
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Place {
+    /// A command whose process is kept here.
+    #[must_use]
+    pub fn command(self, program: &Path) -> Command {
+        match self.core {
+            Some(core) => {
+                let mut command = Command::new("taskset");
+                command.arg("--cpu-list").arg(core.to_string()).arg(program);
+                command
+            }
+            None => Command::new(program),
+        }
     }
 }
 

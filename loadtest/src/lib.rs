@@ -11,5 +11,6 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod http;
 pub mod media;
 pub mod participant;

@@ -35,6 +35,7 @@ pub mod content;
 mod handshake;
 mod incoming;
 mod lines;
+mod observed;
 mod outgoing;
 mod rtcp;
 mod rtp;
@@ -165,6 +166,22 @@ pub struct Load {
     pub late_p99: Duration,
     /// Processor time of the thread ÷ wall time.
     pub busy: f64,
+    /// From client to client, through the server.
+    pub latency: Latency,
+}
+
+/// How long packets took: from just before they were sent to their arrival in the kernel at the far end. Repairs do
+/// not count.
+#[derive(Clone, Copy, Debug)]
+pub struct Latency {
+    /// Packets that were measured.
+    pub packets: u64,
+    /// Half of them took no longer.
+    pub p50: Duration,
+    /// 99 of 100 took no longer.
+    pub p99: Duration,
+    /// 999 of 1,000 took no longer.
+    pub p999: Duration,
 }
 
 impl Load {
@@ -198,6 +215,14 @@ impl Line {
         let _ = self.waker.wake();
     }
 
+    /// Hands a client to the thread.
+    fn run(&self, id: usize, session: session::Session, socket: UdpSocket) -> Result<Client> {
+        let (milestones, seen) = watch::channel(Milestones::default());
+        let client = Box::new(Running::new(session, socket, milestones)?);
+        self.tell(Command::Start { id, client });
+        Ok(Client { line: self.clone(), id, seen })
+    }
+
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         self.tell(command(reply));
@@ -206,14 +231,19 @@ impl Line {
 }
 
 impl Fleet {
-    /// Starts the thread.
+    /// Starts the thread, on one core if one is named.
     ///
     /// # Errors
-    /// The system gives no thread or no epoll.
-    pub fn start() -> Result<Self> {
+    /// The system gives no thread or no epoll, or there is no such core.
+    pub fn start(core: Option<usize>) -> Result<Self> {
         let (commands, receiver) = sync_channel(COMMANDS);
         let (worker, waker) = Worker::new(receiver)?;
-        let thread = std::thread::Builder::new().name("clients".into()).spawn(move || worker.run())?;
+        let (pinned, pinning) = sync_channel(1);
+        let thread = std::thread::Builder::new().name("clients".into()).spawn(move || {
+            let _ = pinned.send(core.map_or(Ok(()), worker::stay_on));
+            worker.run();
+        })?;
+        pinning.recv().context("the clients' thread ended")?.context("keep the clients on their core")?;
         Ok(Self { line: Line { commands, waker }, next: AtomicUsize::new(1), thread: Some(thread) })
     }
 
@@ -226,6 +256,17 @@ impl Fleet {
         let (pending, sdp) = session::Session::offer(options, socket.local_addr()?, now())?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         Ok((Offer { pending, socket, line: self.line.clone(), id }, sdp))
+    }
+
+    /// Answers the offer of somebody who only sends; the client, and the answer.
+    ///
+    /// # Errors
+    /// The socket cannot be bound, or the offer cannot be answered or names no address that can be reached.
+    pub fn accept(&self, offer: &str, ip: IpAddr) -> Result<(Client, String)> {
+        let socket = UdpSocket::bind((ip, 0)).context("bind a client socket")?;
+        let (session, answer) = session::Session::accept(offer, socket.local_addr()?, now())?;
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        Ok((self.line.run(id, session, socket)?, answer))
     }
 
     /// How hard the thread had to work since this was last asked.
@@ -267,11 +308,7 @@ impl Offer {
     /// The answer does not fit the offer, or names no address that can be reached.
     pub fn answered(self, answer: &str) -> Result<Client> {
         let Self { pending, socket, line, id } = self;
-        let session = pending.answered(answer, now())?;
-        let (milestones, seen) = watch::channel(Milestones::default());
-        let client = Box::new(Running::new(session, socket, milestones)?);
-        line.tell(Command::Start { id, client });
-        Ok(Client { line, id, seen })
+        line.run(id, pending.answered(answer, now())?, socket)
     }
 }
 

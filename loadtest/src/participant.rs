@@ -1,20 +1,17 @@
 //! One person at a browser, as far as signaling goes: exchanges a link, says hello, keeps the newest
 //! views, sends commands and waits for their answers.
 
+use crate::http;
 use anyhow::{Context as _, Result, bail};
 use futures_util::{SinkExt as _, StreamExt as _};
 use model::{CommandId, ParticipantId};
-use serde_json::{Value, json};
+use serde_json::json;
 use signaling_protocol::{
     ClientMessage, SUBPROTOCOL, ServerMessage,
     view::{QueueView, VisitView},
 };
 use std::time::Duration;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
@@ -50,10 +47,11 @@ impl Participant {
     pub async fn join(link: &str) -> Result<Self> {
         let (origin, rest) = split_origin(link)?;
         let secret = rest.split_once("#k=").context("the link has no secret")?.1;
-        let grant = post(origin, "/api/v1/links/exchange", &json!({ "secret": secret })).await?;
+        let host = host(origin)?;
+        let body = json!({ "secret": secret });
+        let grant = http::post(host, "/api/v1/links/exchange", &[("origin", origin)], &body).await?;
         let token = grant["joinToken"].as_str().context("no join token")?.to_owned();
 
-        let host = host(origin)?;
         let stream = TcpStream::connect(host).await?;
         stream.set_nodelay(true)?;
         let mut request = format!("ws://{host}/ws").into_client_request()?;
@@ -147,22 +145,4 @@ fn split_origin(link: &str) -> Result<(&str, &str)> {
 
 fn host(origin: &str) -> Result<&str> {
     origin.strip_prefix("http://").context("benches speak plain HTTP to this machine only")
-}
-
-/// One POST of JSON, one answer of JSON, one connection.
-async fn post(origin: &str, path: &str, body: &Value) -> Result<Value> {
-    let host = host(origin)?;
-    let body = body.to_string();
-    let mut stream = TcpStream::connect(host).await?;
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: {host}\r\norigin: {origin}\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.context("no answer")??;
-    let (head, body) = answer.split_once("\r\n\r\n").context("not HTTP")?;
-    anyhow::ensure!(head.starts_with("HTTP/1.1 200"), "{}", head.lines().next().unwrap_or_default());
-    serde_json::from_str(body).context("not JSON")
 }

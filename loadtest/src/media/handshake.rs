@@ -11,7 +11,7 @@ use std::{
 };
 use str0m::{
     Candidate, Rtc,
-    change::SdpPendingOffer,
+    change::{SdpOffer, SdpPendingOffer},
     channel::{ChannelConfig, Reliability},
     config::DtlsCert,
     crypto::{
@@ -35,11 +35,19 @@ static INNER: LazyLock<CryptoProvider> = LazyLock::new(from_feature_flags);
 static CERTIFICATE: LazyLock<Option<DtlsCert>> = LazyLock::new(|| INNER.dtls_provider.generate_certificate());
 
 thread_local! {
-    static LAST: Cell<Option<(KeyingMaterial, SrtpProfile)>> = const { Cell::new(None) };
+    static LAST: Cell<Option<Keys>> = const { Cell::new(None) };
+}
+
+/// What a handshake agreed on.
+pub(super) struct Keys {
+    pub(super) material: KeyingMaterial,
+    pub(super) profile: SrtpProfile,
+    /// We were the DTLS client.
+    pub(super) client: bool,
 }
 
 /// What the handshake that just ended on this thread agreed on.
-pub(super) fn take_keys() -> Option<(KeyingMaterial, SrtpProfile)> {
+pub(super) fn take_keys() -> Option<Keys> {
     LAST.take()
 }
 
@@ -52,8 +60,7 @@ pub(super) struct Offered {
     pub(super) receives: Vec<Sink>,
 }
 
-/// The fixed pool a browser of ours offers: what it may send, what it can receive, the data channel.
-pub(super) fn offer(options: Options, local: SocketAddr, now: Instant) -> Result<Offered> {
+fn engine(local: SocketAddr, now: Instant) -> Result<Rtc> {
     let certificate = CERTIFICATE.clone().context("no certificate")?;
     let mut rtc = Rtc::builder()
         .set_crypto_provider(Arc::new(CryptoProvider { dtls_provider: &Tapping, ..INNER.clone() }))
@@ -66,6 +73,20 @@ pub(super) fn offer(options: Options, local: SocketAddr, now: Instant) -> Result
         .set_rtcp_report_interval_video(NEVER)
         .build(now);
     rtc.add_local_candidate(Candidate::host(local, "udp")?);
+    Ok(rtc)
+}
+
+/// Answers an offer.
+pub(super) fn accept(offer: &str, local: SocketAddr, now: Instant) -> Result<(Rtc, String)> {
+    let mut rtc = engine(local, now)?;
+    let offer = SdpOffer::from_sdp_string(offer).map_err(|e| anyhow!("{e}"))?;
+    let answer = rtc.sdp_api().accept_offer(offer)?;
+    Ok((rtc, answer.to_sdp_string()))
+}
+
+/// The fixed pool a browser of ours offers: what it may send, what it can receive, the data channel.
+pub(super) fn offer(options: Options, local: SocketAddr, now: Instant) -> Result<Offered> {
+    let mut rtc = engine(local, now)?;
     let (mut sends, mut receives) = (Vec::new(), Vec::new());
     let mut api = rtc.sdp_api();
     if options.sends {
@@ -129,7 +150,8 @@ impl DtlsInstance for Tapped {
     fn poll_output<'a>(&mut self, buf: &'a mut [u8]) -> DtlsOutput<'a> {
         let output = self.0.poll_output(buf);
         if let DtlsOutput::KeyingMaterial(material, profile) = &output {
-            LAST.set(Some((KeyingMaterial::new(material), *profile)));
+            let material = KeyingMaterial::new(material);
+            LAST.set(Some(Keys { material, profile: *profile, client: self.0.is_active() }));
         }
         output
     }

@@ -40,6 +40,8 @@ pub(super) struct Incoming {
     /// When to ask for a keyframe.
     keyframe_due: Option<Instant>,
     pub(super) counters: Counters,
+    /// When the last packet said it was sent.
+    pub(super) sent_ns: u64,
 }
 
 impl Incoming {
@@ -61,6 +63,7 @@ impl Incoming {
             decodable: false,
             keyframe_due: None,
             counters: Counters::default(),
+            sent_ns: 0,
         })
     }
 
@@ -74,6 +77,7 @@ impl Incoming {
     /// Takes a media packet, repaired or not; whether there may be something to ask for.
     pub(super) fn took(&mut self, number: u64, header: rtp::Header, payload: &[u8], now: Instant) -> bool {
         let mut gap = false;
+        self.sent_ns = 0;
         match self.base {
             None => {
                 self.base = Some(number);
@@ -105,8 +109,9 @@ impl Incoming {
             Sink::Audio(_) => content::read_sound(payload),
             Sink::Video(_) | Sink::Screen => content::read_picture(payload),
         };
-        let Some(Content { tag, keyframe, .. }) = content else { return };
+        let Some(Content { tag, keyframe, sent_ns, .. }) = content else { return };
         self.counters.tag = Some(tag);
+        self.sent_ns = sent_ns;
         if keyframe {
             self.keyframe = Some(header.timestamp);
         }
@@ -206,7 +211,8 @@ mod tests {
     fn packet(line: &mut Incoming, number: u64, keyframe: bool, at: Instant) -> bool {
         let (frame, part) = (number as u32 / 2, (number % 2) as u8);
         let mut payload = Vec::new();
-        content::picture(&mut payload, Tag(5), frame, part, keyframe, 100);
+        let mark = content::Mark { tag: Tag(5), counter: frame, part, sent_ns: 0 };
+        content::picture(&mut payload, mark, keyframe, 100);
         let header = rtp::Header {
             payload_type: 96,
             marker: part == 1,

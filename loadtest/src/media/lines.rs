@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) mid: String,
+    /// Pictures, not sound.
+    pub(super) video: bool,
     /// Payload type of the first codec, and of its repairs.
     pub(super) payload_type: Option<u8>,
     pub(super) repair_type: Option<u8>,
@@ -29,7 +31,7 @@ pub(super) fn read(sdp: &str) -> Vec<Line> {
     for text in sdp.lines() {
         if let Some(media) = text.strip_prefix("m=") {
             let payload_type = media.split(' ').nth(3).and_then(|first| first.parse().ok());
-            lines.push(Line { payload_type, ..Line::default() });
+            lines.push(Line { payload_type, video: media.starts_with("video"), ..Line::default() });
             continue;
         }
         let (Some(line), Some(attribute)) = (lines.last_mut(), text.strip_prefix("a=")) else { continue };
@@ -116,6 +118,7 @@ mod tests {
         assert_eq!((lines[0].payload_type, lines[0].ssrc, lines[0].repair_ssrc), (Some(111), Some(5), None));
         let video = Line {
             mid: "1".into(),
+            video: true,
             payload_type: Some(96),
             repair_type: Some(97),
             ssrc: Some(7),

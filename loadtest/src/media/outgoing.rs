@@ -1,6 +1,12 @@
 //! One line being sent on: frames on schedule, and repairs of what was lost.
 
-use super::{Sending, Source, content, lines::Line, rtcp, rtp, srtp::Srtp};
+use super::{
+    Sending, Source,
+    content::{self, Mark},
+    lines::Line,
+    rtcp, rtp,
+    srtp::Srtp,
+};
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
@@ -66,6 +72,7 @@ struct Sent {
     part: u8,
     marker: bool,
     keyframe: bool,
+    sent_ns: u64,
     sending: Sending,
 }
 
@@ -121,10 +128,11 @@ impl Outgoing {
         }
     }
 
-    /// Sends the frames that are due; how late the first was.
+    /// Sends the frames that are due; how late the first was. `sent_ns` is what they say of when they were sent.
     pub(super) fn run(
         &mut self,
         now: Instant,
+        sent_ns: u64,
         srtp: &Srtp,
         transport: &mut u16,
         out: &mut Outbox,
@@ -136,12 +144,12 @@ impl Outgoing {
             if now.saturating_duration_since(self.due) > LATEST {
                 self.due = now + self.period();
             }
-            self.frame(sending, srtp, transport, out);
+            self.frame(sending, sent_ns, srtp, transport, out);
         }
         Some(late)
     }
 
-    fn frame(&mut self, sending: Sending, srtp: &Srtp, transport: &mut u16, out: &mut Outbox) {
+    fn frame(&mut self, sending: Sending, sent_ns: u64, srtp: &Srtp, transport: &mut u16, out: &mut Outbox) {
         let keyframe = std::mem::take(&mut self.keyframe) && self.source != Source::Microphone;
         let parts = match self.source {
             Source::Microphone => 1,
@@ -157,6 +165,7 @@ impl Outgoing {
                 part,
                 marker,
                 keyframe,
+                sent_ns,
                 sending,
             };
             self.seq += 1;
@@ -206,11 +215,12 @@ impl Outgoing {
         if repair.is_some() {
             out.bytes.extend_from_slice(&(sent.seq as u16).to_be_bytes());
         }
-        let Sending { tag, bytes, .. } = sent.sending;
+        let mark =
+            Mark { tag: sent.sending.tag, counter: sent.frame, part: sent.part, sent_ns: sent.sent_ns };
         match self.source {
-            Source::Microphone => content::sound(&mut out.bytes, tag, sent.frame),
+            Source::Microphone => content::sound(&mut out.bytes, mark),
             Source::Camera | Source::Screen => {
-                content::picture(&mut out.bytes, tag, sent.frame, sent.part, sent.keyframe, bytes);
+                content::picture(&mut out.bytes, mark, sent.keyframe, sent.sending.bytes);
             }
         }
         let written = out.bytes.len() - payload;
@@ -284,10 +294,10 @@ mod tests {
         let start = Instant::now();
         let mut line = Outgoing::new(Source::Camera, &ours, &theirs, start).expect("a line");
         let (mut out, mut transport) = (Outbox::default(), 0);
-        assert_eq!(line.run(start, &client, &mut transport, &mut out), None, "nothing to send yet");
+        assert_eq!(line.run(start, 77, &client, &mut transport, &mut out), None, "nothing to send yet");
 
         line.send(Some(Sending::talking(Tag(5))), start);
-        let late = line.run(start + Duration::from_millis(40), &client, &mut transport, &mut out);
+        let late = line.run(start + Duration::from_millis(40), 77, &client, &mut transport, &mut out);
         assert_eq!(late, Some(Duration::from_millis(40)));
         let sent = read(&mut out, &server);
         assert_eq!(sent.len(), 12 + 4, "a keyframe and a frame");
@@ -322,7 +332,7 @@ mod tests {
         let mut line = Outgoing::new(Source::Camera, &ours, &theirs, start).expect("a line");
         let mut out = Outbox::default();
         line.send(Some(Sending::quietly(Tag(5))), start);
-        line.run(start + Duration::from_secs(10), &srtp, &mut 0, &mut out);
+        line.run(start + Duration::from_secs(10), 77, &srtp, &mut 0, &mut out);
         assert_eq!(out.lengths.len(), 4, "one frame, a keyframe");
         assert!(line.due().is_some_and(|due| due > start + Duration::from_secs(10)));
     }

@@ -10,7 +10,8 @@
 use super::{
     Counters, Milestones, Options, Sending, Sink, Source, handshake,
     incoming::Incoming,
-    lines,
+    lines::{self, Line},
+    observed::Observed,
     outgoing::{Outbox, Outgoing, TRANSPORT_CC},
     rtcp::{self, Arrivals, Said},
     rtp,
@@ -62,25 +63,69 @@ pub(super) struct Session {
 }
 
 /// An offer that waits for its answer.
-pub(super) struct Pending(handshake::Offered, SocketAddr, Instant);
+pub(super) struct Pending(handshake::Offered, SocketAddr);
 
 impl Session {
     pub(super) fn offer(options: Options, local: SocketAddr, now: Instant) -> Result<(Pending, String)> {
         let offered = handshake::offer(options, local, now)?;
         let sdp = offered.sdp.clone();
-        Ok((Pending(offered, local, now), sdp))
+        Ok((Pending(offered, local), sdp))
+    }
+
+    /// Answers the offer of somebody who only sends: lines become slots in their order.
+    pub(super) fn accept(offer: &str, local: SocketAddr, now: Instant) -> Result<(Self, String)> {
+        let (remote, usable) = usable(offer, local)?;
+        let (rtc, answer) = handshake::accept(&usable, local, now)?;
+        let theirs = lines::read(offer);
+        let (mut voices, mut cameras) = (0, 0);
+        let incoming = theirs.iter().filter_map(|line| {
+            let (slots, sink): (_, fn(usize) -> Sink) =
+                if line.video { (&mut cameras, Sink::Video) } else { (&mut voices, Sink::Audio) };
+            let slot = *slots;
+            *slots += 1;
+            Incoming::new(sink(slot), line)
+        });
+        let incoming = incoming.collect();
+        Ok((Self::new(rtc, [local, remote], vec![], incoming, &theirs, now), answer))
+    }
+
+    fn new(
+        rtc: Rtc,
+        [local, remote]: [SocketAddr; 2],
+        outgoing: Vec<Outgoing>,
+        incoming: Vec<Incoming>,
+        theirs: &[Line],
+        now: Instant,
+    ) -> Self {
+        let mut session = Self {
+            rtc,
+            srtp: None,
+            local,
+            remote,
+            outbox: Outbox::default(),
+            milestones: Milestones::default(),
+            own: outgoing.first().map_or(1, |first| first.ssrc),
+            outgoing,
+            incoming,
+            strangers: Vec::new(),
+            transport_id: theirs.iter().find_map(|line| line.extension(TRANSPORT_CC)).unwrap_or(0),
+            transport: 0,
+            arrivals: Arrivals::new(now),
+            start: now,
+            engine_due: now,
+            feedback_due: None,
+            report_due: now + REPORT_EVERY,
+        };
+        session.engine_timeout(now);
+        session
     }
 }
 
 impl Pending {
     /// Takes the answer: the session is ready to connect.
     pub(super) fn answered(self, answer: &str, now: Instant) -> Result<Session> {
-        let Self(handshake::Offered { mut rtc, pending, sdp, sends, receives }, local, start) = self;
-        let same_family = |addr: SocketAddr| {
-            addr.is_ipv4() == local.is_ipv4() && addr.ip().is_loopback() == local.ip().is_loopback()
-        };
-        let (remote, usable) = lines::only_candidate(answer, same_family);
-        let remote = remote.context("no candidate can be reached from here")?;
+        let Self(handshake::Offered { mut rtc, pending, sdp, sends, receives }, local) = self;
+        let (remote, usable) = usable(answer, local)?;
         let (ours, theirs) = (lines::read(&sdp), lines::read(answer));
         let parsed = SdpAnswer::from_sdp_string(&usable).map_err(|e| anyhow!("{e}"))?;
         rtc.sdp_api().accept_answer(pending, parsed)?;
@@ -90,37 +135,29 @@ impl Pending {
             theirs.len(),
             ours.len()
         );
-        let (to_send, to_receive) = (0..sends.len(), sends.len()..sends.len() + receives.len());
-        let outgoing: Vec<_> = to_send
-            .zip(&sends)
-            .filter_map(|(n, source)| Outgoing::new(*source, &ours[n], &theirs[n], now))
+        let mut pairs = ours.iter().zip(&theirs);
+        // The lines lead: a zip asks its left side first, and must not take a pair that it then drops.
+        let outgoing = sends
+            .iter()
+            .zip(pairs.by_ref())
+            .filter_map(|(source, (ours, theirs))| Outgoing::new(*source, ours, theirs, now))
             .collect();
-        let incoming: Vec<_> =
-            to_receive.zip(&receives).filter_map(|(n, sink)| Incoming::new(*sink, &theirs[n])).collect();
-        let transport_id = theirs.iter().find_map(|line| line.extension(TRANSPORT_CC)).unwrap_or(0);
-        let own = outgoing.first().map_or(1, |first| first.ssrc);
-        let mut session = Session {
-            rtc,
-            srtp: None,
-            local,
-            remote,
-            outbox: Outbox::default(),
-            milestones: Milestones::default(),
-            outgoing,
-            incoming,
-            strangers: Vec::new(),
-            own,
-            transport_id,
-            transport: 0,
-            arrivals: Arrivals::new(start),
-            start,
-            engine_due: now,
-            feedback_due: None,
-            report_due: now + REPORT_EVERY,
-        };
-        session.engine_timeout(now);
-        Ok(session)
+        let incoming = receives
+            .iter()
+            .zip(pairs)
+            .filter_map(|(sink, (_, theirs))| Incoming::new(*sink, theirs))
+            .collect();
+        Ok(Session::new(rtc, [local, remote], outgoing, incoming, &theirs, now))
     }
+}
+
+/// Where the other end can be reached from here, and its SDP with that candidate only.
+fn usable(sdp: &str, local: SocketAddr) -> Result<(SocketAddr, String)> {
+    let same_net = |addr: SocketAddr| {
+        addr.is_ipv4() == local.is_ipv4() && addr.ip().is_loopback() == local.ip().is_loopback()
+    };
+    let (remote, usable) = lines::only_candidate(sdp, same_net);
+    Ok((remote.context("no candidate can be reached from here")?, usable))
 }
 
 impl Session {
@@ -167,15 +204,15 @@ impl Session {
         due
     }
 
-    /// Does what is due; `late` is told how late each frame was.
-    pub(super) fn handle_timeout(&mut self, now: Instant, mut late: impl FnMut(Duration)) {
+    /// Does what is due. `wall_ns` is the time of day, which packets carry.
+    pub(super) fn handle_timeout(&mut self, now: Instant, wall_ns: u64, observed: &mut Observed) {
         if self.engine_due <= now {
             self.engine_timeout(now);
         }
         let Some(srtp) = &mut self.srtp else { return };
         for line in &mut self.outgoing {
-            if let Some(by) = line.run(now, srtp, &mut self.transport, &mut self.outbox) {
-                late(by);
+            if let Some(by) = line.run(now, wall_ns, srtp, &mut self.transport, &mut self.outbox) {
+                observed.late(by);
             }
         }
         let start = self.outbox.bytes.len();
@@ -209,11 +246,20 @@ impl Session {
 
     // ---- in ----
 
-    pub(super) fn handle_datagram(&mut self, bytes: &mut [u8], now: Instant) {
+    /// `received_ns` is the time of day at which the kernel had it, if it says so.
+    pub(super) fn handle_datagram(
+        &mut self,
+        bytes: &mut [u8],
+        now: Instant,
+        received_ns: Option<u64>,
+        observed: &mut Observed,
+    ) {
         match (bytes.first(), bytes.get(1)) {
             (Some(128..=191), Some(192..=223)) => self.rtcp(bytes, now),
             (Some(128..=191), _) => {
-                let _ = self.rtp(bytes, now);
+                if let Some((sent_ns, received_ns)) = self.rtp(bytes, now).zip(received_ns) {
+                    observed.arrived(sent_ns, received_ns);
+                }
             }
             (Some(0..=3 | 20..=63), _) => {
                 let Ok(receive) = Receive::new(Protocol::Udp, self.remote, self.local, bytes) else { return };
@@ -224,7 +270,8 @@ impl Session {
         }
     }
 
-    fn rtp(&mut self, packet: &mut [u8], now: Instant) -> Option<()> {
+    /// When a media packet that came straight said it was sent.
+    fn rtp(&mut self, packet: &mut [u8], now: Instant) -> Option<u64> {
         let srtp = self.srtp.as_mut()?;
         let parsed = rtp::read(packet)?;
         let rtp::Header { ssrc, seq, .. } = parsed.header;
@@ -274,7 +321,7 @@ impl Session {
         {
             self.milestones.frames.push((line.sink, at));
         }
-        Some(())
+        (!repaired).then_some(line.sent_ns)
     }
 
     fn rtcp(&mut self, packet: &mut [u8], now: Instant) {
@@ -335,10 +382,10 @@ impl Session {
     }
 
     fn connected(&mut self, now: Instant) {
-        let Some((material, profile)) = handshake::take_keys() else { return };
+        let Some(keys) = handshake::take_keys() else { return };
         // The one profile our servers and browsers agree on; another one shows as never connecting.
-        if profile == SrtpProfile::AEAD_AES_256_GCM {
-            self.srtp = Srtp::new(&material, true);
+        if keys.profile == SrtpProfile::AEAD_AES_256_GCM {
+            self.srtp = Srtp::new(&keys.material, keys.client);
         }
         if self.srtp.is_some() {
             self.milestones.connected.get_or_insert(now);

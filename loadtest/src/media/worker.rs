@@ -1,10 +1,12 @@
 //! Many clients on one thread: their sockets, their timers, and how late this thread is.
 
-use super::{Counters, Load, Milestones, Sending, Sink, Source, now, session::Session};
-use hdrhistogram::Histogram;
+use super::{Counters, Load, Milestones, Sending, Sink, Source, now, observed::Observed, session::Session};
 use mio::{Events, Interest, Poll, Token, Waker, unix::SourceFd};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
-use rustix::time::{ClockId, clock_gettime};
+use rustix::{
+    thread::{CpuSet, sched_setaffinity},
+    time::{ClockId, clock_gettime},
+};
 use std::{
     collections::{BTreeSet, HashMap},
     io::{self, IoSliceMut},
@@ -92,8 +94,7 @@ pub(super) struct Worker {
     commands: Receiver<Command>,
     clients: HashMap<usize, Box<Running>>,
     timers: BTreeSet<(Instant, usize)>,
-    /// How late frames were sent, in µs.
-    late: Histogram<u64>,
+    observed: Observed,
     /// Wall and processor time when the load was last told.
     since: (Instant, Duration),
 }
@@ -102,9 +103,11 @@ impl Worker {
     pub(super) fn new(commands: Receiver<Command>) -> io::Result<(Self, Arc<Waker>)> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
-        let late = Histogram::new_with_bounds(1, 60_000_000, 3).map_err(io::Error::other)?;
-        let since = (now(), Duration::ZERO);
-        Ok((Self { poll, commands, clients: HashMap::new(), timers: BTreeSet::new(), late, since }, waker))
+        let (observed, since) = (Observed::new()?, (now(), Duration::ZERO));
+        Ok((
+            Self { poll, commands, clients: HashMap::new(), timers: BTreeSet::new(), observed, since },
+            waker,
+        ))
     }
 
     pub(super) fn run(mut self) {
@@ -192,8 +195,9 @@ impl Worker {
             let Ok(count) = client.state.recv(socket, &mut slices, &mut meta) else { break };
             let at = now();
             for (meta, bytes) in meta[..count].iter().zip(buffer.chunks_mut(READ_BYTES)) {
+                let received_ns = meta.timestamp.map(nanos);
                 for datagram in bytes[..meta.len].chunks_mut(meta.stride.max(1)) {
-                    client.session.handle_datagram(datagram, at);
+                    client.session.handle_datagram(datagram, at, received_ns, &mut self.observed);
                 }
             }
             // Fewer than asked for: there was no more.
@@ -209,9 +213,8 @@ impl Worker {
         while let Some(&(due, id)) = self.timers.first()
             && due <= at
         {
-            let late = &mut self.late;
             let Some(client) = self.clients.get_mut(&id) else { return };
-            client.session.handle_timeout(at, |by| late.saturating_record(by.as_micros() as u64));
+            client.session.handle_timeout(at, nanos(time_of_day()), &mut self.observed);
             self.touch(id, |_| {});
             // Whatever is due at once comes in the next turn, after everybody else.
             if let Some(client) = self.clients.get_mut(&id)
@@ -228,15 +231,25 @@ impl Worker {
         let (at, processor) = (now(), processor_time());
         let (wall_then, processor_then) = std::mem::replace(&mut self.since, (at, processor));
         let wall = at.saturating_duration_since(wall_then).as_secs_f64();
-        let load = Load {
-            frames: self.late.len(),
-            late_p50: Duration::from_micros(self.late.value_at_quantile(0.50)),
-            late_p99: Duration::from_micros(self.late.value_at_quantile(0.99)),
-            busy: processor.saturating_sub(processor_then).as_secs_f64() / wall.max(f64::EPSILON),
-        };
-        self.late.reset();
-        load
+        self.observed.take(processor.saturating_sub(processor_then).as_secs_f64() / wall.max(f64::EPSILON))
     }
+}
+
+/// Keeps the calling thread on one core.
+pub(super) fn stay_on(core: usize) -> io::Result<()> {
+    let mut one = CpuSet::new();
+    one.set(core);
+    Ok(sched_setaffinity(None, &one)?)
+}
+
+/// Since 1970, by the clock the kernel stamps packets with.
+fn time_of_day() -> Duration {
+    let time = clock_gettime(ClockId::Realtime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Processor time of this thread.

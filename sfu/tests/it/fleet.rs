@@ -39,7 +39,7 @@ async fn line(client: &Client, sink: Sink) -> Counters {
 #[test]
 fn no_check_is_too_early() {
     let node = Node::start();
-    let fleet = Fleet::start().unwrap();
+    let fleet = Fleet::start(None).unwrap();
     node.runtime.block_on(async {
         let mut busy = Vec::new();
         for participant in 1..=24 {
@@ -61,7 +61,7 @@ fn no_check_is_too_early() {
 #[test]
 fn cheap_clients_hear_and_see_each_other() {
     let node = Node::start();
-    let fleet = Fleet::start().unwrap();
+    let fleet = Fleet::start(None).unwrap();
     node.runtime.block_on(async {
         let (ana, ben) = (join(&node, &fleet, 1, Some(1)).await, join(&node, &fleet, 2, Some(1)).await);
         talk(&ana, ANA);

@@ -5,7 +5,7 @@ use super::{
     seen::{Arrival, Report, Seen, Sink, SinkKind},
 };
 use anyhow::{Result, anyhow};
-use loadtest::media::content;
+use loadtest::media::content::{self, Mark};
 use std::{
     collections::VecDeque,
     io::{self, Read as _, Write as _},
@@ -138,17 +138,18 @@ impl Stream {
 
     fn capture(&mut self, at: Instant) -> Frame {
         let keyframe = std::mem::take(&mut self.keyframe);
+        let (tag, counter) = (self.how.tag, self.counter);
+        let mark = |part| Mark { tag, counter, part, sent_ns: 0 };
         let packets = match self.source {
             Source::Microphone => {
                 let mut packet = Vec::new();
-                content::sound(&mut packet, self.how.tag, self.counter);
+                content::sound(&mut packet, mark(0));
                 vec![packet]
             }
             Source::Camera | Source::Screen => (0..self.how.packets_per_frame)
                 .map(|part| {
                     let mut packet = Vec::with_capacity(self.how.bytes);
-                    let Sending { tag, bytes, .. } = self.how;
-                    content::picture(&mut packet, tag, self.counter, part as u8, keyframe, bytes);
+                    content::picture(&mut packet, mark(part as u8), keyframe, self.how.bytes);
                     packet
                 })
                 .collect(),

@@ -1,18 +1,18 @@
 //! Who arrives when, and what each does.
 
-use crate::{
+use anyhow::{Context as _, Result};
+use benches::{
     clients::{self, connect, talk},
-    deployment::Deployment,
+    deployment::{Deployment, Place},
+    pair::{FIRST, Pair, check_in, invite},
 };
-use anyhow::{Context as _, Result, ensure};
 use loadtest::{
-    media::{Client, Fleet, Load, Sending, Sink},
+    media::{Client, Fleet, Load, Options, Sending},
     participant::{Participant, command_id},
 };
-use model::VisitId;
 use signaling_protocol::{
-    ClientMessage, ServerMessage,
-    view::{DeviceHealth, MediaWish, Modality, Outcome, PhaseView},
+    ClientMessage,
+    view::{MediaWish, Outcome, PhaseView},
 };
 use std::{
     str::FromStr,
@@ -68,9 +68,6 @@ pub(crate) struct Samples {
 /// How long patient and clinician talk before the patient's page is reloaded.
 const CALL_BEFORE_RELOAD: Duration = Duration::from_secs(1);
 
-/// In a visit of two everybody sees the other in their first slot.
-const FIRST: Sink = Sink::Video(0);
-
 struct Journey {
     connected: [Duration; 2],
     first_frame: Duration,
@@ -80,14 +77,18 @@ struct Journey {
 }
 
 pub(crate) async fn run(workload: &Workload) -> Result<Samples> {
-    let fleet = Arc::new(Fleet::start()?);
-    let deployment = Deployment::start(workload.pairs + workload.clinics).await?;
+    let fleet = Arc::new(Fleet::start(None)?);
+    let deployment = Deployment::start(workload.pairs + workload.clinics, Place::default()).await?;
     let (for_pairs, for_arrivals) = deployment.clinicians.split_at(workload.pairs);
     // Ends with the run: who lingers is cut off.
     let mut background = JoinSet::new();
     let mut talking = Vec::new();
     for (tag, link) in (1..).zip(for_pairs) {
-        talking.push(Pair::begin(&fleet, link, tag, &mut background).await.context("a pair that talks")?);
+        talking.push(
+            Pair::begin(&fleet, Options::default(), link, tag, &mut background)
+                .await
+                .context("a pair that talks")?,
+        );
     }
     eprintln!("{} pairs talk; {} patients arrive", talking.len(), workload.journeys);
 
@@ -156,7 +157,7 @@ impl Clinic {
         clinician
             .until(|seen| seen.queue.as_ref().is_some_and(|queue| queue.media == MediaWish::Warm))
             .await?;
-        let media = connect(fleet, &mut clinician).await?.client;
+        let media = connect(fleet, Options::default(), &mut clinician).await?.client;
         Ok(Self { fleet: Arc::clone(fleet), clinician, media, tag })
     }
 
@@ -183,7 +184,8 @@ impl Clinic {
         let mut patient = Participant::join(&link).await?;
         check_in(&mut patient).await?;
         patient.until(|seen| seen.visit.as_ref().is_some_and(|v| v.media == MediaWish::Warm)).await?;
-        let warm = connect(&self.fleet, &mut patient).await.context("the warm connection")?;
+        let warm =
+            connect(&self.fleet, Options::default(), &mut patient).await.context("the warm connection")?;
         talk(&warm.client, Sending::talking, self.tag + 1);
 
         self.media.forget().await?;
@@ -200,7 +202,7 @@ impl Clinic {
         tokio::time::sleep(CALL_BEFORE_RELOAD).await;
         // The page goes without a goodbye.
         drop(warm.client);
-        let live = connect(&self.fleet, &mut patient).await.context("after a reload")?;
+        let live = connect(&self.fleet, Options::default(), &mut patient).await.context("after a reload")?;
         talk(&live.client, Sending::talking, self.tag + 1);
         let frame = live.client.first_frame(FIRST).await.context("after a reload")?;
 
@@ -216,60 +218,6 @@ impl Clinic {
             offer_bytes: live.offer_bytes,
         })
     }
-}
-
-/// Two people in a call that goes on for the whole run.
-struct Pair {
-    media: [Client; 2],
-}
-
-impl Pair {
-    async fn begin(fleet: &Fleet, clinician: &str, tag: u32, background: &mut JoinSet<()>) -> Result<Self> {
-        let mut clinician = Participant::join(clinician).await?;
-        let (visit, link) = invite(&mut clinician).await?;
-        let mut patient = Participant::join(&link).await?;
-        check_in(&mut patient).await?;
-        clinician.ask(ClientMessage::Admit { id: command_id(), visit }).await?;
-        let mut media = Vec::new();
-        for who in [&mut clinician, &mut patient] {
-            who.until(|seen| seen.visit.as_ref().is_some_and(|v| v.media == MediaWish::Live)).await?;
-            let client = connect(fleet, who).await?.client;
-            talk(&client, Sending::talking, tag);
-            media.push(client);
-        }
-        let media: [_; 2] = media.try_into().map_err(|_| anyhow::anyhow!("two people"))?;
-        for client in &media {
-            client.first_frame(FIRST).await?;
-        }
-        background.spawn(clinician.linger());
-        background.spawn(patient.linger());
-        Ok(Self { media })
-    }
-
-    /// They still talk: a figure taken while calls fell silent would be worth nothing.
-    async fn check(&self) -> Result<()> {
-        for client in &self.media {
-            let counters = client.counters().await?;
-            let last = counters.iter().filter_map(|(_, line)| line.last).max().context("a packet")?;
-            let silent = clients::now().saturating_duration_since(last);
-            ensure!(silent < Duration::from_secs(1), "a pair that talked fell silent {silent:?} ago");
-        }
-        Ok(())
-    }
-}
-
-async fn invite(clinician: &mut Participant) -> Result<(VisitId, String)> {
-    let message = ClientMessage::Invite { id: command_id(), name: "Bench Patient".into(), reason: "".into() };
-    match clinician.ask(message).await? {
-        ServerMessage::Invited { visit, link, .. } => Ok((visit, link)),
-        other => anyhow::bail!("not an invitation: {other:?}"),
-    }
-}
-
-async fn check_in(patient: &mut Participant) -> Result<()> {
-    let devices = DeviceHealth::default();
-    patient.ask(ClientMessage::CheckIn { id: command_id(), modality: Modality::Video, devices }).await?;
-    Ok(())
 }
 
 /// Deterministic randomness (splitmix64): the same seed gives the same arrivals.

@@ -11,8 +11,6 @@
 //! The server is a process of its own. The figures are void, and the run fails, if a journey failed or the clients
 //! themselves were too slow. The last line is one JSON object.
 
-mod clients;
-mod deployment;
 mod workload;
 
 use anyhow::{Result, ensure};

@@ -1,0 +1,89 @@
+//! What Linux says of a process and of its sockets.
+
+use anyhow::{Context as _, Result};
+use std::{fs, time::Duration};
+
+/// Clock ticks a second in `/proc/<pid>/stat` (proc_pid_stat(5); 100 on every Linux there is).
+const TICKS: u64 = 100;
+
+/// Processor time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Processor {
+    /// In the program.
+    pub user: Duration,
+    /// In the kernel on its behalf.
+    pub system: Duration,
+}
+
+impl Processor {
+    /// What a process has used so far, all its threads together.
+    ///
+    /// # Errors
+    /// There is no such process.
+    pub fn of(pid: u32) -> Result<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        // The name may hold spaces and brackets; the fields count from behind it.
+        let fields: Vec<&str> = stat.rsplit(')').next().context("a name")?.split_whitespace().collect();
+        let ticks = |n: usize| -> Result<Duration> {
+            Ok(Duration::from_millis(fields.get(n).context("a field")?.parse::<u64>()? * 1_000 / TICKS))
+        };
+        Ok(Self { user: ticks(11)?, system: ticks(12)? })
+    }
+
+    /// What was used since then.
+    #[must_use]
+    pub fn since(self, then: Self) -> Self {
+        Self { user: self.user.saturating_sub(then.user), system: self.system.saturating_sub(then.system) }
+    }
+}
+
+/// Memory of a process that is in RAM, KiB.
+///
+/// # Errors
+/// There is no such process.
+pub fn resident_kib(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
+
+/// Datagrams that sockets of this network namespace had no room for, both ways, so far.
+///
+/// # Errors
+/// The kernel does not say.
+pub fn socket_drops() -> Result<u64> {
+    let snmp = fs::read_to_string("/proc/net/snmp")?;
+    let mut udp = snmp.lines().filter_map(|line| line.strip_prefix("Udp:"));
+    let (names, values) = (udp.next().context("names")?, udp.next().context("values")?);
+    let four: u64 = names
+        .split_whitespace()
+        .zip(values.split_whitespace())
+        .filter(|(name, _)| matches!(*name, "RcvbufErrors" | "SndbufErrors"))
+        .filter_map(|(_, value)| value.parse::<u64>().ok())
+        .sum();
+    // Absent without IPv6.
+    let six: u64 = fs::read_to_string("/proc/net/snmp6")
+        .unwrap_or_default()
+        .lines()
+        .filter(|line| line.starts_with("Udp6RcvbufErrors") || line.starts_with("Udp6SndbufErrors"))
+        .filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok())
+        .sum();
+    Ok(four + six)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_says_what_we_use() -> Result<()> {
+        let before = Processor::of(std::process::id())?;
+        let mut sum = 0_u64;
+        while Processor::of(std::process::id())?.since(before).user < Duration::from_millis(50) {
+            sum = sum.wrapping_add((0..100_000_u64).map(std::hint::black_box).sum());
+        }
+        assert!(std::hint::black_box(sum) > 0 && resident_kib(std::process::id())? > 500);
+        socket_drops()?;
+        Ok(())
+    }
+}
