@@ -1,6 +1,6 @@
 # Thin names for the real commands.
 
-.PHONY: run test check lint fmt generate web packages test-rust test-web photographs test-browsers bench-join
+.PHONY: run test check lint fmt generate web packages test-rust test-web photographs test-browsers bench-join bench-sfu
 
 PROFILE ?= dev
 # Debian packages that the browser tests need, and a program of each.
@@ -36,6 +36,12 @@ fmt:
 bench-join:
 	cargo build --quiet --profile perf --package server --package benches --locked
 	$${CARGO_TARGET_DIR:-target}/perf/bench-join
+
+# What forwarding costs, beside Janus (Debian's package) under the same clients, or without: JANUS=0. CONSULTS, WARM_S,
+# STEADY_S and REPEATS change the workload.
+bench-sfu:
+	cargo build --quiet --profile perf --package server --package benches --locked
+	benches/in-namespace.sh $${CARGO_TARGET_DIR:-target}/perf/bench-sfu
 
 # The TypeScript and the JSON Schema of the wire messages, from the Rust types.
 generate:

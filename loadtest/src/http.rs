@@ -1,33 +1,29 @@
 //! One request of JSON, one answer of JSON, one connection: all a synthetic client needs of HTTP.
 
 use anyhow::{Context as _, Result, ensure};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{Request, body::Bytes, client::conn::http1, header};
+use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use std::time::Duration;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::{net::TcpStream, time::timeout};
 
 /// Longest wait for an answer; a run in which something takes longer has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Longest answer taken, bytes.
-const LONGEST: u64 = 1024 * 1024;
+const LONGEST: usize = 1024 * 1024;
 
 /// Posts JSON.
 ///
 /// # Errors
 /// The host cannot be reached, or answers something else than 200 with JSON.
 pub async fn post(host: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Result<Value> {
-    let body = body.to_string();
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let length = body.len();
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: {host}\r\n{headers}content-type: application/json\r\n\
-         content-length: {length}\r\nconnection: close\r\n\r\n{body}"
-    );
-    send(host, &request).await
+    let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    send(host, request.header(header::HOST, host).body(Full::from(body.to_string()))?).await
 }
 
 /// Gets JSON.
@@ -35,15 +31,23 @@ pub async fn post(host: &str, path: &str, headers: &[(&str, &str)], body: &Value
 /// # Errors
 /// As for [`post`].
 pub async fn get(host: &str, path: &str) -> Result<Value> {
-    send(host, &format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")).await
+    send(host, Request::get(path).header(header::HOST, host).body(Full::default())?).await
 }
 
-async fn send(host: &str, request: &str) -> Result<Value> {
-    let mut stream = TcpStream::connect(host).await?;
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    timeout(PATIENCE, stream.take(LONGEST).read_to_string(&mut answer)).await.context("no answer")??;
-    let (head, body) = answer.split_once("\r\n\r\n").context("not HTTP")?;
-    ensure!(head.starts_with("HTTP/1.1 200"), "{}", head.lines().next().unwrap_or_default());
-    serde_json::from_str(body).context("not JSON")
+async fn send(host: &str, request: Request<Full<Bytes>>) -> Result<Value> {
+    timeout(PATIENCE, exchange(host, request)).await.context("no answer")?
+}
+
+async fn exchange(host: &str, request: Request<Full<Bytes>>) -> Result<Value> {
+    let stream = TcpStream::connect(host).await?;
+    stream.set_nodelay(true)?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // Ends with the sender.
+    let driving = tokio::spawn(connection);
+    let answer = sender.send_request(request).await?;
+    ensure!(answer.status().is_success(), "{}", answer.status());
+    let body = Limited::new(answer.into_body(), LONGEST).collect().await;
+    let body = body.map_err(|error| anyhow::anyhow!("{error}"))?.to_bytes();
+    driving.abort();
+    serde_json::from_slice(&body).context("not JSON")
 }

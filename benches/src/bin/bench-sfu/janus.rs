@@ -17,6 +17,7 @@ use std::{
     process::{Child, Stdio},
     time::Duration,
 };
+use tokio::time::timeout;
 
 /// A running Janus. Dropping it ends the process.
 pub(crate) struct Janus {
@@ -24,6 +25,12 @@ pub(crate) struct Janus {
     _dir: tempfile::TempDir,
     host: String,
 }
+
+/// Threads that all connections share, instead of one each: cheaper, and all of it is on one core anyway.
+const EVENT_LOOPS: usize = 1;
+
+/// Longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where Debian puts its modules.
 const MODULES: &str = "/usr/lib/x86_64-linux-gnu/janus";
@@ -37,13 +44,14 @@ impl Janus {
             .command(Path::new("janus"))
             .arg("--configs-folder")
             .arg(dir.path())
-            .args(["--debug-level", "2", "--event-loops", "1"])
+            .args(["--debug-level", "2"])
             .stdout(Stdio::null())
             .spawn()
             .context("start janus (Debian's package janus)")?;
         let mut started = Self { child, _dir: dir, host: format!("127.0.0.1:{port}") };
         loop {
-            if started.get("/janus/info").await.is_ok_and(|info| info["janus"] == "server_info") {
+            if http::get(&started.host, "/janus/info").await.is_ok_and(|info| info["janus"] == "server_info")
+            {
                 return Ok(started);
             }
             ensure!(started.child.try_wait()?.is_none(), "janus ended before it was ready");
@@ -80,6 +88,8 @@ impl Janus {
         let feed = event["plugindata"]["data"]["id"].as_u64().context("no feed")?;
         let client = pending.answered(event["jsep"]["sdp"].as_str().context("no answer")?)?;
         client.connected().await?;
+        // Only then can others subscribe.
+        self.event(&handle, |event| event["janus"] == "webrtcup").await?;
         Ok((client, feed))
     }
 
@@ -113,15 +123,26 @@ impl Janus {
             message["jsep"] = jsep;
         }
         self.post(&at.handle, message).await?;
-        loop {
-            let event = self.get(&format!("{}?maxev=1", at.session)).await?;
-            if event["janus"] == "event" && event["transaction"] == transaction {
-                if let Some(error) = event["plugindata"]["data"]["error"].as_str() {
-                    bail!("janus: {error}");
-                }
-                return Ok(event);
-            }
+        let answers = |event: &Value| event["janus"] == "event" && event["transaction"] == transaction;
+        let event = self.event(at, answers).await?;
+        match event["plugindata"]["data"]["error"].as_str() {
+            Some(error) => bail!("janus: {error}"),
+            None => Ok(event),
         }
+    }
+
+    /// Waits for an event of a session.
+    async fn event(&self, at: &Handle, is_it: impl Fn(&Value) -> bool) -> Result<Value> {
+        let path = format!("{}?maxev=1", at.session);
+        let waiting = async {
+            loop {
+                let event = http::get(&self.host, &path).await?;
+                if is_it(&event) {
+                    return Ok(event);
+                }
+            }
+        };
+        timeout(PATIENCE, waiting).await.context("janus does not answer")?
     }
 
     async fn post(&self, path: &str, mut body: Value) -> Result<Value> {
@@ -131,10 +152,6 @@ impl Janus {
         let answer = http::post(&self.host, path, &[], &body).await?;
         ensure!(answer["janus"] != "error", "janus: {}", answer["error"]["reason"]);
         Ok(answer)
-    }
-
-    async fn get(&self, path: &str) -> Result<Value> {
-        http::get(&self.host, path).await
     }
 }
 
@@ -161,7 +178,7 @@ fn configure(dir: &Path, port: u16, rooms: usize) -> Result<()> {
         format!(
             "general: {{ plugins_folder = \"{MODULES}/plugins\" transports_folder = \"{MODULES}/transports\" \
              events_folder = \"{MODULES}/events\" loggers_folder = \"{MODULES}/loggers\" debug_level = 2 \
-             session_timeout = 0 }}\n\
+             session_timeout = 0 event_loops = {EVENT_LOOPS} }}\n\
              media: {{ ipv6 = false rtp_port_range = \"20000-40000\" }}\nnat: {{ nice_debug = false }}\n\
              plugins: {{ disable = \"libjanus_audiobridge.so,libjanus_echotest.so,libjanus_nosip.so,\
              libjanus_recordplay.so,libjanus_sip.so,libjanus_streaming.so,libjanus_textroom.so,\
