@@ -6,7 +6,7 @@ use hyper::{Request, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use std::time::Duration;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, task::JoinSet, time::timeout};
 
 /// Longest wait for an answer; a run in which something takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -42,12 +42,12 @@ async fn exchange(host: &str, request: Request<Full<Bytes>>) -> Result<Value> {
     let stream = TcpStream::connect(host).await?;
     stream.set_nodelay(true)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // Ends with the sender.
-    let driving = tokio::spawn(connection);
+    // Ends with this exchange.
+    let mut driving = JoinSet::new();
+    driving.spawn(connection);
     let answer = sender.send_request(request).await?;
     ensure!(answer.status().is_success(), "{}", answer.status());
     let body = Limited::new(answer.into_body(), LONGEST).collect().await;
     let body = body.map_err(|error| anyhow::anyhow!("{error}"))?.to_bytes();
-    driving.abort();
     serde_json::from_slice(&body).context("not JSON")
 }

@@ -5,93 +5,32 @@
 //! packets that clients received: no repairs, padding or reports, both directions. Latency is from just before a
 //! client sends to the arrival in the kernel at the other client.
 //!
+//! `bench-sfu ramp` looks for the highest healthy number of consults instead: nobody fails to join, loss ≤ 0.1 %, p99
+//! ≤ 20 ms.
+//!
 //! A run is void, and says so, if the clients were late or busy, or a socket had no room. The last line is one JSON
 //! object.
 
 mod janus;
+mod measure;
+mod ramp;
 
-use anyhow::{Context as _, Result, ensure};
-use benches::{
-    clients::now,
-    deployment::{Deployment, Place},
-    machine::{self, Processor},
-    pair::Pair,
-};
-use janus::Janus;
-use loadtest::media::{Client, Fleet, Load, Options, Tag};
+use anyhow::{Result, ensure};
+use measure::{Conditions, Sample, Server, measure};
 use serde_json::{Value, json};
-use std::{net::IpAddr, str::FromStr, time::Duration};
-use tokio::task::JoinSet;
-
-/// How late the 99th of 100 frames may be sent.
-const LATEST: Duration = Duration::from_millis(5);
-
-/// The clients' core and the server's: the server's own thread takes the last one.
-const CLIENTS: usize = 0;
-const SERVER: usize = 1;
-
-struct Conditions {
-    consults: usize,
-    warm: Duration,
-    steady: Duration,
-    repeats: usize,
-    ip: IpAddr,
-    janus: bool,
-}
-
-impl Conditions {
-    fn from_env() -> Result<Self> {
-        Ok(Self {
-            consults: env("CONSULTS", 50)?,
-            warm: Duration::from_secs(env("WARM_S", 5)?),
-            steady: Duration::from_secs(env("STEADY_S", 20)?),
-            repeats: env("REPEATS", 3)?,
-            ip: env("CLIENT_IP", IpAddr::from([127, 0, 0, 1]))?,
-            janus: env("JANUS", 1)? == 1,
-        })
-    }
-}
-
-fn env<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(name: &str, default: T) -> Result<T> {
-    match std::env::var(name) {
-        Ok(text) => text.parse().with_context(|| format!("{name}={text}")),
-        Err(_) => Ok(default),
-    }
-}
-
-/// What was measured of one server in one run.
-struct Sample {
-    user_us: f64,
-    system_us: f64,
-    packets: u64,
-    lost: u64,
-    kib_per_participant: f64,
-    join_p95: Duration,
-    load: Load,
-    drops: u64,
-}
-
-impl Sample {
-    fn cpu_us(&self) -> f64 {
-        self.user_us + self.system_us
-    }
-
-    fn void(&self) -> Option<String> {
-        if self.load.saturated(LATEST) {
-            return Some(format!("the clients were too slow: {:?}", self.load));
-        }
-        (self.drops > 0).then(|| format!("sockets had no room for {} datagrams", self.drops))
-    }
-}
+use std::time::Duration;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let conditions = Conditions::from_env()?;
+    if std::env::args().nth(1).as_deref() == Some("ramp") {
+        return ramp::run(conditions).await;
+    }
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for repeat in 1..=conditions.repeats {
-        ours.push(report(repeat, "telehealth", measure_ours(&conditions).await?));
+        ours.push(report(repeat, "telehealth", measure(Server::Telehealth, &conditions).await?));
         if conditions.janus {
-            theirs.push(report(repeat, "janus", measure_janus(&conditions).await.context("janus")?));
+            theirs.push(report(repeat, "janus", measure(Server::Janus, &conditions).await?));
         }
     }
     let void = ours.iter().chain(&theirs).any(|sample| sample.void().is_some());
@@ -119,85 +58,6 @@ fn report(repeat: usize, name: &str, sample: Sample) -> Sample {
         sample.void().map(|why| format!("  VOID: {why}")).unwrap_or_default(),
     );
     sample
-}
-
-async fn measure_ours(conditions: &Conditions) -> Result<Sample> {
-    let fleet = Fleet::start(Some(CLIENTS))?;
-    let server = Deployment::start(conditions.consults, Place { core: Some(SERVER) }).await?;
-    let empty = machine::resident_kib(server.pid())?;
-    let mut background = JoinSet::new();
-    let options = Options { ip: conditions.ip, ..Options::default() };
-    let (mut clients, mut joins) = (Vec::new(), Vec::new());
-    for (tag, link) in (1..).zip(&server.clinicians) {
-        let began = now();
-        let pair = Pair::begin(&fleet, options, link, tag, &mut background).await?;
-        joins.push(began.elapsed());
-        clients.extend(pair.media.map(|client| (client, Tag(tag))));
-    }
-    steady(conditions, &fleet, &clients, server.pid(), empty, joins).await
-}
-
-async fn measure_janus(conditions: &Conditions) -> Result<Sample> {
-    let fleet = Fleet::start(Some(CLIENTS))?;
-    let server = Janus::start(conditions.consults, Place { core: Some(SERVER) }).await?;
-    let empty = machine::resident_kib(server.pid())?;
-    let (mut clients, mut joins) = (Vec::new(), Vec::new());
-    for n in 1..=conditions.consults as u32 {
-        let began = now();
-        let pair = server.consult(&fleet, conditions.ip, n).await?;
-        joins.push(began.elapsed());
-        clients.extend(pair.into_iter().map(|client| (client, Tag(n))));
-    }
-    steady(conditions, &fleet, &clients, server.pid(), empty, joins).await
-}
-
-/// Everybody talks: lets it settle, then measures.
-async fn steady(
-    conditions: &Conditions,
-    fleet: &Fleet,
-    clients: &[(Client, Tag)],
-    pid: u32,
-    empty_kib: u64,
-    mut joins: Vec<Duration>,
-) -> Result<Sample> {
-    tokio::time::sleep(conditions.warm).await;
-    fleet.load().await?;
-    let (packets, lost) = totals(clients).await?;
-    let (processor, drops) = (Processor::of(pid)?, machine::socket_drops()?);
-    tokio::time::sleep(conditions.steady).await;
-    let used = Processor::of(pid)?.since(processor);
-    let drops = machine::socket_drops()? - drops;
-    let (packets_then, lost_then) = (packets, lost);
-    let (packets, lost) = totals(clients).await?;
-    let load = fleet.load().await?;
-    let packets = packets - packets_then;
-    ensure!(packets > 0, "nothing was forwarded");
-    let per_packet = |time: Duration| time.as_secs_f64() * 1e6 / packets as f64;
-    let resident = machine::resident_kib(pid)?;
-    joins.sort_unstable();
-    Ok(Sample {
-        user_us: per_packet(used.user),
-        system_us: per_packet(used.system),
-        packets,
-        lost: lost - lost_then,
-        kib_per_participant: resident.saturating_sub(empty_kib) as f64 / (2 * conditions.consults) as f64,
-        join_p95: joins.get(joins.len() * 95 / 100).copied().unwrap_or_default(),
-        load,
-        drops,
-    })
-}
-
-/// Packets received and lost so far; and nobody receives anybody but their partner.
-async fn totals(clients: &[(Client, Tag)]) -> Result<(u64, u64)> {
-    let (mut packets, mut lost) = (0, 0);
-    for (client, own) in clients {
-        for (sink, line) in client.counters().await? {
-            packets += line.packets;
-            lost += line.lost;
-            ensure!(line.tag.is_none_or(|tag| tag == *own), "{sink:?} of {own:?} brings {:?}", line.tag);
-        }
-    }
-    Ok((packets, lost))
 }
 
 fn figures(conditions: &Conditions, ours: &[Sample], theirs: &[Sample], void: bool) -> Value {

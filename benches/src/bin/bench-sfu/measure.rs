@@ -1,0 +1,169 @@
+//! One server, so many consults, one figure of everything.
+
+use crate::janus::Janus;
+use anyhow::{Context as _, Result, ensure};
+use benches::{
+    clients::now,
+    deployment::{Deployment, Place},
+    machine::{self, Processor},
+    pair::Pair,
+};
+use loadtest::media::{Client, Fleet, Load, Options, Tag};
+use std::{net::IpAddr, str::FromStr, time::Duration};
+use tokio::task::JoinSet;
+
+/// How late the 99th of 100 frames may be sent.
+const LATEST: Duration = Duration::from_millis(5);
+
+/// The clients' core and the server's: the server's own thread takes the last one.
+const CLIENTS: usize = 0;
+const SERVER: usize = 1;
+
+/// Whom to measure.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Server {
+    Telehealth,
+    Janus,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Conditions {
+    pub(crate) consults: usize,
+    pub(crate) warm: Duration,
+    pub(crate) steady: Duration,
+    pub(crate) repeats: usize,
+    pub(crate) ip: IpAddr,
+    pub(crate) janus: bool,
+}
+
+impl Conditions {
+    pub(crate) fn from_env() -> Result<Self> {
+        Ok(Self {
+            consults: env("CONSULTS", 50)?,
+            warm: Duration::from_secs(env("WARM_S", 5)?),
+            steady: Duration::from_secs(env("STEADY_S", 20)?),
+            repeats: env("REPEATS", 3)?,
+            ip: env("CLIENT_IP", IpAddr::from([127, 0, 0, 1]))?,
+            janus: env("JANUS", 1)? == 1,
+        })
+    }
+}
+
+fn env<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(name: &str, default: T) -> Result<T> {
+    match std::env::var(name) {
+        Ok(text) => text.parse().with_context(|| format!("{name}={text}")),
+        Err(_) => Ok(default),
+    }
+}
+
+/// What was measured of one server in one run.
+pub(crate) struct Sample {
+    pub(crate) user_us: f64,
+    pub(crate) system_us: f64,
+    pub(crate) packets: u64,
+    pub(crate) lost: u64,
+    pub(crate) kib_per_participant: f64,
+    pub(crate) join_p95: Duration,
+    pub(crate) load: Load,
+    pub(crate) drops: u64,
+}
+
+impl Sample {
+    pub(crate) fn cpu_us(&self) -> f64 {
+        self.user_us + self.system_us
+    }
+
+    pub(crate) fn void(&self) -> Option<String> {
+        if self.load.saturated(LATEST) {
+            return Some(format!("the clients were too slow: {:?}", self.load));
+        }
+        (self.drops > 0).then(|| format!("sockets had no room for {} datagrams", self.drops))
+    }
+}
+
+/// Starts a server, fills it, lets it settle, measures, ends it.
+pub(crate) async fn measure(server: Server, conditions: &Conditions) -> Result<Sample> {
+    match server {
+        Server::Telehealth => measure_ours(conditions).await,
+        Server::Janus => measure_janus(conditions).await.context("janus"),
+    }
+}
+
+async fn measure_ours(conditions: &Conditions) -> Result<Sample> {
+    let fleet = Fleet::start(Some(CLIENTS))?;
+    let server = Deployment::start(conditions.consults, Place { core: Some(SERVER) }).await?;
+    let empty = machine::resident_kib(server.pid())?;
+    let mut background = JoinSet::new();
+    let options = Options { ip: conditions.ip, ..Options::default() };
+    let (mut clients, mut joins) = (Vec::new(), Vec::new());
+    for (tag, link) in (1..).zip(&server.clinicians) {
+        let began = now();
+        let pair = Pair::begin(&fleet, options, link, tag, &mut background).await?;
+        joins.push(began.elapsed());
+        clients.extend(pair.media.map(|client| (client, Tag(tag))));
+    }
+    steady(conditions, &fleet, &clients, server.pid(), empty, joins).await
+}
+
+async fn measure_janus(conditions: &Conditions) -> Result<Sample> {
+    let fleet = Fleet::start(Some(CLIENTS))?;
+    let server = Janus::start(conditions.consults, Place { core: Some(SERVER) }).await?;
+    let empty = machine::resident_kib(server.pid())?;
+    let (mut clients, mut joins) = (Vec::new(), Vec::new());
+    for n in 1..=conditions.consults as u32 {
+        let began = now();
+        let pair = server.consult(&fleet, conditions.ip, n).await?;
+        joins.push(began.elapsed());
+        clients.extend(pair.into_iter().map(|client| (client, Tag(n))));
+    }
+    steady(conditions, &fleet, &clients, server.pid(), empty, joins).await
+}
+
+/// Everybody talks: lets it settle, then measures.
+async fn steady(
+    conditions: &Conditions,
+    fleet: &Fleet,
+    clients: &[(Client, Tag)],
+    pid: u32,
+    empty_kib: u64,
+    mut joins: Vec<Duration>,
+) -> Result<Sample> {
+    tokio::time::sleep(conditions.warm).await;
+    fleet.load().await?;
+    let (packets, lost) = totals(clients).await?;
+    let (processor, drops) = (Processor::of(pid)?, machine::socket_drops()?);
+    tokio::time::sleep(conditions.steady).await;
+    let used = Processor::of(pid)?.since(processor);
+    let drops = machine::socket_drops()? - drops;
+    let (packets_then, lost_then) = (packets, lost);
+    let (packets, lost) = totals(clients).await?;
+    let load = fleet.load().await?;
+    let packets = packets - packets_then;
+    ensure!(packets > 0, "nothing was forwarded");
+    let per_packet = |time: Duration| time.as_secs_f64() * 1e6 / packets as f64;
+    let resident = machine::resident_kib(pid)?;
+    joins.sort_unstable();
+    Ok(Sample {
+        user_us: per_packet(used.user),
+        system_us: per_packet(used.system),
+        packets,
+        lost: lost - lost_then,
+        kib_per_participant: resident.saturating_sub(empty_kib) as f64 / (2 * conditions.consults) as f64,
+        join_p95: joins.get(joins.len() * 95 / 100).copied().unwrap_or_default(),
+        load,
+        drops,
+    })
+}
+
+/// Packets received and lost so far; and nobody receives anybody but their partner.
+async fn totals(clients: &[(Client, Tag)]) -> Result<(u64, u64)> {
+    let (mut packets, mut lost) = (0, 0);
+    for (client, own) in clients {
+        for (sink, line) in client.counters().await? {
+            packets += line.packets;
+            lost += line.lost;
+            ensure!(line.tag.is_none_or(|tag| tag == *own), "{sink:?} of {own:?} brings {:?}", line.tag);
+        }
+    }
+    Ok((packets, lost))
+}
