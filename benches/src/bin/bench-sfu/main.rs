@@ -5,19 +5,22 @@
 //! packets that clients received: no repairs, padding or reports, both directions. Latency is from just before a
 //! client sends to the arrival in the kernel at the other client.
 //!
+//! Beside them the floor: what receiving, opening, sealing and sending cost on the same core without any SFU.
+//!
 //! `bench-sfu ramp` looks for the highest healthy number of consults instead: nobody fails to join, loss ≤ 0.1 %, p99
 //! ≤ 20 ms.
 //!
 //! A run is void, and says so, if the clients were late or busy, or a socket had no room. The last line is one JSON
 //! object.
 
+mod floor;
 mod janus;
 mod measure;
 mod ramp;
 
 use anyhow::{Result, ensure};
 use measure::{Conditions, Sample, Server, measure};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 #[tokio::main(flavor = "current_thread")]
@@ -33,8 +36,14 @@ async fn main() -> Result<()> {
             theirs.push(report(repeat, "janus", measure(Server::Janus, &conditions).await?));
         }
     }
+    let mut floors = Map::new();
+    for way in floor::WAYS {
+        let us = round(floor::measure(way, conditions.ip, Duration::from_secs(3))?);
+        println!("floor      {us:6.2} µs/packet  {}", way.name);
+        floors.insert(way.name.into(), json!(us));
+    }
     let void = ours.iter().chain(&theirs).any(|sample| sample.void().is_some());
-    println!("{}", figures(&conditions, &ours, &theirs, void));
+    println!("{}", figures(&conditions, &ours, &theirs, floors, void));
     ensure!(!void, "void: see above");
     Ok(())
 }
@@ -60,11 +69,17 @@ fn report(repeat: usize, name: &str, sample: Sample) -> Sample {
     sample
 }
 
-fn figures(conditions: &Conditions, ours: &[Sample], theirs: &[Sample], void: bool) -> Value {
+fn figures(
+    conditions: &Conditions,
+    ours: &[Sample],
+    theirs: &[Sample],
+    floors: Map<String, Value>,
+    void: bool,
+) -> Value {
     let median = |of: &[Sample], figure: fn(&Sample) -> f64| {
         let mut values: Vec<f64> = of.iter().map(figure).collect();
         values.sort_unstable_by(f64::total_cmp);
-        values.get(values.len() / 2).map(|value| (value * 100.0).round() / 100.0)
+        values.get(values.len() / 2).copied().map(round)
     };
     let n = conditions.consults;
     let (cpu, p99) = (median(ours, Sample::cpu_us), median(ours, |s| ms(s.load.latency.p99)));
@@ -89,6 +104,7 @@ fn figures(conditions: &Conditions, ours: &[Sample], theirs: &[Sample], void: bo
             "p99_ms": median(theirs, |s| ms(s.load.latency.p99)),
             "kib_per_participant": median(theirs, |s| s.kib_per_participant),
         },
+        "floor_us_per_packet": floors,
         "conditions": {
             "consults": n, "media": "1.0 Mbit/s VP8 + Opus each way", "steady_s": conditions.steady.as_secs(),
             "repeats": conditions.repeats, "statistic": "median", "server": "one core", "clients": "one core",
@@ -106,6 +122,11 @@ fn figures(conditions: &Conditions, ours: &[Sample], theirs: &[Sample], void: bo
         figures[format!("{name}_{n}")] = json!(value);
     }
     figures
+}
+
+/// To hundredths.
+fn round(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
 }
 
 fn ms(of: Duration) -> f64 {

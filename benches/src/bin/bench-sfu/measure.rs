@@ -16,8 +16,8 @@ use tokio::task::JoinSet;
 const LATEST: Duration = Duration::from_millis(5);
 
 /// The clients' core and the server's: the server's own thread takes the last one.
-const CLIENTS: usize = 0;
-const SERVER: usize = 1;
+pub(crate) const CLIENTS: usize = 0;
+pub(crate) const SERVER: usize = 1;
 
 /// Whom to measure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,8 +5,8 @@ use anyhow::{Result, bail};
 use serde_json::json;
 use std::time::Duration;
 
-/// Bounds of the search, and how fine it looks.
-const FEWEST: usize = 10;
+/// Where the search begins and ends, and how fine it looks.
+const FIRST: usize = 80;
 const MOST: usize = 320;
 const STEP: usize = 5;
 
@@ -33,30 +33,41 @@ pub(crate) async fn run(conditions: Conditions) -> Result<()> {
     Ok(())
 }
 
-/// By halving: health is lost once and for all on the way up.
 async fn highest(server: Server, conditions: Conditions) -> Result<usize> {
-    let (mut healthy, mut ill) = (0, MOST + STEP);
-    let mut try_next = FEWEST.max(MOST / 4);
-    while ill - healthy > STEP {
-        let conditions = Conditions { consults: try_next, ..conditions };
-        let verdict = match measure(server, &conditions).await {
+    let mut search = Search::default();
+    while let Some(consults) = search.next() {
+        let verdict = match measure(server, &Conditions { consults, ..conditions }).await {
             Ok(sample) => judge(&sample)?,
             Err(error) => Some(format!("{error:#}")),
         };
-        println!("{server:?} {try_next:>4}  {}", verdict.as_deref().unwrap_or("healthy"));
-        if verdict.is_none() {
-            healthy = try_next;
-        } else {
-            ill = try_next;
-        }
-        try_next = ((healthy + ill) / 2)
-            .next_multiple_of(STEP)
-            .clamp(healthy + STEP, (ill - STEP).max(healthy + STEP));
-        if try_next >= ill {
-            break;
-        }
+        println!("{server:?} {consults:>4}  {}", verdict.as_deref().unwrap_or("healthy"));
+        search.tell(consults, verdict.is_none());
     }
-    Ok(healthy)
+    Ok(search.healthy)
+}
+
+/// By halving: health is lost once and for all on the way up.
+struct Search {
+    healthy: usize,
+    ill: usize,
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        Self { healthy: 0, ill: MOST + STEP }
+    }
+}
+
+impl Search {
+    fn next(&self) -> Option<usize> {
+        let untried = self.healthy == 0 && self.ill > MOST;
+        let between = ((self.healthy + self.ill) / 2).next_multiple_of(STEP).min(self.ill - STEP);
+        (self.ill - self.healthy > STEP).then_some(if untried { FIRST } else { between })
+    }
+
+    fn tell(&mut self, consults: usize, healthy: bool) {
+        *(if healthy { &mut self.healthy } else { &mut self.ill }) = consults;
+    }
 }
 
 /// What is wrong; an error if it cannot be told.
@@ -75,4 +86,23 @@ fn judge(sample: &Sample) -> Result<Option<String>> {
             sample.drops
         )
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_search_finds_any_limit_and_ends() {
+        for limit in (0..=MOST).step_by(STEP) {
+            let (mut search, mut tries) = (Search::default(), 0);
+            while let Some(consults) = search.next() {
+                assert!(consults > 0 && consults <= MOST);
+                search.tell(consults, consults <= limit);
+                tries += 1;
+            }
+            assert_eq!(search.healthy, limit);
+            assert!(tries <= 8, "{tries} tries");
+        }
+    }
 }
