@@ -1,7 +1,6 @@
 //! What Linux says of a process and of its sockets.
 
 use anyhow::{Context as _, Result};
-use rustix::thread::{CpuSet, sched_setaffinity};
 use std::{fs, time::Duration};
 
 /// Clock ticks a second in `/proc/<pid>/stat` (proc_pid_stat(5); 100 on every Linux there is).
@@ -70,16 +69,6 @@ pub fn socket_drops() -> Result<u64> {
         .filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok())
         .sum();
     Ok(four + six)
-}
-
-/// Keeps the calling thread on one core.
-///
-/// # Errors
-/// There is no such core.
-pub fn stay_on(core: usize) -> Result<()> {
-    let mut one = CpuSet::new();
-    one.set(core);
-    Ok(sched_setaffinity(None, &one)?)
 }
 
 #[cfg(test)]

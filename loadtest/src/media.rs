@@ -44,6 +44,8 @@ mod srtp;
 mod worker;
 
 pub use content::{Content, Tag};
+pub use handshake::pulse_channel;
+pub use worker::stay_on;
 
 /// Commands waiting for the thread. Full: whoever commands waits.
 const COMMANDS: usize = 4_096;
@@ -240,7 +242,7 @@ impl Fleet {
         let (worker, waker) = Worker::new(receiver)?;
         let (pinned, pinning) = sync_channel(1);
         let thread = std::thread::Builder::new().name("clients".into()).spawn(move || {
-            let _ = pinned.send(core.map_or(Ok(()), worker::stay_on));
+            let _ = pinned.send(core.map_or(Ok(()), stay_on));
             worker.run();
         })?;
         pinning.recv().context("the clients' thread ended")?.context("keep the clients on their core")?;
@@ -323,17 +325,7 @@ pub struct Client {
 impl Client {
     /// Begins to send, or changes what is sent; with a keyframe first.
     pub fn send(&self, source: Source, sending: Sending) {
-        self.line.tell(Command::Send { id: self.id, source, sending: Some(sending) });
-    }
-
-    /// Stops sending.
-    pub fn stop(&self, source: Source) {
-        self.line.tell(Command::Send { id: self.id, source, sending: None });
-    }
-
-    /// Closes as a page that is left does.
-    pub fn close(&self) {
-        self.line.tell(Command::Close { id: self.id });
+        self.line.tell(Command::Send { id: self.id, source, sending });
     }
 
     /// Looks only at pictures and packets that come from now on.

@@ -111,16 +111,22 @@ pub(super) fn offer(options: Options, local: SocketAddr, now: Instant) -> Result
         receive(MediaKind::Video, Sink::Screen);
     }
     if options.data {
-        api.add_channel_with_config(ChannelConfig {
-            label: "pulse".to_owned(),
-            ordered: false,
-            reliability: Reliability::MaxRetransmits { retransmits: 0 },
-            negotiated: Some(0),
-            ..ChannelConfig::default()
-        });
+        api.add_channel_with_config(pulse_channel());
     }
     let (offer, pending) = api.apply().ok_or_else(|| anyhow!("nothing to offer"))?;
     Ok(Offered { rtc, pending, sdp: offer.to_sdp_string(), sends, receives })
+}
+
+/// The data channel that both ends know of without negotiating it.
+#[must_use]
+pub fn pulse_channel() -> ChannelConfig {
+    ChannelConfig {
+        label: "pulse".to_owned(),
+        ordered: false,
+        reliability: Reliability::MaxRetransmits { retransmits: 0 },
+        negotiated: Some(0),
+        ..ChannelConfig::default()
+    }
 }
 
 /// Makes DTLS instances that remember their keying material on the thread that drives them.

@@ -104,12 +104,12 @@ impl Outgoing {
         })
     }
 
-    pub(super) fn send(&mut self, sending: Option<Sending>, now: Instant) {
+    pub(super) fn send(&mut self, sending: Sending, now: Instant) {
         if self.sending.is_none() {
             self.due = now;
         }
         self.keyframe = true;
-        self.sending = sending;
+        self.sending = Some(sending);
     }
 
     pub(super) fn want_keyframe(&mut self) {
@@ -296,7 +296,7 @@ mod tests {
         let (mut out, mut transport) = (Outbox::default(), 0);
         assert_eq!(line.run(start, 77, &client, &mut transport, &mut out), None, "nothing to send yet");
 
-        line.send(Some(Sending::talking(Tag(5))), start);
+        line.send(Sending::talking(Tag(5)), start);
         let late = line.run(start + Duration::from_millis(40), 77, &client, &mut transport, &mut out);
         assert_eq!(late, Some(Duration::from_millis(40)));
         let sent = read(&mut out, &server);
@@ -331,7 +331,7 @@ mod tests {
         let start = Instant::now();
         let mut line = Outgoing::new(Source::Camera, &ours, &theirs, start).expect("a line");
         let mut out = Outbox::default();
-        line.send(Some(Sending::quietly(Tag(5))), start);
+        line.send(Sending::quietly(Tag(5)), start);
         line.run(start + Duration::from_secs(10), 77, &srtp, &mut 0, &mut out);
         assert_eq!(out.lengths.len(), 4, "one frame, a keyframe");
         assert!(line.due().is_some_and(|due| due > start + Duration::from_secs(10)));

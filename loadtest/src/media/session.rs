@@ -167,7 +167,7 @@ impl Session {
 
     // ---- what its user wants ----
 
-    pub(super) fn send(&mut self, source: Source, sending: Option<Sending>, now: Instant) {
+    pub(super) fn send(&mut self, source: Source, sending: Sending, now: Instant) {
         for line in self.outgoing.iter_mut().filter(|line| line.source == source) {
             line.send(sending, now);
         }
@@ -182,13 +182,6 @@ impl Session {
 
     pub(super) fn counters(&self) -> Vec<(Sink, Counters)> {
         self.incoming.iter().map(|line| (line.sink, line.counters)).collect()
-    }
-
-    /// Says goodbye as a closing page does.
-    pub(super) fn close(&mut self, now: Instant) {
-        let _ = self.rtc.close();
-        self.drain(now);
-        self.srtp = None;
     }
 
     // ---- time ----

@@ -25,10 +25,9 @@ const READS: usize = 4;
 
 pub(super) enum Command {
     Start { id: usize, client: Box<Running> },
-    Send { id: usize, source: Source, sending: Option<Sending> },
+    Send { id: usize, source: Source, sending: Sending },
     Forget { id: usize, done: oneshot::Sender<()> },
     Counters { id: usize, reply: oneshot::Sender<Vec<(Sink, Counters)>> },
-    Close { id: usize },
     Remove { id: usize },
     Load { reply: oneshot::Sender<Load> },
     Quit,
@@ -156,7 +155,6 @@ impl Worker {
                 let counters = self.clients.get(&id).map(|client| client.session.counters());
                 let _ = reply.send(counters.unwrap_or_default());
             }
-            Command::Close { id } => self.touch(id, |session| session.close(now())),
             Command::Remove { id } => {
                 if let Some(client) = self.clients.remove(&id) {
                     self.timers.remove(&(client.due, id));
@@ -236,7 +234,10 @@ impl Worker {
 }
 
 /// Keeps the calling thread on one core.
-pub(super) fn stay_on(core: usize) -> io::Result<()> {
+///
+/// # Errors
+/// There is no such core.
+pub fn stay_on(core: usize) -> io::Result<()> {
     let mut one = CpuSet::new();
     one.set(core);
     Ok(sched_setaffinity(None, &one)?)

@@ -1,7 +1,7 @@
 //! The load tester's clients, which make their own packets, against the SFU and against the tests' clients.
 
 use crate::node::{Node, room, tenant, who};
-use loadtest::media::{Client, Counters, Fleet, Options, Sending, Sink, Source, Tag};
+use loadtest::media::{Client, Counters, Fleet, Options, PATIENCE, Sending, Sink, Source, Tag};
 use sfu_core::port::{Affinity, Connect, Direction, MediaNode as _};
 use std::time::Duration;
 
@@ -68,14 +68,16 @@ fn cheap_clients_hear_and_see_each_other() {
         talk(&ben, BEN);
         for (client, tag) in [(&ana, BEN), (&ben, ANA)] {
             client.first_frame(Sink::Video(0)).await.unwrap();
-            let (sound, picture) = loop {
-                let (sound, picture) =
-                    (line(client, Sink::Audio(0)).await, line(client, Sink::Video(0)).await);
-                if sound.packets > 100 && picture.packets > 300 {
-                    break (sound, picture);
+            let enough = async {
+                loop {
+                    let lines = (line(client, Sink::Audio(0)).await, line(client, Sink::Video(0)).await);
+                    if lines.0.packets > 100 && lines.1.packets > 300 {
+                        break lines;
+                    }
+                    tokio::time::sleep(Duration::from_millis(20)).await;
                 }
-                tokio::time::sleep(Duration::from_millis(20)).await;
             };
+            let (sound, picture) = tokio::time::timeout(PATIENCE, enough).await.unwrap();
             assert_eq!((sound.tag, picture.tag), (Some(tag), Some(tag)));
             assert_eq!((sound.lost, picture.lost), (0, 0));
         }

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result};
 use benches::{
     clients::{self, connect, talk},
     deployment::{Deployment, Place},
+    env,
     pair::{FIRST, Pair, check_in, invite},
 };
 use loadtest::{
@@ -15,7 +16,6 @@ use signaling_protocol::{
     view::{MediaWish, Outcome, PhaseView},
 };
 use std::{
-    str::FromStr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -42,13 +42,6 @@ impl Workload {
             seed: env("SEED", 1)?,
             clinics: env("CLINICS", 32)?,
         })
-    }
-}
-
-fn env<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(name: &str, default: T) -> Result<T> {
-    match std::env::var(name) {
-        Ok(text) => text.parse().with_context(|| format!("{name}={text}")),
-        Err(_) => Ok(default),
     }
 }
 

@@ -36,6 +36,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MODULES: &str = "/usr/lib/x86_64-linux-gnu/janus";
 
 impl Janus {
+    /// Whether it is there to be started, before anything else is measured.
+    pub(crate) fn installed() -> Result<()> {
+        ensure!(Path::new(MODULES).exists(), "janus is not installed: apt-get install janus, or JANUS=0");
+        Ok(())
+    }
+
     pub(crate) async fn start(rooms: usize, place: Place) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();

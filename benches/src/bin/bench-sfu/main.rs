@@ -26,6 +26,9 @@ use std::time::Duration;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let conditions = Conditions::from_env()?;
+    if conditions.janus {
+        janus::Janus::installed()?;
+    }
     if std::env::args().nth(1).as_deref() == Some("ramp") {
         return ramp::run(conditions).await;
     }

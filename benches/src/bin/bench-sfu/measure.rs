@@ -5,11 +5,12 @@ use anyhow::{Context as _, Result, ensure};
 use benches::{
     clients::now,
     deployment::{Deployment, Place},
+    env,
     machine::{self, Processor},
     pair::Pair,
 };
 use loadtest::media::{Client, Fleet, Load, Options, Tag};
-use std::{net::IpAddr, str::FromStr, time::Duration};
+use std::{net::IpAddr, time::Duration};
 use tokio::task::JoinSet;
 
 /// How late the 99th of 100 frames may be sent.
@@ -46,13 +47,6 @@ impl Conditions {
             ip: env("CLIENT_IP", IpAddr::from([127, 0, 0, 1]))?,
             janus: env("JANUS", 1)? == 1,
         })
-    }
-}
-
-fn env<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(name: &str, default: T) -> Result<T> {
-    match std::env::var(name) {
-        Ok(text) => text.parse().with_context(|| format!("{name}={text}")),
-        Err(_) => Ok(default),
     }
 }
 

@@ -5,7 +5,10 @@ use super::{
     seen::{Arrival, Report, Seen, Sink, SinkKind},
 };
 use anyhow::{Result, anyhow};
-use loadtest::media::content::{self, Mark};
+use loadtest::media::{
+    content::{self, Mark},
+    pulse_channel,
+};
 use std::{
     collections::VecDeque,
     io::{self, Read as _, Write as _},
@@ -17,7 +20,6 @@ use str0m::{
     Candidate, Event, Input, Output, Rtc,
     bwe::{Bitrate, BweKind},
     change::{SdpAnswer, SdpPendingOffer},
-    channel::{ChannelConfig, Reliability},
     format::Codec,
     media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer},
     net::{Protocol, Receive, Transmit},
@@ -67,13 +69,7 @@ pub(super) fn pool(rtc: &mut Rtc, options: &Options) -> Result<(Pool, String, Sd
         pool.receives.push((add(MediaKind::Video, Direction::RecvOnly, None), Sink::screen()));
     }
     if options.data {
-        api.add_channel_with_config(ChannelConfig {
-            label: "pulse".to_owned(),
-            ordered: false,
-            reliability: Reliability::MaxRetransmits { retransmits: 0 },
-            negotiated: Some(0),
-            ..ChannelConfig::default()
-        });
+        api.add_channel_with_config(pulse_channel());
     }
     let (offer, pending) = api.apply().ok_or_else(|| anyhow!("nothing to offer"))?;
     Ok((pool, offer.to_sdp_string(), pending))
