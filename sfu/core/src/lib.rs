@@ -19,11 +19,16 @@
 pub mod clock;
 pub mod demux;
 pub mod framing;
+pub mod history;
 pub mod keyframe;
 pub mod limits;
+pub mod pacer;
 pub mod port;
 pub mod pulse;
 pub mod rebase;
+pub mod reception;
+pub mod rtcp;
+pub mod rtp;
 pub mod sdp;
 pub mod slots;
 pub mod table;

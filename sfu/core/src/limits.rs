@@ -18,6 +18,10 @@ pub const MAX_RID_BYTES: usize = 8;
 /// Most simulcast layers on one line. One past it the offer is invalid.
 pub const MAX_RIDS: usize = 4;
 
+/// Most streams an offer may name on one line, and most pairs of stream and repair. Further ones are found out
+/// from their packets.
+pub const MAX_SSRCS: usize = 8;
+
 /// Longest datagram or TCP frame taken, in bytes. Longer datagrams are dropped; a longer frame closes its
 /// connection. Above every MTU in use, below the media engine's packet buffer.
 pub const MAX_DATAGRAM_BYTES: usize = 1_900;
@@ -52,3 +56,37 @@ pub const PULSE_IDLE: Duration = Duration::from_secs(1);
 
 /// Silence after which a layer counts as stopped, so that another one may take its place.
 pub const LAYER_SILENT: Duration = Duration::from_millis(400);
+
+/// Memory for one stream's recent packets. A stream too fast for it keeps a shorter past.
+pub const MAX_HISTORY_BYTES: usize = 256 * 1024;
+
+/// That memory grows by this much, from nothing.
+pub const HISTORY_STEP_BYTES: usize = 8 * 1024;
+
+/// How long a packet is kept for repairs while memory allows, in microseconds. A picture that came later would not
+/// be waited for.
+pub const HISTORY_KEPT_US: i64 = 1_000_000;
+
+/// Packets of a picture remembered for repairs.
+pub const HISTORY_PICTURES: usize = 256;
+
+/// Packets of a sound remembered, for those that are on their way.
+pub const HISTORY_SOUNDS: usize = 128;
+
+/// Missing packets of one stream asked for at a time. Past it the oldest are given up: a keyframe is cheaper.
+pub const MAX_MISSING: usize = 128;
+
+/// A gap wider than this is a sender that began anew, and nothing of it is asked for.
+pub const MAX_GAP: u64 = 128;
+
+/// How often one missing packet is asked for.
+pub const MAX_ASKED: u8 = 5;
+
+/// Times after which a missing packet is no longer asked for.
+pub const MISSING_KEPT_US: i64 = 1_000_000;
+
+/// How long a gap may be reordering before it is asked for.
+pub const REORDERING_US: i64 = 5_000;
+
+/// Reports and packets of one RTCP datagram that are looked at. What follows is not.
+pub const MAX_RTCP_PACKETS: usize = 32;

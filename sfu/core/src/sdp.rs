@@ -12,7 +12,7 @@
 //! | last receiving video, if there are more of them than audios | the screen somebody shares |
 //! | application | the data channel with the pulse |
 
-use crate::limits::{MAX_M_LINES, MAX_MID_BYTES, MAX_OFFER_BYTES, MAX_RID_BYTES, MAX_RIDS};
+use crate::limits::{MAX_M_LINES, MAX_MID_BYTES, MAX_OFFER_BYTES, MAX_RID_BYTES, MAX_RIDS, MAX_SSRCS};
 
 mod answer;
 
@@ -60,6 +60,11 @@ pub struct Line {
     pub source: Option<Source>,
     /// What goes out on it.
     pub sink: Option<Sink>,
+    /// The streams that the client will send on it, as far as it says so (RFC 5576), at most
+    /// [`MAX_SSRCS`](crate::limits::MAX_SSRCS).
+    pub ssrcs: Vec<u32>,
+    /// Which of them repairs which: pairs of stream and repair (RFC 5576 §4.2, FID).
+    pub repairs: Vec<(u32, u32)>,
 }
 
 /// An offer that can be handed to the engine.
@@ -109,6 +114,8 @@ struct Section<'a> {
     receives: bool,
     rtcp_mux: bool,
     rids: usize,
+    ssrcs: Vec<u32>,
+    repairs: Vec<(u32, u32)>,
 }
 
 /// Reads an offer.
@@ -226,6 +233,23 @@ fn attribute_of<'a>(section: &mut Section<'a>, name: &str, value: &'a str) -> Re
                 return Err("an m-line has too many or too long rids");
             }
         }
+        // What is not understood here is found out from the packets.
+        "ssrc" => {
+            let ssrc = value.split(' ').next().and_then(|ssrc| ssrc.parse().ok());
+            if let Some(ssrc) = ssrc.filter(|ssrc| !section.ssrcs.contains(ssrc))
+                && section.ssrcs.len() < MAX_SSRCS
+            {
+                section.ssrcs.push(ssrc);
+            }
+        }
+        "ssrc-group" => {
+            let pair = value.strip_prefix("FID ").and_then(|pair| pair.split_once(' '));
+            if let Some((Ok(stream), Ok(repair))) = pair.map(|(a, b)| (a.parse(), b.trim().parse()))
+                && section.repairs.len() < MAX_SSRCS
+            {
+                section.repairs.push((stream, repair));
+            }
+        }
         "rtcp-mux" => section.rtcp_mux = true,
         "bundle-only" => section.bundle_only = true,
         _ => {}
@@ -291,6 +315,8 @@ fn classify(sections: &[Section<'_>]) -> Vec<Line> {
                 kind: if section.video { Kind::Video } else { Kind::Audio },
                 source: source.flatten(),
                 sink,
+                ssrcs: section.ssrcs.clone(),
+                repairs: section.repairs.clone(),
             }
         })
         .collect()
@@ -315,6 +341,20 @@ pub(crate) mod tests {
             );
         }
         sdp
+    }
+
+    #[test]
+    fn streams_that_are_named_are_known_and_no_more_than_so_many() {
+        let mut sdp = offer(&[("0", "video", "sendonly")]);
+        sdp += "a=ssrc-group:FID 7 8\r\na=ssrc-group:SIM 1 2\r\na=ssrc-group:FID 9\r\n";
+        sdp += "a=ssrc:7 cname:x\r\na=ssrc:7 msid:a b\r\na=ssrc:8 cname:x\r\na=ssrc:-1 cname:x\r\n";
+        let line = read_offer(&sdp).unwrap().lines.remove(0);
+        assert_eq!((line.ssrcs, line.repairs), (vec![7, 8], vec![(7, 8)]));
+        for n in 10..40 {
+            sdp += &format!("a=ssrc:{n} cname:x\r\na=ssrc-group:FID {n} 1{n}\r\n");
+        }
+        let line = read_offer(&sdp).unwrap().lines.remove(0);
+        assert_eq!((line.ssrcs.len(), line.repairs.len()), (MAX_SSRCS, MAX_SSRCS));
     }
 
     fn uses(lines: &[(&str, &str, &str)]) -> Vec<(Option<Source>, Option<Sink>)> {

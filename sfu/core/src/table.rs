@@ -68,11 +68,12 @@ pub struct Flow<P> {
 pub struct Flows<A, P> {
     map: HashMap<A, Flow<P>>,
     of_session: HashMap<u32, Vec<A>>,
+    version: u64,
 }
 
 impl<A, P> Default for Flows<A, P> {
     fn default() -> Self {
-        Self { map: HashMap::new(), of_session: HashMap::new() }
+        Self { map: HashMap::new(), of_session: HashMap::new(), version: 0 }
     }
 }
 
@@ -81,6 +82,13 @@ impl<A: Copy + Eq + Hash, P: Copy> Flows<A, P> {
     #[must_use]
     pub fn get(&self, from: &A) -> Option<&Flow<P>> {
         self.map.get(from)
+    }
+
+    /// Another one whenever an address is forgotten or changes hands: while it stays the same, what was looked up
+    /// still holds.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
     }
 
     /// Records an address that was just authenticated for a session. An address belongs to one session:
@@ -99,6 +107,7 @@ impl<A: Copy + Eq + Hash, P: Copy> Flows<A, P> {
             if let Some(stalest) = (0..addresses.len()).min_by_key(|n| seen(&addresses[*n])) {
                 let gone = addresses.swap_remove(stalest);
                 self.map.remove(&gone);
+                self.version += 1;
             }
         }
         addresses.push(from);
@@ -107,9 +116,9 @@ impl<A: Copy + Eq + Hash, P: Copy> Flows<A, P> {
 
     /// Forgets one address.
     pub fn remove(&mut self, from: &A) {
-        if let Some(flow) = self.map.remove(from)
-            && let Some(addresses) = self.of_session.get_mut(&flow.session)
-        {
+        let Some(flow) = self.map.remove(from) else { return };
+        self.version += 1;
+        if let Some(addresses) = self.of_session.get_mut(&flow.session) {
             addresses.retain(|a| a != from);
         }
     }
@@ -118,6 +127,7 @@ impl<A: Copy + Eq + Hash, P: Copy> Flows<A, P> {
     pub fn forget(&mut self, session: u32) {
         for address in self.of_session.remove(&session).unwrap_or_default() {
             self.map.remove(&address);
+            self.version += 1;
         }
     }
 
@@ -166,6 +176,29 @@ mod tests {
         flows.authenticated(99, flow(1, 101));
         assert_eq!(flows.len(), MAX_ADDRESSES_PER_SESSION);
         assert!(flows.get(&0).is_some() && flows.get(&99).is_some() && flows.get(&1).is_none());
+    }
+
+    #[test]
+    fn the_version_changes_when_what_was_looked_up_no_longer_holds() {
+        let mut flows = Flows::default();
+        flows.authenticated(7, flow(1, 0));
+        let mut last = flows.version();
+        let mut changed =
+            |flows: &Flows<u64, ()>| std::mem::replace(&mut last, flows.version()) != flows.version();
+        flows.authenticated(7, flow(1, 1));
+        flows.authenticated(8, flow(1, 1));
+        flows.remove(&99);
+        assert!(!changed(&flows));
+        flows.authenticated(7, flow(2, 2));
+        assert!(changed(&flows), "another session has it");
+        flows.remove(&8);
+        assert!(changed(&flows));
+        flows.forget(2);
+        assert!(changed(&flows));
+        for n in 0..=MAX_ADDRESSES_PER_SESSION as u64 {
+            flows.authenticated(100 + n, flow(3, n));
+        }
+        assert!(changed(&flows), "the stalest was forgotten");
     }
 
     #[test]

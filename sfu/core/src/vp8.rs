@@ -50,6 +50,31 @@ pub fn parse(payload: &[u8]) -> Option<Descriptor> {
     Some(Descriptor { keyframe, picture_id, tl0 })
 }
 
+/// Writes ids into a payload, where [`parse`] found some.
+pub fn rewrite(payload: &mut [u8], to: Rewrite) {
+    let (Some(&first), Some(&extension)) = (payload.first(), payload.get(1)) else { return };
+    if first & 0x80 == 0 {
+        return;
+    }
+    let mut at = 2;
+    if extension & 0x80 != 0 {
+        let wide = payload.get(at).is_some_and(|high| high & 0x80 != 0);
+        if let (Some(id), Some(field)) = (to.picture_id, payload.get_mut(at..at + 1 + usize::from(wide))) {
+            match field {
+                [high, low] => [*high, *low] = [0x80 | (id >> 8) as u8, id as u8],
+                [narrow] => *narrow = id as u8 & 0x7f,
+                _ => {}
+            }
+        }
+        at += 1 + usize::from(wide);
+    }
+    if extension & 0x40 != 0
+        && let (Some(tl0), Some(field)) = (to.tl0, payload.get_mut(at))
+    {
+        *field = tl0;
+    }
+}
+
 /// Keeps picture ids and TL0 indexes of one outgoing track unbroken.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Continuity {
@@ -153,7 +178,33 @@ mod tests {
         assert_eq!(track.switch(&read(3, 3)).picture_id, Some(2), "a late packet did not turn it back");
     }
 
+    #[test]
+    fn what_is_rewritten_is_read_and_nothing_else_changes() {
+        let check = |payload: &[u8], to: Rewrite| {
+            let mut changed = payload.to_vec();
+            rewrite(&mut changed, to);
+            let (before, after) = (parse(payload).unwrap(), parse(&changed).unwrap());
+            assert_eq!((after.picture_id.map(|id| id.value), after.tl0), (to.picture_id, to.tl0));
+            assert_eq!(after.keyframe, before.keyframe);
+            changed.iter().zip(payload).filter(|(a, b)| a != b).count()
+        };
+        let wide = Rewrite { picture_id: Some(0x7abc), tl0: Some(9) };
+        assert_eq!(check(&payload(true, 0x1234, 7), wide), 3);
+        assert_eq!(check(&[0x80, 0x80, 0x11, 0], Rewrite { picture_id: Some(0x7f), tl0: None }), 1);
+        assert_eq!(check(&[0x10, 0], Rewrite::default()), 0);
+    }
+
     proptest! {
+        #[test]
+        fn any_payload_is_rewritten_without_harm(
+            bytes in proptest::collection::vec(any::<u8>(), 0..12), id: Option<u16>, tl0: Option<u8>,
+        ) {
+            let mut changed = bytes.clone();
+            rewrite(&mut changed, Rewrite { picture_id: id, tl0 });
+            prop_assert_eq!(changed.len(), bytes.len());
+            prop_assert_eq!(parse(&changed).map(|d| d.keyframe), parse(&bytes).map(|d| d.keyframe));
+        }
+
         #[test]
         fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
             let mut track = Continuity::default();
