@@ -10,8 +10,8 @@
 //!
 //! Reading order: [`port`] (what signaling asks of the media plane), [`sdp`] (offers and answers),
 //! [`demux`], [`framing`] and [`table`] (whose packet is it), [`slots`] (who sees whom), [`rebase`],
-//! [`vp8`] and [`clock`] (what a forwarded packet carries), [`keyframe`], [`pulse`] and [`wheel`] (when),
-//! [`limits`].
+//! [`vp8`] and [`clock`] (what a forwarded packet carries), [`twcc`] (what arrived),
+//! [`keyframe`], [`pulse`] and [`wheel`] (when), [`limits`].
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -32,5 +32,6 @@ pub mod rtp;
 pub mod sdp;
 pub mod slots;
 pub mod table;
+pub mod twcc;
 pub mod vp8;
 pub mod wheel;

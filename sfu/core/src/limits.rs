@@ -90,3 +90,15 @@ pub const REORDERING_US: i64 = 5_000;
 
 /// Reports and packets of one RTCP datagram that are looked at. What follows is not.
 pub const MAX_RTCP_PACKETS: usize = 32;
+/// Transport-wide numbers, from the newest back, of which the arrival is remembered until it is reported.
+/// What is older is never reported. At 300 packets a second this is 1.7 s; a report is due every 100 ms.
+pub const MAX_ARRIVALS: usize = 512;
+
+/// Longest transport-wide feedback packet written, in bytes. More arrivals make another packet. Leaves
+/// room for other reports, SRTCP and headers below a path's least MTU of 1,280.
+pub const MAX_FEEDBACK_BYTES: usize = 1_100;
+
+/// Most packets a transport-wide feedback packet may speak of. One that speaks of more is not read. A
+/// receiver that heard nothing for half a minute speaks of 9,000 at once when it reports all of them,
+/// but we remember far fewer.
+pub const MAX_FEEDBACK_STATUSES: usize = 16_384;
