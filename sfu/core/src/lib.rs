@@ -10,13 +10,14 @@
 //!
 //! Reading order: [`port`] (what signaling asks of the media plane), [`sdp`] (offers and answers),
 //! [`demux`], [`framing`] and [`table`] (whose packet is it), [`slots`] (who sees whom), [`rebase`],
-//! [`vp8`] and [`clock`] (what a forwarded packet carries), [`twcc`] (what arrived),
-//! [`keyframe`], [`pulse`] and [`wheel`] (when), [`limits`].
+//! [`vp8`] and [`clock`] (what a forwarded packet carries), [`twcc`] (what arrived), [`congestion`] (how
+//! fast to send), [`keyframe`], [`pulse`] and [`wheel`] (when), [`limits`].
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 pub mod clock;
+pub mod congestion;
 pub mod demux;
 pub mod framing;
 pub mod history;

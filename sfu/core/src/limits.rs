@@ -102,3 +102,7 @@ pub const MAX_FEEDBACK_BYTES: usize = 1_100;
 /// receiver that heard nothing for half a minute speaks of 9,000 at once when it reports all of them,
 /// but we remember far fewer.
 pub const MAX_FEEDBACK_STATUSES: usize = 16_384;
+
+/// Packets sent whose time and size are remembered until feedback speaks of them. What feedback says of
+/// older ones is ignored. At 300 packets a second this is 3.4 s, in 16 KiB.
+pub const MAX_SENT: usize = 1_024;

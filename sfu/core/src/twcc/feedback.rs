@@ -155,7 +155,7 @@ fn measure(body: &[u8], count: usize) -> Option<(usize, usize)> {
         left -= taken;
         if chunk.width == 0 {
             // An empty run is odd but harmless: it used up two bytes.
-            let Some(status) = Status::from_bits(chunk.bits >> 14) else { return None };
+            let status = Status::from_bits(chunk.bits >> 14)?;
             deltas += taken * status.len();
             continue;
         }

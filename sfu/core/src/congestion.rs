@@ -1,0 +1,519 @@
+//! How fast one session may be sent to: Google congestion control, from the public draft
+//! (draft-ietf-rmcat-gcc-02) and what is known of how libwebrtc refined it. It decides from
+//! transport-wide feedback alone.
+//!
+//! ```text
+//! sent ─▶ history ─┬▶ groups ─▶ trend ──┐
+//! feedback ────────┼▶ acked ────────────┼▶ rate ──┐
+//!                  ├▶ loss ─────────────┼─────────┴▶ estimate: the lower of both
+//!                  └▶ cluster ─▶ prober ┘              (limited: is less sent than that?)
+//! ```
+//!
+//! All times are microseconds on the node's clock, all rates bits of UDP payload per second.
+
+mod acked;
+mod cluster;
+mod groups;
+mod least;
+mod limited;
+mod loss;
+mod prober;
+mod rate;
+mod sent;
+mod silence;
+mod trend;
+
+use crate::twcc::Feedback;
+use acked::Acked;
+use cluster::Cluster;
+use groups::Groups;
+use least::Least;
+use limited::Limited;
+use loss::Loss;
+use prober::{Path, Prober};
+use rate::{Rate, Signs};
+use sent::{History, News};
+use silence::Silence;
+use trend::{Trend, Usage};
+
+/// A pacer may release packets this much faster than the estimate: a keyframe must not take a second, and
+/// what follows it is slower for it.
+const PACING: f64 = 2.5;
+
+/// The round trip that is taken while none was measured.
+const UNKNOWN_RTT_US: i64 = 200_000;
+
+/// After so long without feedback what delay was like is no comparison any more.
+const STALE_US: i64 = 2_000_000;
+
+/// Bits of the receiver's reference time, whose unit is 64 ms.
+const REFERENCE_BITS: u32 = 24;
+const REFERENCE_US: i64 = 64_000;
+
+/// A drop is recovered from by a probe only this soon.
+const RECOVERABLE_US: i64 = 5_000_000;
+
+/// A drop to this share of what was is worth a probe.
+const DROP: f64 = 0.7;
+
+/// Where an estimate begins and how far it may go.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// What is presumed of a path nothing is known of.
+    pub initial_bps: u64,
+    /// The estimate never goes below: who sends nothing learns nothing.
+    pub min_bps: u64,
+    /// The estimate never goes above.
+    pub max_bps: u64,
+}
+
+/// How far a rate may go.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    min: u64,
+    max: u64,
+}
+
+impl Bounds {
+    fn clamp(self, bps: u64) -> u64 {
+        bps.min(self.max).max(self.min)
+    }
+}
+
+/// Packets to send beside the media, to measure whether more would arrive.
+///
+/// The caller sends padding or repeats at `bps` until `bytes` and `packets` are both reached, best in equal
+/// packets of `bytes / packets`, spread over `bytes / bps`. Media sent meanwhile counts as part of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Probe {
+    /// Goes with each of its packets into [`Congestion::sent`].
+    pub id: u32,
+    /// How fast.
+    pub bps: u64,
+    /// How much, at least.
+    pub bytes: u32,
+    /// How many, at least.
+    pub packets: u32,
+}
+
+/// Congestion control of one session, at the sending side.
+#[derive(Debug)]
+pub struct Congestion {
+    bounds: Bounds,
+    history: History,
+    groups: Groups,
+    trend: Trend,
+    acked: Acked,
+    rate: Rate,
+    loss: Loss,
+    limited: Limited,
+    prober: Prober,
+    /// The newest probe.
+    cluster: Option<Cluster>,
+    silence: Silence,
+    rtt: Option<Least>,
+    receiver: ReceiverClock,
+    heard_us: Option<i64>,
+    least_bps: u64,
+    drop: Option<Drop>,
+}
+
+/// What was before the rate went down.
+#[derive(Clone, Copy, Debug)]
+struct Drop {
+    before_bps: u64,
+    at_us: i64,
+}
+
+impl Congestion {
+    /// A session of which nothing is known.
+    #[must_use]
+    pub fn new(config: Config, now_us: i64) -> Self {
+        let bounds = Bounds { min: config.min_bps, max: config.max_bps.max(config.min_bps) };
+        Self {
+            bounds,
+            history: History::default(),
+            groups: Groups::default(),
+            trend: Trend::default(),
+            acked: Acked::default(),
+            rate: Rate::new(config.initial_bps, bounds, now_us),
+            loss: Loss::new(now_us),
+            limited: Limited::new(now_us),
+            prober: Prober::default(),
+            cluster: None,
+            silence: Silence::default(),
+            rtt: None,
+            receiver: ReceiverClock::default(),
+            heard_us: None,
+            least_bps: 0,
+            drop: None,
+        }
+    }
+
+    /// What the session could use: `least` is kept going with padding ([`Congestion::sustain_bps`]), up to
+    /// `most` is probed for. 0 means that nobody is fed: nothing is probed and the estimate is kept.
+    pub fn aim(&mut self, least_bps: u64, most_bps: u64, now_us: i64) {
+        self.least_bps = least_bps.min(most_bps);
+        self.prober.aim(most_bps, self.estimate_bps(), now_us);
+    }
+
+    /// A packet of so many bytes of UDP payload goes out now, as part of a probe or not. Returns the
+    /// transport-wide number that it must carry.
+    pub fn sent(&mut self, bytes: usize, probe: Option<u32>, now_us: i64) -> u16 {
+        // Padding shows that the path could be used more, not that it is.
+        let used = if probe.is_some() { 0 } else { bytes };
+        self.limited.sent(used, self.estimate_bps(), now_us);
+        self.silence.sent(now_us);
+        let cluster = self.cluster.as_mut().filter(|cluster| match probe {
+            Some(id) => cluster.id() == id,
+            None => !cluster.is_sent(),
+        });
+        let id = cluster.map_or(0, |cluster| {
+            cluster.sent(bytes, now_us);
+            cluster.id()
+        });
+        self.history.push(bytes, id, now_us)
+    }
+
+    /// The receiver says what arrived.
+    pub fn feedback(&mut self, feedback: &Feedback<'_>, now_us: i64) {
+        if self.heard_us.is_some_and(|at| now_us.saturating_sub(at) > STALE_US) {
+            self.groups = Groups::default();
+            self.trend = Trend::default();
+        }
+        let offset_us = self.receiver.offset_us(feedback.reference());
+        let mut newest_us = None;
+        let mut heard = false;
+        for (number, arrival) in feedback.statuses() {
+            let Some((packet, news)) = self.history.heard(number, arrival.is_some()) else { continue };
+            heard = true;
+            match news {
+                News::ArrivedAfterAll => self.loss.arrived_after_all(),
+                News::Missing | News::Arrived => {
+                    self.loss.heard(news == News::Missing, packet.at_us, packet.bytes);
+                }
+            }
+            let Some(at_us) = arrival.map(|at| at.saturating_add(offset_us)) else { continue };
+            newest_us = newest_us.max(Some(packet.at_us));
+            self.acked.arrived(at_us, packet.bytes);
+            if let Some(delta) = self.groups.arrived(packet.at_us, at_us, now_us) {
+                self.trend.add(delta, now_us);
+            }
+            if let Some(cluster) = self.cluster.as_mut().filter(|cluster| cluster.id() == packet.probe) {
+                cluster.arrived(packet, at_us);
+            }
+        }
+        if heard {
+            self.heard_us = Some(now_us);
+            self.silence.over();
+            if let Some(at_us) = newest_us {
+                self.set_rtt(now_us.saturating_sub(at_us), now_us);
+            }
+            self.decide(now_us);
+        }
+    }
+
+    fn decide(&mut self, now_us: i64) {
+        let before_bps = self.estimate_bps();
+        self.limited.sent(0, before_bps, now_us);
+        let signs = Signs {
+            usage: self.trend.usage(),
+            queue_us: self.trend.queue_us(),
+            acked_bps: self.acked.bps(),
+            rtt_us: self.rtt_us().unwrap_or(UNKNOWN_RTT_US),
+            limited: self.limited.get(),
+        };
+        self.rate.update(signs, now_us);
+        self.loss.update(self.rate.bps(), signs.limited, signs.rtt_us, now_us);
+        self.measure(now_us);
+        self.recover(before_bps, now_us);
+    }
+
+    /// Takes what the newest probe measured. Only upwards: a few packets on a restless path would
+    /// otherwise cut a good estimate, and a path that became slow shows by its queue.
+    fn measure(&mut self, now_us: i64) {
+        let Some((id, bps)) = self.cluster.and_then(|cluster| Some((cluster.id(), cluster.result()?))) else {
+            return;
+        };
+        self.cluster = None;
+        self.prober.measured(id, bps, now_us);
+        if bps > self.rate.bps() && self.trend.usage() != Usage::Over {
+            self.rate.set(bps, now_us);
+        }
+    }
+
+    /// After a drop that was not followed by others, the path is tried again.
+    fn recover(&mut self, before_bps: u64, now_us: i64) {
+        let estimate = self.estimate_bps();
+        if estimate < before_bps {
+            let before = self.drop.filter(|drop| now_us.saturating_sub(drop.at_us) < RECOVERABLE_US);
+            let before_bps = before.map_or(before_bps, |drop| drop.before_bps.max(before_bps));
+            self.drop = Some(Drop { before_bps, at_us: now_us });
+        }
+        if !self.path().calm {
+            return;
+        }
+        if let Some(drop) = self.drop.take()
+            && (estimate as f64) < drop.before_bps as f64 * DROP
+            && now_us.saturating_sub(drop.at_us) < RECOVERABLE_US
+        {
+            self.prober.recover(drop.before_bps, now_us);
+        }
+    }
+
+    fn path(&self) -> Path {
+        Path {
+            estimate_bps: self.estimate_bps(),
+            calm: self.trend.usage() == Usage::Normal
+                && !self.loss.is_suspicious()
+                && !self.silence.is_long(),
+            limited: self.limited.get(),
+        }
+    }
+
+    /// What the path carries, as far as is known.
+    #[must_use]
+    pub fn estimate_bps(&self) -> u64 {
+        let rate = self.rate.bps();
+        self.bounds.clamp(self.loss.limit_bps().map_or(rate, |limit| rate.min(limit)))
+    }
+
+    /// Share of packets that do not arrive, from 0 to 1, smoothed over about a second.
+    #[must_use]
+    pub const fn loss(&self) -> f32 {
+        self.loss.share() as f32
+    }
+
+    /// The least round trip of the last 10 to 20 seconds, once there was one.
+    #[must_use]
+    pub fn rtt_us(&self) -> Option<i64> {
+        self.rtt.map(|rtt| rtt.get())
+    }
+
+    /// A round trip was measured by other means.
+    pub fn set_rtt(&mut self, rtt_us: i64, now_us: i64) {
+        let rtt_us = rtt_us.max(0);
+        self.rtt.get_or_insert_with(|| Least::new(rtt_us, now_us)).add(rtt_us, now_us);
+    }
+
+    /// How much longer packets take than the fastest of late: about what they wait in queues.
+    #[must_use]
+    pub fn queue_us(&self) -> i64 {
+        self.trend.queue_us()
+    }
+
+    /// What a pacer may release per second.
+    #[must_use]
+    pub fn pacing_bps(&self) -> u64 {
+        (self.estimate_bps() as f64 * PACING) as u64
+    }
+
+    /// What media and padding together should not fall below, so that a rise of `least` is carried by a path
+    /// that has carried it: nothing while a queue grows.
+    #[must_use]
+    pub fn sustain_bps(&self) -> u64 {
+        if self.trend.usage() == Usage::Over { 0 } else { self.least_bps.min(self.estimate_bps()) }
+    }
+
+    /// When [`Congestion::poll_probe`] should be called at the latest.
+    #[must_use]
+    pub fn deadline_us(&self) -> Option<i64> {
+        let silence = self.silence.deadline_us(self.rtt_us().unwrap_or(UNKNOWN_RTT_US));
+        [silence, self.prober.deadline_us(self.path())].into_iter().flatten().min()
+    }
+
+    /// Lets time pass; returns the probe that should go out now, if one is due.
+    pub fn poll_probe(&mut self, now_us: i64) -> Option<Probe> {
+        if self.silence.poll(self.rtt_us().unwrap_or(UNKNOWN_RTT_US), now_us) {
+            let before_bps = self.estimate_bps();
+            self.rate.halve(now_us);
+            self.recover(before_bps, now_us);
+        }
+        let probe = self.prober.poll(self.path(), now_us)?;
+        self.cluster = Some(Cluster::new(probe));
+        Some(probe)
+    }
+}
+
+/// Unwraps the receiver's reference times.
+#[derive(Clone, Copy, Debug, Default)]
+struct ReceiverClock {
+    last: Option<(u32, i64)>,
+}
+
+impl ReceiverClock {
+    /// What to add to times relative to this reference, so that those of all reports compare.
+    fn offset_us(&mut self, reference: u32) -> i64 {
+        let turns = self.last.map_or(0, |(last, turns)| {
+            let shift = u32::BITS - REFERENCE_BITS;
+            let ahead = (reference.wrapping_sub(last) << shift).cast_signed() >> shift;
+            let wrapped = i64::from(last) + i64::from(ahead) - i64::from(reference);
+            turns + (wrapped >> REFERENCE_BITS)
+        });
+        self.last = Some((reference, turns));
+        turns.saturating_mul(REFERENCE_US << REFERENCE_BITS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::twcc::{Arrivals, read};
+    use proptest::prelude::*;
+
+    const MS: i64 = 1_000;
+    const CONFIG: Config = Config { initial_bps: 300_000, min_bps: 50_000, max_bps: 5_000_000 };
+
+    /// A path that only delays; feedback every 50 ms, probes sent as told.
+    struct Path {
+        congestion: Congestion,
+        arrivals: Arrivals,
+        /// The receiver's clock minus ours.
+        ahead_us: i64,
+        deaf: bool,
+    }
+
+    impl Path {
+        fn new() -> Self {
+            let congestion = Congestion::new(CONFIG, 0);
+            Self { congestion, arrivals: Arrivals::default(), ahead_us: 0, deaf: false }
+        }
+
+        fn send(&mut self, bytes: usize, probe: Option<u32>, now_us: i64) {
+            let number = self.congestion.sent(bytes, probe, now_us);
+            if !self.deaf {
+                self.arrivals.record(number, now_us + 20 * MS + self.ahead_us);
+            }
+        }
+
+        /// Sends one packet of so many bytes each 10 ms.
+        fn run(&mut self, from_ms: i64, span_ms: i64, bytes: usize) -> u64 {
+            for ms in from_ms..from_ms + span_ms {
+                let now_us = ms * MS;
+                if bytes > 0 && ms % 10 == 0 {
+                    self.send(bytes, None, now_us);
+                }
+                while let Some(probe) = self.congestion.poll_probe(now_us) {
+                    let size = probe.bytes.div_ceil(probe.packets);
+                    for n in 0..i64::from(probe.packets) {
+                        let gap = i64::from(size) * 8_000_000 / probe.bps as i64;
+                        self.send(size as usize, Some(probe.id), now_us + n * gap);
+                    }
+                }
+                if ms % 50 == 45 {
+                    self.report(now_us + 20 * MS);
+                }
+            }
+            self.congestion.estimate_bps()
+        }
+
+        fn report(&mut self, now_us: i64) {
+            let mut out = Vec::new();
+            while self.arrivals.write(&mut out, 1, 2) {
+                self.congestion.feedback(&read(&out[12..]).unwrap(), now_us);
+                // Once more, as from a network that doubles.
+                self.congestion.feedback(&read(&out[12..]).unwrap(), now_us);
+                out.clear();
+            }
+        }
+    }
+
+    #[test]
+    fn probes_find_what_could_be_used_though_little_is_sent() {
+        let mut path = Path::new();
+        path.congestion.aim(0, 2_000_000, 0);
+        let estimate = path.run(0, 2_000, 200);
+        assert!((1_900_000..2_600_000).contains(&estimate), "{estimate}");
+        assert_eq!(path.congestion.rtt_us(), Some(20 * MS + 5 * MS));
+        assert!(path.congestion.loss() < 0.001);
+        assert_eq!(path.run(2_000, 20_000, 200), estimate, "it stays");
+    }
+
+    #[test]
+    fn without_an_aim_nothing_grows_beyond_evidence() {
+        let mut path = Path::new();
+        assert_eq!(path.run(0, 20_000, 125), 300_000);
+        let estimate = path.run(20_000, 20_000, 375);
+        assert!((440_000..=460_000).contains(&estimate), "{estimate}");
+    }
+
+    #[test]
+    fn silence_halves_and_a_probe_brings_back() {
+        let mut path = Path::new();
+        path.congestion.aim(0, 2_000_000, 0);
+        let before = path.run(0, 3_000, 1_250);
+        path.deaf = true;
+        let during = path.run(3_000, 2_000, 1_250);
+        assert!((before / 16..=before / 4).contains(&during), "{before} became {during}");
+        path.deaf = false;
+        let after = path.run(5_000, 2_000, 1_250);
+        assert!(after > before * 4 / 5, "{before} became {after}");
+        assert_eq!(path.run(7_000, 60_000, 0), after, "who sends nothing misses nothing");
+    }
+
+    #[test]
+    fn the_receivers_clock_may_wrap_and_jump() {
+        let mut path = Path::new();
+        path.congestion.aim(0, 1_000_000, 0);
+        path.ahead_us = (REFERENCE_US << REFERENCE_BITS) - 1_500 * MS;
+        let before = path.run(0, 3_000, 1_000);
+        for (n, jump) in (1_i64..).zip([3_600_000_000, -3_600_000_000, 700_000]) {
+            path.ahead_us += jump;
+            let after = path.run(n * 3_000, 3_000, 1_000);
+            assert!(after >= before * 4 / 5, "{before} became {after}");
+        }
+    }
+
+    #[test]
+    fn reference_times_unwrap_both_ways() {
+        let mut clock = ReceiverClock::default();
+        let turn = REFERENCE_US << REFERENCE_BITS;
+        for (reference, turns) in
+            [(0xff_fff0, 0), (5, 1), (0xff_ffff, 0), (0x7f_ffff, 0), (0, 0), (0xff_fffe, -1)]
+        {
+            assert_eq!(clock.offset_us(reference), turns * turn, "{reference:x}");
+        }
+    }
+
+    #[test]
+    fn an_idle_session_costs_little() {
+        assert!(size_of::<Congestion>() <= 1_280, "{}", size_of::<Congestion>());
+    }
+
+    proptest! {
+        #[test]
+        fn any_feedback_is_survived(
+            config in any::<(u64, u64, u64)>(),
+            steps in proptest::collection::vec(
+                (0_u8..6, any::<i64>(), 0_i64..1_000_000, proptest::collection::vec(any::<u8>(), 8..60)),
+                0..200,
+            ),
+            wild: bool,
+        ) {
+            let (initial_bps, min_bps, max_bps) = config;
+            let mut congestion = Congestion::new(Config { initial_bps, min_bps, max_bps }, 0);
+            let (mut now_us, mut newest, mut probe) = (0_i64, 0, None);
+            for (kind, at, step, mut fci) in steps {
+                now_us = if wild { at } else { now_us + step };
+                match kind {
+                    0 => congestion.aim(at.unsigned_abs() / 2, at.unsigned_abs(), now_us),
+                    1 => probe = congestion.poll_probe(now_us).map(|probe| probe.id).or(probe),
+                    2 | 3 => newest = congestion.sent(fci.len() * 20, probe.filter(|_| kind == 2), now_us),
+                    _ => {
+                        let base = newest.wrapping_sub(u16::from(fci[0]) % 8);
+                        let count = u16::from(fci[3]) % 16;
+                        fci[..4].copy_from_slice(&(u32::from(base) << 16 | u32::from(count)).to_be_bytes());
+                        if let Some(feedback) = read(&fci) {
+                            congestion.feedback(&feedback, now_us);
+                        }
+                    }
+                }
+                let estimate = congestion.estimate_bps();
+                prop_assert!((min_bps..=max_bps.max(min_bps)).contains(&estimate));
+                prop_assert!((0.0..=1.0).contains(&congestion.loss()));
+                prop_assert!(congestion.rtt_us().is_none_or(|rtt| rtt >= 0) && congestion.queue_us() >= 0);
+                let _ = (congestion.deadline_us(), congestion.pacing_bps(), congestion.sustain_bps());
+            }
+        }
+    }
+}
