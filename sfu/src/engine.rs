@@ -1,4 +1,5 @@
-//! The seam around str0m: how a session's state machine is made and how it answers an offer.
+//! The seam around str0m: how a session's state machine is made and how it answers an offer. It does ICE, DTLS, SDP
+//! and the data channel; media passes it by.
 //!
 //! Runs on the control side, because parsing an offer costs milliseconds; the finished [`Rtc`] is `Send`
 //! and moves to its shard. Everything from the wire goes through `catch_unwind`.
@@ -14,7 +15,6 @@ use std::{
 };
 use str0m::{
     Candidate, IceCreds, Output, Rtc,
-    bwe::Bitrate,
     change::SdpOffer,
     channel::{ChannelConfig, ChannelId, Reliability},
     config::DtlsCert,
@@ -23,16 +23,12 @@ use str0m::{
     rtp::{Extension, ExtensionMap},
 };
 
-pub(crate) mod profile;
+use keys::Agreed;
 
-/// What is sent again when it got lost: pictures up to a second old.
-const RTX_VIDEO: (usize, Duration) = (256, Duration::from_secs(1));
+pub(crate) mod keys;
 
-/// Sound is not repaired (Opus conceals better than it waits), but the engine keeps a cache.
-const RTX_AUDIO: (usize, Duration) = (32, Duration::from_millis(400));
-
-/// Share of what is sent that may be repairs, so that they cannot drown a weak link.
-const RTX_SHARE: Option<f32> = Some(0.15);
+/// Longer than any session: media is not the engine's to report on.
+const NEVER: Duration = Duration::from_secs(86_400 * 365);
 
 /// The id and label both sides agree on for the pulse (no negotiation inside the channel).
 const PULSE_CHANNEL: (u16, &str) = (0, "pulse");
@@ -42,7 +38,6 @@ const PULSE_CHANNEL: (u16, &str) = (0, "pulse");
 pub(crate) struct Engine {
     cert: DtlsCert,
     crypto: Arc<CryptoProvider>,
-    initial_estimate: Bitrate,
 }
 
 /// Local ICE credentials as they stand in an answer.
@@ -55,6 +50,8 @@ pub(crate) struct Credentials {
 /// A session's state machine, ready to move to its shard, and the answer for the client.
 pub(crate) struct Prepared {
     pub(crate) rtc: Box<Rtc>,
+    /// Where its handshake will leave the keys for media.
+    pub(crate) agreed: Agreed,
     pub(crate) credentials: Credentials,
     pub(crate) lines: Vec<sdp::Line>,
     pub(crate) slots: usize,
@@ -63,11 +60,11 @@ pub(crate) struct Prepared {
 }
 
 impl Engine {
-    pub(crate) fn new(initial_estimate: Bitrate) -> Option<Self> {
-        let crypto = profile::observed();
+    pub(crate) fn new() -> Option<Self> {
+        let crypto = keys::provider();
         // One key for the life of the process: making one costs more than the rest of a handshake.
         let cert = crypto.dtls_provider.generate_certificate()?;
-        Some(Self { cert, crypto, initial_estimate })
+        Some(Self { cert, crypto })
     }
 
     /// HMAC-SHA1 for STUN.
@@ -86,13 +83,14 @@ impl Engine {
         let parsed = parse(&offer)?;
         let made = catch_unwind(AssertUnwindSafe(|| {
             let mut rtc = Box::new(self.make(now)?);
+            let agreed = keys::of_the_last_built().ok_or(ENGINE_FAILED)?;
             for candidate in candidates {
                 rtc.add_local_candidate(candidate.clone());
             }
             let pulse = offer.data.then(|| add_pulse_channel(&mut rtc));
             let (answer, credentials) = accept(&mut rtc, parsed, &offer.lines)?;
             quiet(&mut rtc);
-            Ok(Prepared { rtc, credentials, slots: offer.slots(), lines: offer.lines, pulse, answer })
+            Ok(Prepared { rtc, agreed, credentials, slots: offer.slots(), lines: offer.lines, pulse, answer })
         }));
         made.unwrap_or(Err(ENGINE_FAILED))
     }
@@ -103,7 +101,6 @@ impl Engine {
         // itself, and Firefox does not offer it.
         for (id, extension) in [
             (1, Extension::AudioLevel),
-            (2, Extension::AbsoluteSendTime),
             (3, Extension::TransportSequenceNumber),
             (4, Extension::RtpMid),
             (10, Extension::RtpStreamId),
@@ -121,12 +118,8 @@ impl Engine {
             .enable_opus(true, false)
             .enable_vp8(true)
             .set_extension_map(extensions)
-            // The engine pads an idle link with up to 50 kbit/s, warm seats included: that keeps the
-            // estimate and the NAT's binding warm until somebody is admitted.
-            .enable_bwe(Some(self.initial_estimate))
-            .set_stats_interval(Some(Duration::from_secs(1)))
-            .set_rtcp_report_interval_audio(Duration::from_secs(1))
-            .set_rtcp_report_interval_video(Duration::from_secs(1))
+            .set_rtcp_report_interval_audio(NEVER)
+            .set_rtcp_report_interval_video(NEVER)
             .build(now))
     }
 }
@@ -175,12 +168,6 @@ pub(crate) fn accept(
     let usable = |line: &sdp::Line| rtc.media(Mid::from(line.mid.as_str())).is_some_and(|m| !m.disabled());
     if !lines.is_empty() && !lines.iter().any(usable) {
         return Err(MediaError::OfferInvalid("it shares no codec with this node (Opus, VP8)"));
-    }
-    for line in lines {
-        let (packets, age) = if line.kind == sdp::Kind::Audio { RTX_AUDIO } else { RTX_VIDEO };
-        if let Some(stream) = rtc.direct_api().stream_tx_by_mid(Mid::from(line.mid.as_str()), None) {
-            stream.set_rtx_cache(packets, age, RTX_SHARE);
-        }
     }
     Ok((answer, Credentials { ufrag: credentials.ufrag, pwd: credentials.pass }))
 }

@@ -1,7 +1,7 @@
 //! The media plane: forwards sound and pictures between the people of a room.
 //!
-//! What this is: sockets, one pinned thread per shard, and the driving of str0m. Every decision that
-//! needs no socket is in [`sfu_core`].
+//! What this is: sockets, one pinned thread per shard, the packet path, and the driving of str0m, which does ICE,
+//! DTLS, SDP and data channels. Every decision that needs no socket is in [`sfu_core`].
 //! What it deliberately is not: a place that knows visits, queues or people's names. It needs no
 //! database and no signaling to keep running calls running.
 //!
@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Reading order: [`config`], [`limits`], [`service`] (the control side) with `directory` and `engine`
-//! (the seam around str0m), `shard` (the loop that forwards), [`metrics`], [`http`] (WHIP and WHEP).
+//! (the seam around str0m), `srtp`, `shard` (the loop that forwards), [`metrics`], [`http`] (WHIP and WHEP).
 
 #![forbid(unsafe_code)]
 
@@ -25,6 +25,7 @@ pub mod limits;
 pub mod metrics;
 pub mod service;
 mod shard;
+mod srtp;
 
 pub use config::{Advertise, Config};
 pub use service::{Error, Handle, Service};

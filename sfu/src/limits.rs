@@ -43,6 +43,9 @@ pub const GOODBYE: Duration = Duration::from_millis(200);
 /// sender that begins anew. Past it, the one unheard for longest is forgotten.
 pub const STREAMS_PER_SESSION: usize = 16;
 
+/// Repairs carried out in one turn of the loop. Who lacks more asks again.
+pub const REPAIRS_PER_TURN: usize = 1_024;
+
 /// Bounds of ICE-TCP.
 pub mod tcp {
     use std::time::Duration;

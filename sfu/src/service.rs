@@ -33,7 +33,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use str0m::{Candidate, bwe::Bitrate, net::TcpType};
+use str0m::{Candidate, net::TcpType};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -90,11 +90,10 @@ impl Service {
     ) -> Result<(Self, Handle, mpsc::Receiver<MediaEvent>), Error> {
         config.check()?;
         let metrics = Metrics::new(config.shards);
-        let engine =
-            Engine::new(Bitrate::kbps(config.initial_estimate_kbps)).ok_or_else(|| Error::System {
-                what: "make a DTLS certificate",
-                source: std::io::Error::other("the crypto provider made none"),
-            })?;
+        let engine = Engine::new().ok_or_else(|| Error::System {
+            what: "make a DTLS certificate",
+            source: std::io::Error::other("the crypto provider made none"),
+        })?;
         let (to_control, from_shards) = mpsc::channel(limits::EVENT_QUEUE);
         let (mut shards, mut links) = (Vec::new(), Vec::new());
         for n in 0..config.shards {

@@ -4,14 +4,15 @@
 //! wait ─▶ commands ─▶ datagrams ─▶ timers ─▶ forward (sound first) ─▶ flush ─▶ wait
 //! ```
 //!
-//! Reading order: this loop; [`intake`] and [`gate`] (what may come in), [`drive`] (the engine),
-//! [`life`], [`seats`] and [`rooms`] (who is with whom), [`forward`] and [`track`] (who sees whom),
-//! [`udp`], [`tcp`] and [`net`] (out again), [`outbox`].
+//! Reading order: this loop; [`intake`] and [`gate`] (what may come in), [`drive`] (the engine: ICE, DTLS),
+//! [`receive`] and [`incoming`] (media in), [`life`], [`seats`] and [`rooms`] (who is with whom), [`forward`] and
+//! [`track`] (who sees whom), [`egress`] and [`reports`] (how fast, and what is said of it), [`udp`], [`tcp`] and
+//! [`net`] (out again), [`outbox`].
 
 use crate::{config::Config, metrics::ShardMetrics};
 use command::Command;
 use drive::{Drive, Turn};
-use forward::{ask_for_keyframes, pulse};
+use forward::pulse;
 use gate::Gate;
 use mio::{Events, Interest, Poll, Token, Waker, unix::SourceFd};
 use net::Net;
@@ -19,6 +20,7 @@ use outbox::Outbox;
 use rooms::{Room, RoomKey};
 use session::Session;
 use sfu_core::{
+    history::History,
     port::{ClosedReason, MediaEvent, SessionId},
     wheel::Wheel,
 };
@@ -32,19 +34,23 @@ use std::{
     sync::{Arc, mpsc::Receiver},
     time::{Duration, Instant},
 };
-use str0m::{Input, bwe::Bitrate, crypto::CryptoProvider};
+use str0m::{Input, crypto::CryptoProvider};
 use tcp::Tcp;
 use track::Forward;
 use udp::{ReadBuffer, Udp};
 
 pub(crate) mod command;
 mod drive;
+mod egress;
 mod forward;
 mod gate;
+mod incoming;
 mod intake;
 mod life;
 mod net;
 mod outbox;
+mod receive;
+mod reports;
 pub(crate) mod rooms;
 mod seats;
 pub(crate) mod session;
@@ -96,7 +102,7 @@ pub(crate) fn pin(n: usize) -> io::Result<()> {
 
 pub(crate) struct Shard {
     config: Config,
-    goal: Bitrate,
+    goal_bps: u64,
     port: u16,
     advertised: Vec<IpAddr>,
     commands: Receiver<Command>,
@@ -104,6 +110,8 @@ pub(crate) struct Shard {
     outbox: Outbox,
     metrics: Arc<ShardMetrics>,
     start: Instant,
+    /// The same, in microseconds since 1900.
+    epoch_us: i64,
     net: Net,
     gate: Gate,
     wheel: Wheel,
@@ -137,7 +145,7 @@ impl Shard {
         let limit = parts.config.max_sessions * 2;
         let own = crate::addresses::own(&parts.advertised)?;
         Ok(Self {
-            goal: Bitrate::kbps(parts.config.max_estimate_kbps),
+            goal_bps: parts.config.max_estimate_kbps * 1_000,
             config: parts.config,
             port: parts.port,
             advertised: parts.advertised,
@@ -146,6 +154,7 @@ impl Shard {
             outbox: Outbox::new(parts.events),
             metrics: parts.metrics,
             start: now,
+            epoch_us: since_1900_us(),
             net: Net { udp, tcp, flows: Default::default(), own },
             gate: Gate::new(limit, parts.crypto),
             wheel: Wheel::default(),
@@ -225,6 +234,10 @@ impl Shard {
         at.saturating_duration_since(now).min(longest)
     }
 
+    fn micros(&self, at: Instant) -> i64 {
+        i64::try_from(at.saturating_duration_since(self.start).as_micros()).unwrap_or(i64::MAX)
+    }
+
     fn tick(&self, at: Instant) -> u64 {
         at.saturating_duration_since(self.start).as_millis() as u64
     }
@@ -262,28 +275,61 @@ impl Shard {
         true
     }
 
-    /// Changes a session and drains its engine. A panic ends this session and no other.
+    /// Changes a session and drains its engine.
     fn drive(
         &mut self,
         key: u32,
         now: Instant,
         change: impl FnOnce(&mut Session, &mut Drive<'_>) -> Result<(), ClosedReason>,
     ) {
+        self.with_session(key, now, |session, with| {
+            change(session, with)?;
+            drive::drain(key, session, with)
+        });
+    }
+
+    /// Changes a session. A panic ends this session and no other.
+    fn with_session(
+        &mut self,
+        key: u32,
+        now: Instant,
+        change: impl FnOnce(&mut Session, &mut Drive<'_>) -> Result<(), ClosedReason>,
+    ) {
+        let (now_us, epoch_us) = (self.micros(now), self.epoch_us);
         let Some(session) = self.sessions.get_mut(key as usize) else { return };
-        let mut with = Drive {
-            net: &mut self.net,
-            turn: &mut self.turn,
-            metrics: &self.metrics,
-            start: self.start,
-            now,
+        let (net, turn, metrics) = (&mut self.net, &mut self.turn, &self.metrics);
+        let mut with = Drive { net, turn, metrics, now, now_us, epoch_us };
+        let outcome = catch_unwind(AssertUnwindSafe(|| change(session, &mut with)));
+        self.afterwards(key, outcome);
+    }
+
+    /// Gives a subscriber something out of the history of a publisher's stream.
+    fn drive_pair(
+        &mut self,
+        publisher: u32,
+        ssrc: u32,
+        subscriber: u32,
+        now: Instant,
+        give: impl FnOnce(&History, &mut Session, &mut Drive<'_>),
+    ) {
+        let (now_us, epoch_us) = (self.micros(now), self.epoch_us);
+        let Some((from, to)) = self.sessions.get2_mut(publisher as usize, subscriber as usize) else {
+            return;
         };
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            change(session, &mut with)?;
-            drive::drain(key, session, &mut with)
-        }));
+        let Some(stream) = from.incoming.iter().find(|stream| stream.ssrc == ssrc) else { return };
+        let (net, turn, metrics) = (&mut self.net, &mut self.turn, &self.metrics);
+        let mut with = Drive { net, turn, metrics, now, now_us, epoch_us };
+        let outcome = catch_unwind(AssertUnwindSafe(|| give(&stream.history, to, &mut with)));
+        self.afterwards(subscriber, outcome.map(Ok));
+    }
+
+    /// Sets a session's timer, or notes that it is over.
+    fn afterwards(&mut self, key: u32, outcome: std::thread::Result<Result<(), ClosedReason>>) {
         let reason = match outcome {
             Ok(Ok(())) => {
-                let due = session.next_due(self.config.consent_timeout(), self.config.connect_timeout());
+                let Some(session) = self.sessions.get(key as usize) else { return };
+                let (consent, connect) = (self.config.consent_timeout(), self.config.connect_timeout());
+                let due = session.next_due(self.start, consent, connect);
                 // Rounded up: a timer that fires early would find nothing due and spin.
                 let tick = due.saturating_duration_since(self.start).as_micros().div_ceil(1_000) as u64;
                 self.wheel.set(key, tick);
@@ -305,7 +351,7 @@ impl Shard {
         for key in due.drain(..) {
             let (consent, connect) = (self.config.consent_timeout(), self.config.connect_timeout());
             let mut quality = None;
-            self.drive(key, now, |session, with| {
+            self.with_session(key, now, |session, with| {
                 if session.expired(now, consent, connect) {
                     return Err(ClosedReason::Timeout);
                 }
@@ -314,9 +360,12 @@ impl Shard {
                     drive::drain(key, session, with)?;
                 }
                 quality = session.poll_quality(now);
-                ask_for_keyframes(key, session, with)?;
+                receive::ask_for_keyframes(key, session, with);
+                reports::send_due(key, session, with);
+                forward::probe(key, session, with);
                 pulse(key, session, with)
             });
+            self.release(key, now);
             if let Some(quality) = quality
                 && let Some(session) = self.sessions.get(key as usize)
                 && session.connected.is_some()
@@ -339,6 +388,14 @@ impl Shard {
         self.metrics.estimate_bps.set(sum(|s| s.quality.estimate.as_bps()));
         self.metrics.sent_bps.set(sum(|s| s.quality.sent.as_bps()));
     }
+}
+
+/// The wall clock, for the times that stand in reports.
+#[expect(clippy::disallowed_methods, reason = "read once, when a shard begins")]
+fn since_1900_us() -> i64 {
+    const UNIX_EPOCH_S: i64 = 2_208_988_800;
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    UNIX_EPOCH_S * 1_000_000 + i64::try_from(since_1970.as_micros()).unwrap_or(0)
 }
 
 fn nanos(duration: Duration) -> u64 {

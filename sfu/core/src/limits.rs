@@ -88,6 +88,9 @@ pub const MISSING_KEPT_US: i64 = 1_000_000;
 /// How long a gap may be reordering before it is asked for.
 pub const REORDERING_US: i64 = 5_000;
 
+/// How soon after a repair the same packet may be repaired again, or half a round trip if that is longer.
+pub const RESEND_AFTER_US: i64 = 10_000;
+
 /// Reports and packets of one RTCP datagram that are looked at. What follows is not.
 pub const MAX_RTCP_PACKETS: usize = 32;
 /// Transport-wide numbers, from the newest back, of which the arrival is remembered until it is reported.

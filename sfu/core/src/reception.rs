@@ -108,8 +108,10 @@ impl Gaps {
         self.missing.iter().map(|missing| missing.due_us(rtt_us)).min()
     }
 
-    /// Appends the numbers to ask for now, in rising order, and forgets those that are no longer worth it.
-    pub fn poll(&mut self, now_us: i64, rtt_us: i64, out: &mut Vec<u16>) {
+    /// Writes the numbers to ask for now, in rising order, and says how many; forgets those that are no longer
+    /// worth it.
+    pub fn poll(&mut self, now_us: i64, rtt_us: i64, out: &mut [u16; MAX_MISSING]) -> usize {
+        let mut count = 0;
         self.missing.retain_mut(|missing| {
             if missing.due_us(rtt_us) > now_us {
                 return true;
@@ -119,13 +121,11 @@ impl Gaps {
             }
             missing.asked += 1;
             missing.asked_us = now_us;
-            out.push(missing.seq as u16);
+            out[count] = missing.seq as u16;
+            count += 1;
             true
         });
-        out.sort_unstable_by_key(|seq| {
-            // Across a turn of the numbers, from the oldest on.
-            seq.wrapping_sub(self.missing.first().map_or(0, |first| first.seq as u16))
-        });
+        count
     }
 }
 
@@ -202,9 +202,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn asked(gaps: &mut Gaps, ms: i64, rtt_ms: i64) -> Vec<u16> {
-        let mut out = Vec::new();
-        gaps.poll(ms * 1_000, rtt_ms * 1_000, &mut out);
-        out
+        let mut out = [0; MAX_MISSING];
+        let count = gaps.poll(ms * 1_000, rtt_ms * 1_000, &mut out);
+        out[..count].to_vec()
     }
 
     #[test]
@@ -304,7 +304,7 @@ mod tests {
         #[test]
         fn any_numbers_are_survived(seqs in proptest::collection::vec((any::<u16>(), any::<u32>(), any::<i64>()), 0..60)) {
             let (mut window, mut gaps, mut tally) = (Window::default(), Gaps::default(), Tally::default());
-            let mut out = Vec::new();
+            let mut out = [0; MAX_MISSING];
             for (number, timestamp, at) in seqs {
                 let seq = window.guess(number);
                 if let Some(newest) = window.newest() {

@@ -183,15 +183,18 @@ pub struct Reported {
 }
 
 /// Appends a receiver report of the first [`MAX_BLOCKS`] streams.
-pub fn receiver_report(out: &mut Vec<u8>, own: u32, streams: &[Reported]) {
-    let streams = &streams[..streams.len().min(MAX_BLOCKS)];
-    packet(out, streams.len() as u8, RECEIVER_REPORT, |out| {
+pub fn receiver_report(out: &mut Vec<u8>, own: u32, streams: impl IntoIterator<Item = Reported>) {
+    let start = out.len();
+    let mut count = 0;
+    packet(out, 0, RECEIVER_REPORT, |out| {
         put(out, &[own]);
-        for Reported { ssrc, block, last_report, delay } in streams {
+        for Reported { ssrc, block, last_report, delay } in streams.into_iter().take(MAX_BLOCKS) {
             let lost = u32::from(block.fraction) << 24 | block.lost.cast_unsigned() & 0x00ff_ffff;
-            put(out, &[*ssrc, lost, block.highest, block.jitter, *last_report, *delay]);
+            put(out, &[ssrc, lost, block.highest, block.jitter, last_report, delay]);
+            count += 1;
         }
     });
+    out[start] |= count;
 }
 
 /// Appends the canonical name that every compound packet carries (RFC 3550 §6.5.1), of at most 255 bytes.
@@ -240,7 +243,7 @@ pub fn short_time(us: i64) -> u32 {
 pub fn ntp(us: i64) -> u64 {
     let us = u64::try_from(us).unwrap_or(0);
     let (seconds, rest) = (us / 1_000_000, us % 1_000_000);
-    seconds << 32 | (rest << 32) / 1_000_000
+    (seconds << 32) | ((rest << 32) / 1_000_000)
 }
 
 /// 32.32 fixed point in microseconds.
@@ -276,7 +279,7 @@ mod tests {
         let mut out = Vec::new();
         SenderReport { ssrc: 9, ntp: 0x1111_2222_3333_4444, rtp: 5, packets: 6, bytes: 7 }.write(&mut out);
         let block = Block { fraction: 3, lost: -1, highest: 70_000, jitter: 8 };
-        receiver_report(&mut out, 1, &[Reported { ssrc: 4, block, last_report: 10, delay: 11 }]);
+        receiver_report(&mut out, 1, [Reported { ssrc: 4, block, last_report: 10, delay: 11 }]);
         canonical_name(&mut out, 9, "me");
         picture_loss(&mut out, 1, 7);
         nack(&mut out, 1, 8, &[65_535, 0, 15, 16, 40]);
@@ -295,7 +298,7 @@ mod tests {
     fn a_receiver_report_is_as_in_rfc_3550() {
         let mut out = Vec::new();
         let block = Block { fraction: 0x40, lost: -2, highest: 0x0001_0002, jitter: 3 };
-        receiver_report(&mut out, 0x0a0b_0c0d, &[Reported { ssrc: 7, block, last_report: 5, delay: 6 }]);
+        receiver_report(&mut out, 0x0a0b_0c0d, [Reported { ssrc: 7, block, last_report: 5, delay: 6 }]);
         #[rustfmt::skip]
         assert_eq!(out, [
             0x81, 201, 0, 7, 0x0a, 0x0b, 0x0c, 0x0d,
@@ -303,7 +306,7 @@ mod tests {
         ]);
         out.clear();
         let many = [Reported { ssrc: 7, block, last_report: 5, delay: 6 }; MAX_BLOCKS + 1];
-        receiver_report(&mut out, 1, &many);
+        receiver_report(&mut out, 1, many);
         assert_eq!(out.len(), 8 + MAX_BLOCKS * BLOCK_BYTES);
         assert_eq!(read(&out).count(), MAX_BLOCKS);
     }

@@ -50,6 +50,23 @@ pub struct Ids {
     pub audio_level: u8,
 }
 
+impl Ids {
+    /// Takes over the numbers of another line for what this one does not know.
+    pub fn join(&mut self, other: &Self) {
+        for (own, other) in [
+            (&mut self.mid, other.mid),
+            (&mut self.rid, other.rid),
+            (&mut self.repaired_rid, other.repaired_rid),
+            (&mut self.transport_number, other.transport_number),
+            (&mut self.audio_level, other.audio_level),
+        ] {
+            if *own == 0 {
+                *own = other;
+            }
+        }
+    }
+}
+
 /// The elements that matter to forwarding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Extensions<'a> {
@@ -120,6 +137,7 @@ pub fn extensions<'a>(packet: &'a [u8], header: &Header, ids: &Ids) -> Extension
         };
         let Some((value, tail)) = tail.split_at_checked(len) else { break };
         rest = tail;
+        // An id of 0 is never an element's (it is padding), so what was not agreed on is never found.
         if id == ids.transport_number {
             found.transport_number = value.try_into().ok().map(u16::from_be_bytes);
         } else if id == ids.audio_level {

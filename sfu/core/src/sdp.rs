@@ -83,12 +83,18 @@ impl Offer {
     /// How many slots the client can show: the larger of its receiving audios and cameras.
     #[must_use]
     pub fn slots(&self) -> usize {
-        let slot = |line: &Line| match line.sink {
-            Some(Sink::Audio(n) | Sink::Video(n)) => n + 1,
-            _ => 0,
-        };
-        self.lines.iter().map(slot).max().unwrap_or(0)
+        slots(&self.lines)
     }
+}
+
+/// How many slots a client with these lines can show.
+#[must_use]
+pub fn slots(lines: &[Line]) -> usize {
+    let slot = |line: &Line| match line.sink {
+        Some(Sink::Audio(n) | Sink::Video(n)) => n + 1,
+        _ => 0,
+    };
+    lines.iter().map(slot).max().unwrap_or(0)
 }
 
 /// Why an offer cannot be answered. The words name nothing from the offer.

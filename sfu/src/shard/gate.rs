@@ -39,6 +39,10 @@ pub(crate) struct Admitted {
     pub(crate) session: u32,
     /// It was an authenticated check.
     pub(crate) check: bool,
+    /// The check says that this is the path to use (RFC 8445 §7.3.1.5).
+    pub(crate) nominates: bool,
+    /// It is SRTP or SRTCP.
+    pub(crate) media: bool,
 }
 
 /// Where a packet came from and to.
@@ -88,7 +92,7 @@ impl Gate {
             metrics.dropped(Drop::Rejected);
             return None;
         }
-        Some(Admitted { session, check: false })
+        Some(Admitted { session, check: false, nominates: false, media: class == Class::Media })
     }
 
     fn check(
@@ -121,7 +125,7 @@ impl Gate {
             net.tcp.adopt(connection, session);
         }
         net.flows.authenticated(origin.remote, Flow { session, path: origin.path, seen: origin.tick });
-        Some(Admitted { session, check: true })
+        Some(Admitted { session, check: true, nominates: message.use_candidate(), media: false })
     }
 }
 
@@ -156,7 +160,7 @@ mod tests {
             let poll = mio::Poll::new().unwrap();
             let udp = udp::Udp::new(udp::bind("127.0.0.1".parse().unwrap(), 0).unwrap()).unwrap();
             let tcp = Tcp::new(None, poll.registry().try_clone().unwrap(), std::time::Instant::now());
-            let mut gate = Gate::new(10, crate::engine::profile::observed());
+            let mut gate = Gate::new(10, crate::engine::keys::provider());
             assert!(gate.ufrags.insert(b"ours", Credential { session: 5, pwd: "secret".into() }));
             let net = Net { udp, tcp, flows: Default::default(), own: Vec::new() };
             Self { gate, net, metrics: ShardMetrics::default() }
@@ -175,7 +179,7 @@ mod tests {
 
     /// A binding request for `ours`, signed with this password.
     fn check(pwd: &str) -> Vec<u8> {
-        let crypto = crate::engine::profile::observed();
+        let crypto = crate::engine::keys::provider();
         let hmac = |key: &[u8], parts: &[&[u8]]| crypto.sha1_hmac_provider.sha1_hmac(key, parts);
         let message =
             StunMessage::binding_request("ours:theirs", str0m::ice::TransId::new(), true, 1, 1, true);
@@ -192,8 +196,14 @@ mod tests {
         assert_eq!(bench.admit(&media, 1), None);
         assert_eq!(bench.admit(&check("wrong"), 1), None);
         assert_eq!(bench.admit(&media, 1), None, "a forged check opened nothing");
-        assert_eq!(bench.admit(&check("secret"), 1), Some(Admitted { session: 5, check: true }));
-        assert_eq!(bench.admit(&media, 1), Some(Admitted { session: 5, check: false }));
+        assert_eq!(
+            bench.admit(&check("secret"), 1),
+            Some(Admitted { session: 5, check: true, nominates: true, media: false })
+        );
+        assert_eq!(
+            bench.admit(&media, 1),
+            Some(Admitted { session: 5, check: false, nominates: false, media: true })
+        );
         assert_eq!(bench.admit(&media, 2), None, "for this address only");
         assert_eq!(bench.admit(&check("wrong"), 1), None, "nor is a forgery taken from a known address");
         let alert = [21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40];

@@ -3,15 +3,20 @@
 use super::{
     READS_PER_TURN, Shard,
     gate::{self, Origin},
-    net::{Path, Remote},
+    net::{Chosen, Path, Remote},
+    receive,
     udp::ReadBuffer,
 };
 use crate::metrics::{Drop, Stage};
+use sfu_core::limits::HISTORY_SOUNDS;
 use std::{io, net::IpAddr, time::Instant};
 use str0m::{
     Input,
     net::{Protocol, Receive},
 };
+
+/// Packets that came in and wait to be forwarded. Every stream's history holds as many.
+const FORWARDS_AT_ONCE: usize = HISTORY_SOUNDS;
 
 impl Shard {
     /// Reads datagrams within the budget of a turn; whether there may be more.
@@ -68,6 +73,18 @@ impl Shard {
 
     pub(super) fn packet(&mut self, bytes: &[u8], origin: Origin, to: Option<IpAddr>, now: Instant) {
         let Some(admitted) = self.gate.admit(bytes, origin, &mut self.net, &self.metrics) else { return };
+        if admitted.media {
+            self.with_session(admitted.session, now, |session, with| {
+                session.received_bytes += bytes.len() as u64;
+                receive::media(admitted.session, session, bytes, with);
+                Ok(())
+            });
+            // What waits to be forwarded stays in its history only so long.
+            if self.turn.sounds.len() + self.turn.pictures.len() >= FORWARDS_AT_ONCE {
+                self.forward_waiting(now);
+            }
+            return;
+        }
         let proto = if origin.remote.tcp { Protocol::Tcp } else { Protocol::Udp };
         let from = origin.remote.addr;
         let destination = gate::local_candidate(to, self.port, from, &self.advertised);
@@ -78,6 +95,9 @@ impl Shard {
         self.drive(admitted.session, now, |session, with| {
             if admitted.check && session.checked.replace(now).is_none() {
                 with.metrics.stage(Stage::Checked);
+            }
+            if admitted.nominates || admitted.check && session.path.is_none() {
+                session.path = Some(Chosen::new(origin.remote, origin.path));
             }
             session.received_bytes += bytes.len() as u64;
             // The engine refuses what does not decrypt or fit; that is the sender's fault, not an end.

@@ -21,7 +21,10 @@ impl Shard {
     pub(super) fn join(&mut self, join: Join, now: Instant) {
         let Join { id, identity, prepared, seat, seed, ready } = join;
         let pwd = prepared.credentials.pwd.clone();
-        let key = self.sessions.insert(Box::new(Session::new(id, identity, prepared, seed, now)));
+        let now_us = self.micros(now);
+        let rates = (self.config.initial_estimate_kbps * 1_000, self.goal_bps);
+        let key =
+            self.sessions.insert(Box::new(Session::new(id, identity, prepared, seed, rates, (now, now_us))));
         let session = &self.sessions[key];
         let key = key as u32;
         if !self.gate.ufrags.insert(session.ufrag.as_bytes(), Credential { session: key, pwd }) {
@@ -49,6 +52,7 @@ impl Shard {
         now: Instant,
     ) -> Result<String, MediaError> {
         let key = *self.by_id.get(&id).ok_or(MediaError::NoSuchSession)?;
+        let now_us = self.micros(now);
         let session = self.sessions.get_mut(key as usize).ok_or(MediaError::NoSuchSession)?;
         let accepted =
             catch_unwind(AssertUnwindSafe(|| crate::engine::accept(&mut session.rtc, parsed, &offer.lines)));
@@ -64,7 +68,7 @@ impl Shard {
                 self.gate.ufrags.insert(credentials.ufrag.as_bytes(), credential);
                 session.ufrag = credentials.ufrag;
             }
-            session.set_lines(offer.lines, seed);
+            session.set_lines(offer.lines, seed, now_us);
             answer
         });
         let room = session.room;
@@ -78,7 +82,7 @@ impl Shard {
     pub(super) fn connected(&mut self, key: u32, now: Instant) {
         let Some(session) = self.sessions.get(key as usize) else { return };
         let (id, identity, room) = (session.id, session.identity, session.room);
-        let tcp = session.remote.is_some_and(|remote| remote.tcp);
+        let tcp = session.path.is_some_and(|path| path.remote.tcp);
         let transport = if tcp { Transport::Tcp } else { Transport::Udp };
         self.outbox.tell(MediaEvent::Connected { session: id, transport });
         if let Some(room) = room {
@@ -135,6 +139,7 @@ impl Shard {
         self.turn.sounds.retain(|f| f.publisher != key);
         self.turn.pictures.retain(|f| f.publisher != key);
         self.turn.wants.retain(|w| w.publisher != key);
+        self.turn.repairs.retain(|r| r.subscriber != key);
         self.metrics.sessions.set(self.sessions.len() as u64);
         self.metrics.closed.inc();
         if let Some(room) = session.room {
@@ -148,9 +153,9 @@ impl Shard {
 
     /// DTLS close_notify, so that the other end knows at once.
     pub(super) fn say_goodbye(&mut self, session: &mut Session, now: Instant) {
-        let mut turn = Turn::default();
-        let mut with =
-            Drive { net: &mut self.net, turn: &mut turn, metrics: &self.metrics, start: self.start, now };
+        let (mut turn, now_us, epoch_us) = (Turn::default(), self.micros(now), self.epoch_us);
+        let (net, metrics) = (&mut self.net, &self.metrics);
+        let mut with = Drive { net, turn: &mut turn, metrics, now, now_us, epoch_us };
         let _ = catch_unwind(AssertUnwindSafe(|| {
             let _ = session.rtc.close();
             drive::drain(u32::MAX, session, &mut with)

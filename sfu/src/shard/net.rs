@@ -22,6 +22,22 @@ pub(crate) enum Path {
     Tcp(usize),
 }
 
+/// The path a client chose for what is sent to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chosen {
+    pub(crate) remote: Remote,
+    path: Path,
+    /// [`Flows::version`] at which the remote address was last seen to be the session's.
+    version: u64,
+}
+
+impl Chosen {
+    /// A path that an authenticated check came on.
+    pub(crate) const fn new(remote: Remote, path: Path) -> Self {
+        Self { remote, path, version: u64::MAX }
+    }
+}
+
 pub(crate) struct Net {
     pub(crate) udp: Udp,
     pub(crate) tcp: Tcp,
@@ -35,12 +51,47 @@ impl Net {
         self.flows.get(&remote)
     }
 
+    /// Whether a path still leads to this session: an address may have changed hands, a connection ended and its
+    /// place been taken by another.
+    pub(crate) fn leads_to(&self, session: u32, chosen: &mut Chosen) -> bool {
+        let version = self.flows.version();
+        if chosen.version == version {
+            return true;
+        }
+        let holds = self.flows.get(&chosen.remote).is_some_and(|flow| flow.session == session);
+        if holds {
+            chosen.version = version;
+        }
+        holds
+    }
+
+    /// Where to write the next packet: at the end of what is there already.
+    pub(crate) fn begin(&mut self, metrics: &ShardMetrics) -> &mut Vec<u8> {
+        self.udp.begin(metrics)
+    }
+
+    /// Sends what was written from `start` on.
+    pub(crate) fn finish(&mut self, start: usize, chosen: Chosen, metrics: &ShardMetrics) {
+        match chosen.path {
+            Path::Udp(from) => self.udp.finish(start, chosen.remote.addr, from),
+            Path::Tcp(connection) => {
+                self.tcp.push(connection, self.udp.written(start), metrics);
+                self.udp.abandon(start);
+            }
+        }
+    }
+
+    /// Forgets what was written from `start` on.
+    pub(crate) fn abandon(&mut self, start: usize) {
+        self.udp.abandon(start);
+    }
+
     /// Sends what the engine wants sent, if the remote address was authenticated.
     ///
     /// The engine names the local candidate of the pair it chose, and the reply must leave from there: a
     /// client checks several of our addresses from one of its own. Only where that candidate is a NAT's
     /// address does the one the last check came to stand in for it.
-    pub(crate) fn send(&mut self, transmit: &Transmit, metrics: &ShardMetrics) -> Option<Remote> {
+    pub(crate) fn send(&mut self, transmit: &Transmit, metrics: &ShardMetrics) -> bool {
         let remote = Remote { tcp: transmit.proto != Protocol::Udp, addr: transmit.destination };
         match self.flows.get(&remote).map(|flow| flow.path) {
             Some(Path::Udp(checked)) => {
@@ -51,10 +102,10 @@ impl Net {
             Some(Path::Tcp(connection)) => self.tcp.push(connection, &transmit.contents, metrics),
             None => {
                 metrics.dropped(Drop::NoPath);
-                return None;
+                return false;
             }
         }
-        Some(remote)
+        true
     }
 
     pub(crate) fn flush(&mut self, metrics: &ShardMetrics) {

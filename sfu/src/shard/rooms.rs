@@ -7,7 +7,6 @@ use sfu_core::{
     sdp::{Kind, Sink, Source},
 };
 use slab::Slab;
-use str0m::bwe::Bitrate;
 
 /// A room, with the healthcare unit it belongs to: the same number in another unit is another room.
 pub(crate) type RoomKey = (TenantId, RoomId);
@@ -43,7 +42,7 @@ struct Publisher {
 }
 
 /// Works out anew who sees whom. Called on every change of membership or sharer; rooms are small.
-pub(crate) fn rebuild(room: &Room, sessions: &mut Slab<Box<Session>>, goal: Bitrate, changes: &mut Changes) {
+pub(crate) fn rebuild(room: &Room, sessions: &mut Slab<Box<Session>>, goal_bps: u64, changes: &mut Changes) {
     let publishers = publishers(room, sessions);
     for key in &room.members {
         if let Some(session) = sessions.get_mut(*key as usize) {
@@ -55,7 +54,7 @@ pub(crate) fn rebuild(room: &Room, sessions: &mut Slab<Box<Session>>, goal: Bitr
         if !session.identity.role.subscribes() {
             continue;
         }
-        subscribe(*key, session, room.sharer, &publishers, goal, changes);
+        subscribe(*key, session, room.sharer, &publishers, goal_bps, changes);
         let routes: Vec<_> = session.tracks.iter().filter_map(|t| Some((t.route?, t.sink))).collect();
         for ((publisher, source), sink) in routes {
             if let Some(publisher) = sessions.get_mut(publisher as usize) {
@@ -68,7 +67,7 @@ pub(crate) fn rebuild(room: &Room, sessions: &mut Slab<Box<Session>>, goal: Bitr
 /// Who is out of every room: nothing of theirs goes anywhere, nothing goes to them.
 pub(crate) fn unseat(key: u32, session: &mut Session, changes: &mut Changes) {
     session.subscribers.iter_mut().for_each(Vec::clear);
-    subscribe(key, session, None, &[], Bitrate::ZERO, changes);
+    subscribe(key, session, None, &[], 0, changes);
     session.told_slots = false;
 }
 
@@ -95,7 +94,7 @@ fn subscribe(
     session: &mut Session,
     sharer: Option<ParticipantId>,
     publishers: &[Publisher],
-    goal: Bitrate,
+    goal_bps: u64,
     changes: &mut Changes,
 ) {
     let own = session.identity.participant;
@@ -125,7 +124,7 @@ fn subscribe(
         }
     }
     session.pulse.expect(session.tracks.iter().any(|t| t.route.is_some()));
-    aim(session, goal);
+    aim(session, goal_bps);
     changes.touched.push(key);
     let seated = session.room.is_some();
     if seated && (moved || !session.told_slots || session.shown_screen != screen) {
@@ -141,15 +140,15 @@ fn subscribe(
 
 /// What the estimator is told the session could use, so that it neither starves (str0m#1018) nor fills
 /// the link of somebody who only waits.
-fn aim(session: &mut Session, goal: Bitrate) {
+fn aim(session: &mut Session, goal_bps: u64) {
     let fed = |video: bool| {
         let kind = |sink: Sink| !matches!(sink, Sink::Audio(_)) == video;
         session.tracks.iter().filter(|t| t.route.is_some() && kind(t.sink)).count() as u64
     };
     let (sounds, pictures) = (fed(false), fed(true));
     let least = sounds * SOUND_BPS + pictures.min(1) * SMALLEST_PICTURE_BPS;
-    let most = (sounds * SOUND_BPS + pictures * PICTURE_BPS).min(goal.as_u64());
-    (session.least, session.most) = (Bitrate::from(least.min(most)), Bitrate::from(most));
+    let most = (sounds * SOUND_BPS + pictures * PICTURE_BPS).min(goal_bps);
+    session.aim = (least.min(most), most);
 }
 
 /// Which kind a source is.

@@ -47,7 +47,7 @@ impl Shard {
     pub(super) fn rebuild(&mut self, room: RoomKey, now: Instant) {
         let mut changes = Changes::default();
         if let Some(room) = self.rooms.get(&room) {
-            rooms::rebuild(room, &mut self.sessions, self.goal, &mut changes);
+            rooms::rebuild(room, &mut self.sessions, self.goal_bps, &mut changes);
         }
         self.apply(changes, now);
     }
@@ -57,8 +57,9 @@ impl Shard {
             self.outbox.tell(event);
         }
         for key in changes.touched {
-            self.drive(key, now, |session, _| {
-                session.rtc.bwe().set_bitrate(session.least, session.most);
+            self.with_session(key, now, |session, with| {
+                let (least, most) = session.aim;
+                session.egress.aim(least, most, with.now_us);
                 Ok(())
             });
         }

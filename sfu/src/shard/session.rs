@@ -1,24 +1,34 @@
 //! One PeerConnection on a shard: its state machine, what comes in, what goes out.
 
-use super::{net::Remote, rooms::RoomKey, track::OutTrack};
-use crate::engine::Prepared;
+use super::{
+    egress::Egress,
+    incoming::{Incoming, Sender},
+    net::Chosen,
+    reports::Reports,
+    rooms::RoomKey,
+    track::{OutTrack, Repairs, Wire},
+};
+use crate::{
+    engine::{Prepared, keys::Agreed},
+    srtp::Srtp,
+};
 use model::{ParticipantId, TenantId};
 use sfu_core::{
-    clock::{PublisherClock, StreamClock},
-    keyframe::Throttle,
+    clock::PublisherClock,
     port::{Direction, Quality, SessionId},
     pulse::Pulse,
-    sdp::{Kind, Line, Sink, Source},
+    rtp::Ids,
+    sdp::{Kind, Line, Sink},
     slots::Slots,
+    twcc::Arrivals,
 };
 use std::time::{Duration, Instant};
 use str0m::{
     Rtc,
-    bwe::Bitrate,
     channel::ChannelId,
     format::Codec,
-    media::{Mid, Pt},
-    rtp::Ssrc,
+    media::Mid,
+    rtp::{Extension, ExtensionMap},
 };
 
 /// How often link figures are told.
@@ -63,29 +73,18 @@ pub(crate) struct Subscription {
     pub(crate) sink: Sink,
 }
 
-/// One encoded stream that comes in.
-#[derive(Debug)]
-pub(crate) struct Incoming {
-    pub(crate) ssrc: Ssrc,
-    pub(crate) source: Source,
-    pub(crate) clock: StreamClock,
-    pub(crate) keyframe: Throttle,
-    pub(crate) last: Instant,
-}
-
-impl Incoming {
-    pub(crate) fn new(ssrc: Ssrc, source: Source, now: Instant) -> Self {
-        Self { ssrc, source, clock: StreamClock::default(), keyframe: Throttle::default(), last: now }
-    }
-}
-
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) identity: Identity,
     pub(crate) rtc: Box<Rtc>,
     pub(crate) ufrag: String,
     pub(crate) lines: Vec<Line>,
-    pub(crate) mids: Vec<(Mid, Option<Source>)>,
+    /// Where the handshake leaves the keys, and what was made of them.
+    pub(crate) agreed: Agreed,
+    pub(crate) srtp: Option<Srtp>,
+    /// The lines on which the client may send, and how it numbers header extensions there.
+    pub(crate) senders: Vec<Sender>,
+    pub(crate) ids: Ids,
     /// When ICE and DTLS were up.
     pub(crate) connected: Option<Instant>,
     pub(crate) created: Instant,
@@ -103,27 +102,20 @@ pub(crate) struct Session {
     pub(crate) pulse_channel: Option<ChannelId>,
     pub(crate) pulse_open: bool,
     pub(crate) pulse: Pulse,
-    /// Where the engine sends: the last remote it used.
-    pub(crate) remote: Option<Remote>,
+    /// The path that the client chose.
+    pub(crate) path: Option<Chosen>,
     pub(crate) engine_due: Option<Instant>,
     pub(crate) quality: Quality,
     pub(crate) quality_due: Instant,
     pub(crate) sent_bytes: u64,
     pub(crate) received_bytes: u64,
-    /// What the estimator keeps going and what it probes for.
-    pub(crate) least: Bitrate,
-    pub(crate) most: Bitrate,
-    /// The repair streams towards the client.
-    pub(crate) rtx: Vec<Ssrc>,
-    pub(crate) figures: Figures,
+    /// What the estimator keeps going and what it probes for, in bit/s.
+    pub(crate) aim: (u64, u64),
+    pub(crate) egress: Egress,
+    /// What came in, for the client's own estimate.
+    pub(crate) arrivals: Arrivals,
+    pub(crate) reports: Reports,
     pub(crate) milestones: Milestones,
-}
-
-/// Cumulative counts that the engine reports per line, to turn into differences.
-#[derive(Default)]
-pub(crate) struct Figures {
-    pub(crate) egress: Vec<(Mid, u64, u64)>,
-    pub(crate) ingress: Vec<(Mid, Option<str0m::media::Rid>, u64, u64)>,
 }
 
 /// What a session did for the first time.
@@ -140,7 +132,8 @@ impl Session {
         identity: Identity,
         prepared: Prepared,
         seed: u16,
-        now: Instant,
+        (initial_bps, max_bps): (u64, u64),
+        (now, now_us): (Instant, i64),
     ) -> Self {
         let mut session = Self {
             id,
@@ -148,7 +141,10 @@ impl Session {
             rtc: prepared.rtc,
             ufrag: prepared.credentials.ufrag,
             lines: Vec::new(),
-            mids: Vec::new(),
+            agreed: prepared.agreed,
+            srtp: None,
+            senders: Vec::new(),
+            ids: Ids::default(),
             connected: None,
             created: now,
             checked: None,
@@ -163,58 +159,69 @@ impl Session {
             pulse_channel: prepared.pulse,
             pulse_open: false,
             pulse: Pulse::new(now),
-            remote: None,
+            path: None,
             engine_due: Some(now),
             quality: Quality::default(),
             quality_due: now + QUALITY_EVERY,
             sent_bytes: 0,
             received_bytes: 0,
-            least: Bitrate::ZERO,
-            most: Bitrate::ZERO,
-            rtx: Vec::new(),
-            figures: Figures::default(),
+            aim: (0, 0),
+            egress: Egress::new(initial_bps, max_bps, now_us),
+            arrivals: Arrivals::default(),
+            reports: Reports::default(),
             milestones: Milestones::default(),
         };
-        session.set_lines(prepared.lines, seed);
+        session.set_lines(prepared.lines, seed, now_us);
         session
     }
 
     /// Takes the lines of an accepted offer. Tracks that were there go on as they are, so that an ICE
     /// restart does not disturb a picture.
-    pub(crate) fn set_lines(&mut self, lines: Vec<Line>, seed: u16) {
+    pub(crate) fn set_lines(&mut self, lines: Vec<Line>, seed: u16, now_us: i64) {
         let publishes = self.identity.role.publishes();
         let subscribes = self.identity.role.subscribes();
-        self.mids = lines
-            .iter()
-            .map(|line| (Mid::from(line.mid.as_str()), line.source.filter(|_| publishes)))
-            .collect();
+        self.senders.clear();
+        self.ids = Ids::default();
         let mut tracks = std::mem::take(&mut self.tracks);
-        self.rtx.clear();
-        for line in lines.iter().filter(|_| subscribes) {
-            let Some(sink) = line.sink else { continue };
+        for line in &lines {
             let mid = Mid::from(line.mid.as_str());
-            let Some(pt) = self.payload_type(mid, line.kind) else { continue };
+            let Some((payload_type, repair_type)) = self.payload_types(mid, line.kind) else { continue };
+            let ids = self.rtc.media(mid).map(|media| ids(media.remote_extmap())).unwrap_or_default();
+            // One number means one thing on every line of a bundle (RFC 9143 §9.1).
+            self.ids.join(&ids);
+            if line.sink.is_none() {
+                let source = line.source.filter(|_| publishes);
+                self.senders.push(Sender { line: line.clone(), source, payload_type, repair_type });
+            }
+            let Some(sink) = line.sink.filter(|_| subscribes) else { continue };
             let streams =
                 self.rtc.direct_api().stream_tx_by_mid(mid, None).map(|stream| (stream.ssrc(), stream.rtx()));
             let Some((ssrc, rtx)) = streams else { continue };
-            self.rtx.extend(rtx);
-            let track = match tracks.iter().position(|t| t.mid == mid && t.sink == sink && t.ssrc == ssrc) {
-                Some(known) => tracks.swap_remove(known).with_payload_type(pt),
-                None => {
-                    OutTrack::new(mid, ssrc, pt, sink, line.kind, seed.wrapping_add(self.tracks.len() as u16))
-                }
-            };
-            self.tracks.push(track);
+            let seed = seed.wrapping_add(self.tracks.len() as u16);
+            let repairs = rtx.zip(repair_type).map(|(ssrc, payload_type)| Repairs {
+                ssrc: *ssrc,
+                payload_type,
+                next: u64::from(seed.rotate_left(8) & 0x7fff),
+            });
+            let wire = Wire { mid, ssrc: *ssrc, payload_type, ids };
+            let known =
+                tracks.iter().position(|t| t.wire.mid == mid && t.sink == sink && t.wire.ssrc == *ssrc);
+            self.tracks.push(match known {
+                Some(known) => tracks.swap_remove(known).renewed(wire, repairs),
+                None => OutTrack::new(wire, repairs, sink, line.kind, seed),
+            });
         }
-        let count = sfu_core::sdp::Offer { sdp: String::new(), lines: lines.clone(), data: false }.slots();
+        let informed = self.tracks.iter().any(|track| track.wire.ids.transport_number != 0);
+        self.egress.set_informed(informed, now_us);
+        let count = sfu_core::sdp::slots(&lines);
         if count != self.slots.as_slice().len() {
             self.slots = Slots::new(count);
         }
         self.lines = lines;
     }
 
-    /// The number this client gave the codec of a line.
-    fn payload_type(&self, mid: Mid, kind: Kind) -> Option<Pt> {
+    /// The numbers this client gave the codec of a line, and its repairs.
+    fn payload_types(&self, mid: Mid, kind: Kind) -> Option<(u8, Option<u8>)> {
         let codec = match kind {
             Kind::Audio => Codec::Opus,
             Kind::Video => Codec::Vp8,
@@ -224,11 +231,16 @@ impl Session {
         params
             .iter()
             .find(|p| p.spec().codec == codec && media.remote_pts().contains(&p.pt()))
-            .map(|p| p.pt())
+            .map(|p| (*p.pt(), p.resend().map(|pt| *pt)))
+    }
+
+    /// The source that our own reports come from.
+    pub(crate) fn own_ssrc(&self) -> u32 {
+        self.tracks.first().map_or(1, |track| track.wire.ssrc)
     }
 
     /// When something is due that is not a packet.
-    pub(crate) fn next_due(&self, consent: Duration, connect: Duration) -> Instant {
+    pub(crate) fn next_due(&self, start: Instant, consent: Duration, connect: Duration) -> Instant {
         let mut due = match self.connected {
             None => self.created + connect,
             Some(since) => self.checked.unwrap_or(since) + consent,
@@ -239,6 +251,10 @@ impl Session {
         }
         if self.pulse_open {
             due = due.min(self.pulse.deadline());
+        }
+        let media = self.egress.deadline_us().into_iter().chain(self.reports.deadline_us());
+        if let Some(us) = media.min() {
+            due = due.min(start + Duration::from_micros(u64::try_from(us).unwrap_or(0)));
         }
         for incoming in &self.incoming {
             if let Some(at) = incoming.keyframe.deadline() {
@@ -266,12 +282,23 @@ impl Session {
             |bytes: u64| model::Bitrate::bps(bytes.saturating_mul(8_000) / (over.as_millis() as u64).max(1));
         self.quality.sent = rate(std::mem::take(&mut self.sent_bytes));
         self.quality.received = rate(std::mem::take(&mut self.received_bytes));
+        self.quality.estimate = model::Bitrate::bps(self.egress.estimate_bps());
+        self.quality.loss = self.egress.loss();
+        self.quality.rtt_ms = self.egress.rtt_us().and_then(|us| u32::try_from(us / 1_000).ok());
         self.quality_due = now + QUALITY_EVERY;
         Some(self.quality)
     }
+}
 
-    pub(crate) fn incoming(&mut self, ssrc: Ssrc) -> Option<&mut Incoming> {
-        self.incoming.iter_mut().find(|incoming| incoming.ssrc == ssrc)
+/// The numbers that a line's header extensions have.
+fn ids(agreed: &ExtensionMap) -> Ids {
+    let id = |extension| agreed.id_of(extension).unwrap_or(0);
+    Ids {
+        mid: id(Extension::RtpMid),
+        rid: id(Extension::RtpStreamId),
+        repaired_rid: id(Extension::RepairedRtpStreamId),
+        transport_number: id(Extension::TransportSequenceNumber),
+        audio_level: id(Extension::AudioLevel),
     }
 }
 

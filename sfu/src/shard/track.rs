@@ -1,45 +1,76 @@
 //! A track towards a subscriber: one unbroken stream, whoever feeds it.
 
+use super::incoming::clock_rate;
 use sfu_core::{
-    limits::LAYER_SILENT,
-    rebase::{Incoming, Position, Rebaser},
+    limits::{HISTORY_PICTURES, LAYER_SILENT},
+    rebase::{self, Position, Rebaser},
+    rtp::Ids,
     sdp::{Kind, Sink, Source},
     vp8::{Continuity, Descriptor, Rewrite},
 };
-use std::{sync::Arc, time::Instant};
-use str0m::{
-    media::{Mid, Pt},
-    rtp::{RtpWrite, Ssrc, StreamTx, Vp8Descriptor},
-};
+use std::time::Instant;
+use str0m::media::Mid;
 
-/// A media packet on its way from a publisher to their subscribers.
-#[derive(Debug)]
+/// A media packet on its way from a publisher to their subscribers. Its payload is in the stream's history.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Forward {
     pub(crate) publisher: u32,
     pub(crate) source: Source,
-    pub(crate) ssrc: Ssrc,
-    pub(crate) numbers: Incoming,
-    pub(crate) marker: bool,
-    pub(crate) audio_level: Option<i8>,
-    pub(crate) voice_activity: Option<bool>,
-    pub(crate) payload: Arc<[u8]>,
-    pub(crate) captured: Instant,
-    pub(crate) picture: Option<(Descriptor, Vp8Descriptor)>,
+    pub(crate) ssrc: u32,
+    pub(crate) numbers: rebase::Incoming,
+    /// Nothing but padding.
+    pub(crate) empty: bool,
+    pub(crate) picture: Option<Descriptor>,
+}
+
+/// What a packet that was sent came from, for repairs and for packets that wait their turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Logged {
+    pub(crate) at: Position,
+    pub(crate) ids: Rewrite,
+    pub(crate) publisher: u32,
+    pub(crate) ssrc: u32,
+    pub(crate) seq: u64,
+    /// When it was last repaired, in microseconds.
+    pub(crate) repaired_us: i64,
+}
+
+/// The stream that carries repairs of a track.
+#[derive(Debug)]
+pub(crate) struct Repairs {
+    pub(crate) ssrc: u32,
+    pub(crate) payload_type: u8,
+    /// Extended number of the next.
+    pub(crate) next: u64,
+}
+
+/// Where a track goes, as the client's offer says.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    pub(crate) mid: Mid,
+    pub(crate) ssrc: u32,
+    pub(crate) payload_type: u8,
+    pub(crate) ids: Ids,
 }
 
 #[derive(Debug)]
 pub(crate) struct OutTrack {
-    pub(crate) mid: Mid,
-    pub(crate) ssrc: Ssrc,
+    pub(crate) wire: Wire,
+    pub(crate) repairs: Option<Repairs>,
     pub(crate) sink: Sink,
-    pt: Pt,
+    pub(crate) clock_rate: u32,
     rebaser: Rebaser,
     continuity: Continuity,
     /// Whose source should be shown.
     pub(crate) route: Option<(u32, Source)>,
     /// The stream that is being shown.
-    pub(crate) current: Option<(u32, Ssrc)>,
+    pub(crate) current: Option<(u32, u32)>,
     last: Option<Instant>,
+    log: Vec<Option<Logged>>,
+    /// Packets and payload bytes sent, for sender reports.
+    pub(crate) sent: (u32, u32),
+    /// Timestamp and time of capture, in microseconds, of the newest packet.
+    pub(crate) newest: Option<(u32, i64)>,
 }
 
 /// Why a packet was not written.
@@ -56,23 +87,31 @@ pub(crate) enum Refused {
 }
 
 impl OutTrack {
-    pub(crate) fn new(mid: Mid, ssrc: Ssrc, pt: Pt, sink: Sink, kind: Kind, seed: u16) -> Self {
+    pub(crate) fn new(wire: Wire, repairs: Option<Repairs>, sink: Sink, kind: Kind, seed: u16) -> Self {
         let clock_rate = clock_rate(kind);
         Self {
-            mid,
-            ssrc,
+            wire,
+            repairs,
             sink,
-            pt,
+            clock_rate,
             rebaser: Rebaser::new(clock_rate, seed),
             continuity: Continuity::default(),
             route: None,
             current: None,
             last: None,
+            log: Vec::new(),
+            sent: (0, 0),
+            newest: None,
         }
     }
 
-    pub(crate) fn with_payload_type(mut self, pt: Pt) -> Self {
-        self.pt = pt;
+    /// The same track after a re-offer: its numbers go on.
+    pub(crate) fn renewed(mut self, wire: Wire, repairs: Option<Repairs>) -> Self {
+        self.wire = wire;
+        self.repairs = match (self.repairs, repairs) {
+            (Some(old), Some(new)) if old.ssrc == new.ssrc => Some(Repairs { next: old.next, ..new }),
+            (_, new) => new,
+        };
         self
     }
 
@@ -90,34 +129,40 @@ impl OutTrack {
     pub(crate) fn take(&mut self, packet: &Forward, now: Instant) -> Result<(Position, Rewrite), Refused> {
         let this = (packet.publisher, packet.ssrc);
         let showing = self.current == Some(this);
-        if packet.payload.is_empty() {
+        if packet.empty {
             if showing {
                 self.rebaser.skip(packet.numbers.seq);
             }
             return Err(Refused::Padding);
         }
-        let Some((descriptor, _)) = &packet.picture else {
-            return self.take_sound(packet, this, now).map(|position| (position, Rewrite::default()));
+        let Some(descriptor) = &packet.picture else {
+            let position = self.take_sound(packet, this, now)?;
+            self.newest = Some((position.timestamp, packet.numbers.at_us));
+            return Ok((position, Rewrite::default()));
         };
-        if showing {
+        let (at, ids) = if showing {
             let position = self.rebaser.map(packet.numbers).ok_or(Refused::Late)?;
             self.last = Some(now);
-            return Ok((position, self.continuity.map(descriptor)));
-        }
-        // The first layer whose keyframe arrives is shown; waiting for the best one costs a second.
-        let silent = self.last.is_none_or(|last| now.saturating_duration_since(last) >= LAYER_SILENT);
-        if self.current.is_some() && !silent {
-            return Err(Refused::OtherLayer);
-        }
-        if !descriptor.keyframe {
-            return Err(Refused::AwaitsKeyframe);
-        }
-        self.current = Some(this);
-        self.last = Some(now);
-        Ok((self.rebaser.switch(packet.numbers), self.continuity.switch(descriptor)))
+            (position, self.continuity.map(descriptor))
+        } else {
+            // The first layer whose keyframe arrives is shown; waiting for the best one costs a second.
+            let silent = self.last.is_none_or(|last| now.saturating_duration_since(last) >= LAYER_SILENT);
+            if self.current.is_some() && !silent {
+                return Err(Refused::OtherLayer);
+            }
+            if !descriptor.keyframe {
+                return Err(Refused::AwaitsKeyframe);
+            }
+            self.current = Some(this);
+            self.last = Some(now);
+            (self.rebaser.switch(packet.numbers), self.continuity.switch(descriptor))
+        };
+        self.newest = Some((at.timestamp, packet.numbers.at_us));
+        self.write_down(packet, at, ids);
+        Ok((at, ids))
     }
 
-    fn take_sound(&mut self, packet: &Forward, this: (u32, Ssrc), now: Instant) -> Result<Position, Refused> {
+    fn take_sound(&mut self, packet: &Forward, this: (u32, u32), now: Instant) -> Result<Position, Refused> {
         self.last = Some(now);
         if self.current == Some(this) {
             return self.rebaser.map(packet.numbers).ok_or(Refused::Late);
@@ -126,39 +171,34 @@ impl OutTrack {
         Ok(self.rebaser.switch(packet.numbers))
     }
 
-    /// Writes a packet where [`OutTrack::take`] said.
-    pub(crate) fn write(&self, stream: &mut StreamTx, packet: &Forward, at: Position, ids: Rewrite) {
-        let mut write =
-            RtpWrite::new(self.pt, at.seq.into(), at.timestamp, packet.captured, Arc::clone(&packet.payload))
-                .marker(packet.marker)
-                .nackable(packet.picture.is_some());
-        // Only what describes the content crosses; transport extensions are each hop's own.
-        let extensions = str0m::rtp::ExtensionValues {
-            audio_level: packet.audio_level,
-            voice_activity: packet.voice_activity,
-            ..Default::default()
-        };
-        write = write.ext_vals(extensions);
-        if let Some((_, descriptor)) = &packet.picture {
-            let mut patch = descriptor.patch();
-            if let Some(id) = ids.picture_id {
-                patch = patch.picture_id(id);
-            }
-            if let Some(tl0) = ids.tl0 {
-                patch = patch.tl0_pic_idx(tl0);
-            }
-            if let Ok(patch) = patch.build() {
-                write = write.vp8_patch(patch);
-            }
+    fn write_down(&mut self, packet: &Forward, at: Position, ids: Rewrite) {
+        if self.log.is_empty() {
+            self.log.resize(HISTORY_PICTURES, None);
         }
-        stream.write_rtp(write);
+        let Forward { publisher, ssrc, numbers, .. } = *packet;
+        let entry = Logged { at, ids, publisher, ssrc, seq: numbers.seq, repaired_us: i64::MIN };
+        self.log[place(at.seq as u16)] = Some(entry);
+    }
+
+    /// What was sent, or is to be sent, under this number.
+    pub(crate) fn logged(&mut self, number: u16) -> Option<&mut Logged> {
+        self.log.get_mut(place(number))?.as_mut().filter(|entry| entry.at.seq as u16 == number)
+    }
+
+    /// A packet that will never be sent: nobody need ask for it.
+    pub(crate) fn forget(&mut self, number: u16) {
+        if self.logged(number).is_some() {
+            self.log[place(number)] = None;
+        }
+    }
+
+    /// Waits for the next keyframe; what is shown until then is not worth sending.
+    pub(crate) const fn begin_again(&mut self) {
+        self.current = None;
+        self.last = None;
     }
 }
 
-/// Ticks a second of the codecs this node forwards.
-pub(crate) const fn clock_rate(kind: Kind) -> u32 {
-    match kind {
-        Kind::Audio => 48_000,
-        Kind::Video => 90_000,
-    }
+const fn place(number: u16) -> usize {
+    number as usize % HISTORY_PICTURES
 }

@@ -5,6 +5,7 @@ use crate::{
     metrics::{Drop, ShardMetrics},
 };
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use sfu_core::limits::MAX_DATAGRAM_BYTES;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     io::{self, IoSliceMut},
@@ -16,6 +17,9 @@ const READ_BYTES: usize = 65_536;
 
 /// Outgoing bytes gathered before they are flushed early.
 const WRITE_BYTES: usize = 512 * 1024;
+
+/// Longest datagram that is written: one of the longest taken, with what each hop adds anew.
+const LONGEST: usize = MAX_DATAGRAM_BYTES + 100;
 
 /// Most bytes in one segmented send.
 const RUN_BYTES: usize = 60_000;
@@ -116,12 +120,34 @@ impl Udp {
         bytes: &[u8],
         metrics: &ShardMetrics,
     ) {
-        if self.arena.len() + bytes.len() > WRITE_BYTES {
+        let arena = self.begin(metrics);
+        let start = arena.len();
+        arena.extend_from_slice(bytes);
+        self.finish(start, to, from);
+    }
+
+    /// Where to write the next datagram, of at most [`LONGEST`] bytes: at the end of what is there.
+    pub(crate) fn begin(&mut self, metrics: &ShardMetrics) -> &mut Vec<u8> {
+        if self.arena.len() + LONGEST > WRITE_BYTES {
             self.flush(metrics);
         }
-        let start = self.arena.len();
-        self.arena.extend_from_slice(bytes);
-        self.queue.push(Queued { to, from, start, len: bytes.len() });
+        &mut self.arena
+    }
+
+    /// Queues what was written from `start` on for the next flush.
+    pub(crate) fn finish(&mut self, start: usize, to: SocketAddr, from: Option<IpAddr>) {
+        let len = self.arena.len() - start;
+        self.queue.push(Queued { to, from, start, len });
+    }
+
+    /// What was written from `start` on.
+    pub(crate) fn written(&self, start: usize) -> &[u8] {
+        self.arena.get(start..).unwrap_or_default()
+    }
+
+    /// Forgets what was written from `start` on.
+    pub(crate) fn abandon(&mut self, start: usize) {
+        self.arena.truncate(start);
     }
 
     /// Sends what is queued. Media that the kernel does not take is lost, as on a network.

@@ -1,0 +1,218 @@
+//! What limits sending to one client: the estimate of its link, the pace of pictures, the share of repairs.
+
+use sfu_core::{
+    congestion::{self, Congestion, Probe},
+    pacer::Pacer,
+    twcc::Feedback,
+};
+use std::collections::VecDeque;
+
+/// Pictures that wait for their turn. Past it the oldest are dropped, and a keyframe is asked for.
+const MAX_WAITING: usize = 512;
+
+/// How long a picture may wait. A picture later than that is a freeze already.
+const LONGEST_WAIT_US: i64 = 400_000;
+
+/// What a byte of media adds to what may be spent on repairs, in percent: repairs cannot drown a weak link.
+const REPAIR_PERCENT: i64 = 25;
+
+/// Most that can be saved up for repairs: a burst of losses after a quiet minute.
+const MOST_REPAIRS: i64 = 48 * 1024;
+
+/// A picture that waits: which track, and its number there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) track: u32,
+    pub(crate) number: u16,
+    at_us: i64,
+}
+
+/// A probe under way.
+#[derive(Debug)]
+struct Probing {
+    probe: Probe,
+    began_us: i64,
+    bytes: u32,
+    packets: u32,
+}
+
+pub(crate) struct Egress {
+    congestion: Congestion,
+    /// Whether the client tells us what arrives.
+    informed: bool,
+    pacer: Pacer,
+    waiting: VecDeque<Waiting>,
+    repairs: i64,
+    probing: Option<Probing>,
+    /// Round trip by report blocks.
+    rtt_us: Option<i64>,
+    /// Loss by report blocks, 0 to 1.
+    loss: f32,
+    /// What the session could use, in bit/s.
+    most_bps: u64,
+}
+
+/// No link is taken for slower: a word and a still picture.
+const LEAST_BPS: u64 = 50_000;
+
+/// A link nobody reports on is not paced.
+const UNPACED_BPS: u64 = 1_000_000_000;
+
+impl Egress {
+    pub(crate) fn new(initial_bps: u64, max_bps: u64, now_us: i64) -> Self {
+        let config = congestion::Config { initial_bps, min_bps: LEAST_BPS, max_bps };
+        Self {
+            congestion: Congestion::new(config, now_us),
+            informed: false,
+            pacer: Pacer::new(UNPACED_BPS, now_us),
+            waiting: VecDeque::new(),
+            repairs: MOST_REPAIRS / 4,
+            probing: None,
+            rtt_us: None,
+            loss: 0.0,
+            most_bps: 0,
+        }
+    }
+
+    pub(crate) fn set_informed(&mut self, informed: bool, now_us: i64) {
+        self.informed = informed;
+        self.set_pace(now_us);
+    }
+
+    fn set_pace(&mut self, now_us: i64) {
+        let pace = if self.informed { self.congestion.pacing_bps() } else { UNPACED_BPS };
+        self.pacer.set_pace(pace, now_us);
+    }
+
+    /// What the session could use, so that the estimator neither starves nor fills the link of somebody who only
+    /// waits.
+    pub(crate) fn aim(&mut self, least_bps: u64, most_bps: u64, now_us: i64) {
+        self.most_bps = most_bps;
+        self.congestion.aim(least_bps, most_bps, now_us);
+    }
+
+    pub(crate) fn feedback(&mut self, feedback: &Feedback<'_>, now_us: i64) {
+        self.congestion.feedback(feedback, now_us);
+        self.set_pace(now_us);
+    }
+
+    pub(crate) const fn report(&mut self, loss: f32, rtt_us: Option<i64>) {
+        self.loss = loss;
+        if rtt_us.is_some() {
+            self.rtt_us = rtt_us;
+        }
+    }
+
+    pub(crate) fn estimate_bps(&self) -> u64 {
+        self.congestion.estimate_bps()
+    }
+
+    pub(crate) fn loss(&self) -> f32 {
+        if self.informed { self.congestion.loss() } else { self.loss }
+    }
+
+    pub(crate) fn rtt_us(&self) -> Option<i64> {
+        self.rtt_us.or_else(|| self.congestion.rtt_us())
+    }
+
+    /// A packet of so many bytes leaves: its transport-wide number, if it carries one.
+    pub(crate) fn number(&mut self, bytes: usize, probe: Option<u32>, now_us: i64) -> u16 {
+        self.congestion.sent(bytes, probe, now_us)
+    }
+
+    /// Media left.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        let bytes_i = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.repairs = (self.repairs + bytes_i * REPAIR_PERCENT / 100).min(MOST_REPAIRS);
+        self.pacer.sent(bytes);
+    }
+
+    /// Whether so many bytes may be spent on a repair; spends them.
+    pub(crate) fn spend_on_repair(&mut self, bytes: usize) -> bool {
+        let bytes_i = i64::try_from(bytes).unwrap_or(i64::MAX);
+        if self.repairs < bytes_i {
+            return false;
+        }
+        self.repairs -= bytes_i;
+        self.pacer.sent(bytes);
+        true
+    }
+
+    /// Whether a picture may leave at once.
+    pub(crate) fn lets_through(&mut self, now_us: i64) -> bool {
+        self.waiting.is_empty() && self.pacer.ready(now_us)
+    }
+
+    /// A picture waits for its turn. `false`: too many do, or for too long.
+    pub(crate) fn hold(&mut self, track: u32, number: u16, now_us: i64) -> bool {
+        let overdue = self.waiting.front().is_some_and(|first| first.at_us + LONGEST_WAIT_US < now_us);
+        if overdue || self.waiting.len() >= MAX_WAITING {
+            return false;
+        }
+        self.waiting.push_back(Waiting { track, number, at_us: now_us });
+        true
+    }
+
+    /// The next picture whose turn it is.
+    pub(crate) fn release(&mut self, now_us: i64) -> Option<Waiting> {
+        if self.waiting.is_empty() || !self.pacer.ready(now_us) {
+            return None;
+        }
+        self.waiting.pop_front()
+    }
+
+    /// Everything that waits, which will not be sent.
+    pub(crate) fn give_up(&mut self) -> impl Iterator<Item = Waiting> + '_ {
+        self.waiting.drain(..)
+    }
+
+    /// A probe packet that should leave now, for this probe.
+    pub(crate) fn poll_probe(&mut self, now_us: i64) -> Option<u32> {
+        if !self.informed {
+            return None;
+        }
+        if self.probing.is_none() {
+            let probe = self.congestion.poll_probe(now_us)?;
+            self.probing = Some(Probing { probe, began_us: now_us, bytes: 0, packets: 0 });
+        }
+        let probing = self.probing.as_mut()?;
+        if probing.due_us() > now_us {
+            return None;
+        }
+        Some(probing.probe.id)
+    }
+
+    /// A probe packet left.
+    pub(crate) fn probed(&mut self, bytes: usize) {
+        let Some(probing) = &mut self.probing else { return };
+        probing.bytes += bytes as u32;
+        probing.packets += 1;
+        if probing.bytes >= probing.probe.bytes && probing.packets >= probing.probe.packets {
+            self.probing = None;
+        }
+    }
+
+    /// A probe that cannot be sent.
+    pub(crate) fn abandon_probe(&mut self) {
+        self.probing = None;
+    }
+
+    /// When something is due, in microseconds.
+    pub(crate) fn deadline_us(&self) -> Option<i64> {
+        let waiting = (!self.waiting.is_empty()).then(|| self.pacer.ready_at_us());
+        let probing = match &self.probing {
+            Some(probing) => Some(probing.due_us()),
+            None if self.informed && self.most_bps > 0 => self.congestion.deadline_us(),
+            None => None,
+        };
+        waiting.into_iter().chain(probing).min()
+    }
+}
+
+impl Probing {
+    /// When the next packet keeps the probe at its rate.
+    fn due_us(&self) -> i64 {
+        let us = u64::from(self.bytes) * 8_000_000 / self.probe.bps.max(1);
+        self.began_us.saturating_add(us.cast_signed())
+    }
+}
