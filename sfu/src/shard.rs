@@ -100,6 +100,9 @@ pub(crate) fn pin(n: usize) -> io::Result<()> {
     Ok(rustix::thread::sched_setaffinity(None, &one)?)
 }
 
+/// What came of changing a session: it goes on, it is over, or it panicked.
+type Outcome = std::thread::Result<Result<(), ClosedReason>>;
+
 pub(crate) struct Shard {
     config: Config,
     goal_bps: u64,
@@ -320,21 +323,46 @@ impl Shard {
         let (net, turn, metrics) = (&mut self.net, &mut self.turn, &self.metrics);
         let mut with = Drive { net, turn, metrics, now, now_us, epoch_us };
         let outcome = catch_unwind(AssertUnwindSafe(|| give(&stream.history, to, &mut with)));
-        self.afterwards(subscriber, outcome.map(Ok));
+        if self.went_well(subscriber, outcome.map(Ok)) {
+            self.set_timer(subscriber);
+        }
+    }
+
+    /// Takes in media of a session.
+    fn take_media(&mut self, key: u32, now: Instant, bytes: &[u8]) {
+        let (now_us, epoch_us) = (self.micros(now), self.epoch_us);
+        let Some(session) = self.sessions.get_mut(key as usize) else { return };
+        let (net, turn, metrics) = (&mut self.net, &mut self.turn, &self.metrics);
+        let mut with = Drive { net, turn, metrics, now, now_us, epoch_us };
+        let outcome = catch_unwind(AssertUnwindSafe(|| receive::media(key, session, bytes, &mut with)));
+        if self.went_well(key, outcome.map(Ok)) {
+            self.set_timer(key);
+        }
     }
 
     /// Sets a session's timer, or notes that it is over.
-    fn afterwards(&mut self, key: u32, outcome: std::thread::Result<Result<(), ClosedReason>>) {
+    fn afterwards(&mut self, key: u32, outcome: Outcome) {
+        if !self.went_well(key, outcome) {
+            return;
+        }
+        let Some(session) = self.sessions.get_mut(key as usize) else { return };
+        let due = session.next_due(self.config.consent_timeout(), self.config.connect_timeout());
+        // Rounded up: a timer that fires early would find nothing due and spin.
+        session.due_tick = due.saturating_duration_since(self.start).as_micros().div_ceil(1_000) as u64;
+        self.set_timer(key);
+    }
+
+    /// Sets a session's timer after media flowed.
+    fn set_timer(&mut self, key: u32) {
+        let Some(session) = self.sessions.get(key as usize) else { return };
+        let media = session.media_due_us().map_or(u64::MAX, |us| us.max(0).cast_unsigned().div_ceil(1_000));
+        self.wheel.set(key, session.due_tick.min(media));
+    }
+
+    /// Whether nothing ended the session.
+    fn went_well(&mut self, key: u32, outcome: Outcome) -> bool {
         let reason = match outcome {
-            Ok(Ok(())) => {
-                let Some(session) = self.sessions.get(key as usize) else { return };
-                let (consent, connect) = (self.config.consent_timeout(), self.config.connect_timeout());
-                let due = session.next_due(self.start, consent, connect);
-                // Rounded up: a timer that fires early would find nothing due and spin.
-                let tick = due.saturating_duration_since(self.start).as_micros().div_ceil(1_000) as u64;
-                self.wheel.set(key, tick);
-                return;
-            }
+            Ok(Ok(())) => return true,
             Ok(Err(reason)) => reason,
             Err(_) => {
                 self.metrics.panics.inc();
@@ -342,6 +370,7 @@ impl Shard {
             }
         };
         self.turn.closing.push((key, reason));
+        false
     }
 
     fn timers(&mut self, now: Instant) {

@@ -1,11 +1,10 @@
 //! The packets of one stream that came in lately, opened: what subscribers are sent and what their repairs come
 //! from. One history serves all of them.
 //!
-//! Payloads lie end to end in a ring of bytes that grows to what the stream needs, and no further than
-//! [`MAX_HISTORY_BYTES`]; in steady state nothing is allocated.
+//! Payloads lie end to end in blocks of one size. A block is written over when all in it is old; while none is,
+//! there is one block more, up to [`MAX_HISTORY_BLOCKS`]. In steady state nothing is allocated.
 
-use crate::limits::{HISTORY_KEPT_US, HISTORY_STEP_BYTES, MAX_HISTORY_BYTES};
-use std::collections::VecDeque;
+use crate::limits::{HISTORY_BLOCK_BYTES, HISTORY_KEPT_US, MAX_HISTORY_BLOCKS};
 
 /// What is remembered of a packet beside its payload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,134 +24,100 @@ pub struct Packet {
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     packet: Packet,
-    /// Position of its first byte, counted from the ring's beginning and never wrapping.
-    from: u64,
+    /// Which block, and which writing of it.
+    block: u16,
+    turn: u32,
+    from: u16,
     len: u16,
+}
+
+#[derive(Debug)]
+struct Block {
+    bytes: Box<[u8]>,
+    used: usize,
+    /// How often it was written over.
+    turn: u32,
+    newest_us: i64,
 }
 
 /// One stream's history.
 #[derive(Debug, Default)]
 pub struct History {
-    bytes: Vec<u8>,
-    slots: Vec<Option<Slot>>,
-    /// Where each payload begins and when it came, oldest first.
-    order: VecDeque<(u64, i64)>,
-    /// Where the next payload goes; never wraps.
-    end: u64,
+    blocks: Vec<Block>,
+    /// The block that is being written.
+    current: usize,
+    slots: Box<[Option<Slot>]>,
 }
 
 impl History {
-    /// A history of at most `packets`.
+    /// A history of at most so many packets.
     #[must_use]
     pub fn new(packets: usize) -> Self {
-        let packets = packets.max(1);
-        let order = VecDeque::with_capacity(packets + 1);
-        Self { bytes: Vec::new(), slots: vec![None; packets], order, end: 0 }
+        Self { blocks: Vec::new(), current: 0, slots: vec![None; packets.max(1)].into() }
     }
 
-    /// Lets `fill` write a payload of `len` bytes and keeps it if that succeeds. `fill` says how many of the
-    /// bytes, from which offset on, are the payload.
+    /// Lets `fill` write a payload of `len` bytes and keeps it if that succeeds. `fill` says how many of the bytes,
+    /// from the first on, are the payload.
     pub fn insert(
         &mut self,
         packet: Packet,
         len: usize,
-        fill: impl FnOnce(&mut [u8]) -> Option<std::ops::Range<usize>>,
-    ) -> Option<&[u8]> {
-        if len > HISTORY_STEP_BYTES {
+        fill: impl FnOnce(&mut [u8]) -> Option<usize>,
+    ) -> Option<()> {
+        if len > HISTORY_BLOCK_BYTES {
             return None;
         }
-        let start = self.reserve(len, packet.at_us);
-        let at = (start % self.bytes.len().max(1) as u64) as usize;
-        let kept = fill(self.bytes.get_mut(at..at + len)?)?;
-        let (from, used) = (start + kept.start as u64, kept.end.checked_sub(kept.start)?);
-        if kept.end > len {
-            return None;
-        }
-        self.end = start + len as u64;
+        let at = self.room_for(len, packet.at_us);
+        let block = self.blocks.get_mut(at)?;
+        let from = block.used;
+        let kept = fill(block.bytes.get_mut(from..from + len)?)?.min(len);
+        block.used += kept;
+        block.newest_us = packet.at_us;
+        let slot = Slot { packet, block: at as u16, turn: block.turn, from: from as u16, len: kept as u16 };
         let place = (packet.seq % self.slots.len() as u64) as usize;
-        self.slots[place] = Some(Slot { packet, from, len: used as u16 });
-        self.order.push_back((start, packet.at_us));
-        // More than there are places for: the oldest lost its place.
-        if self.order.len() > self.slots.len() {
-            self.order.pop_front();
-        }
-        self.bytes.get(at + kept.start..at + kept.end)
+        *self.slots.get_mut(place)? = Some(slot);
+        Some(())
     }
 
     /// A packet that is still there, and its payload.
     #[must_use]
     pub fn get(&self, seq: u64) -> Option<(Packet, &[u8])> {
         let slot = self.slots.get((seq % self.slots.len().max(1) as u64) as usize)?.as_ref()?;
-        if slot.packet.seq != seq || !self.holds(slot) {
+        let block = self.blocks.get(usize::from(slot.block))?;
+        if slot.packet.seq != seq || slot.turn != block.turn {
             return None;
         }
-        let at = (slot.from % self.bytes.len() as u64) as usize;
-        Some((slot.packet, self.bytes.get(at..at + usize::from(slot.len))?))
+        let from = usize::from(slot.from);
+        Some((slot.packet, block.bytes.get(from..from + usize::from(slot.len))?))
     }
 
     /// Bytes of memory held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.bytes.len() + self.slots.len() * size_of::<Option<Slot>>() + self.order.capacity() * 16
+        self.blocks.len() * HISTORY_BLOCK_BYTES + self.slots.len() * size_of::<Option<Slot>>()
     }
 
-    /// Whether nothing was written over it since.
-    fn holds(&self, slot: &Slot) -> bool {
-        self.end <= slot.from + self.bytes.len() as u64
-    }
-
-    /// Where `len` bytes in one piece may be written. Grows rather than write over what is young.
-    fn reserve(&mut self, len: usize, now_us: i64) -> u64 {
-        loop {
-            let size = self.bytes.len() as u64;
-            let mut start = self.end;
-            if size > 0 && start % size + len as u64 > size {
-                start += size - start % size;
-            }
-            let over = start + len as u64;
-            let mut full = size == 0;
-            while let Some((from, at_us)) = self.order.front().copied() {
-                if from + size >= over {
-                    break;
-                }
-                // What lies here was written a turn of the ring ago.
-                if at_us.saturating_add(HISTORY_KEPT_US) > now_us && self.bytes.len() < MAX_HISTORY_BYTES {
-                    full = true;
-                    break;
-                }
-                self.order.pop_front();
-            }
-            if !full {
-                return start;
-            }
-            self.grow();
+    /// The block in which so many bytes have room.
+    fn room_for(&mut self, len: usize, now_us: i64) -> usize {
+        if self.blocks.get(self.current).is_some_and(|block| block.used + len <= HISTORY_BLOCK_BYTES) {
+            return self.current;
         }
-    }
-
-    /// A larger ring with the same packets.
-    fn grow(&mut self) {
-        let old = std::mem::take(&mut self.bytes);
-        let size = (old.len() + HISTORY_STEP_BYTES).min(MAX_HISTORY_BYTES);
-        let mut bytes = Vec::with_capacity(size);
-        let held = |slot: &Slot| self.end <= slot.from + old.len() as u64;
-        let mut kept: Vec<(u64, usize)> = (0..self.slots.len())
-            .filter_map(|n| self.slots[n].filter(held).map(|slot| (slot.from, n)))
-            .collect();
-        kept.sort_unstable();
-        let mut slots = vec![None; self.slots.len()];
-        self.order.clear();
-        for (from, n) in kept {
-            let Some(slot) = self.slots[n] else { continue };
-            let at = (from % old.len() as u64) as usize;
-            let moved = Slot { from: bytes.len() as u64, ..slot };
-            bytes.extend_from_slice(&old[at..at + usize::from(slot.len)]);
-            self.order.push_back((moved.from, slot.packet.at_us));
-            slots[n] = Some(moved);
-        }
-        self.slots = slots;
-        self.end = bytes.len() as u64;
-        bytes.resize(size, 0);
-        self.bytes = bytes;
+        let oldest = (0..self.blocks.len()).min_by_key(|n| (self.blocks[*n].newest_us, self.blocks[*n].turn));
+        let old = |n: &usize| self.blocks[*n].newest_us.saturating_add(HISTORY_KEPT_US) <= now_us;
+        let full = self.blocks.len() >= MAX_HISTORY_BLOCKS;
+        self.current = match oldest.filter(|n| full || old(n)) {
+            Some(n) => {
+                let block = &mut self.blocks[n];
+                (block.used, block.turn) = (0, block.turn.wrapping_add(1));
+                n
+            }
+            None => {
+                let bytes = vec![0; HISTORY_BLOCK_BYTES].into();
+                self.blocks.push(Block { bytes, used: 0, turn: 0, newest_us: now_us });
+                self.blocks.len() - 1
+            }
+        };
+        self.current
     }
 }
 
@@ -168,7 +133,7 @@ mod tests {
     fn insert(history: &mut History, seq: u64, ms: i64, len: usize) -> bool {
         let fill = |bytes: &mut [u8]| {
             bytes.fill(seq as u8);
-            Some(0..bytes.len())
+            Some(bytes.len())
         };
         history.insert(packet(seq, ms), len, fill).is_some()
     }
@@ -198,7 +163,7 @@ mod tests {
         for seq in 0..1_000 {
             assert!(insert(&mut history, seq, 0, 1_900));
         }
-        assert!(history.bytes() <= MAX_HISTORY_BYTES + 256 * 100);
+        assert!(history.bytes() <= MAX_HISTORY_BLOCKS * HISTORY_BLOCK_BYTES + 256 * 64);
         let held = (0..1_000).filter(|seq| history.get(*seq).is_some()).count();
         assert!(held >= 128, "{held} of a burst are held");
     }
@@ -209,16 +174,13 @@ mod tests {
         assert!(insert(&mut history, 1, 0, 10));
         assert!(history.insert(packet(2, 0), 10, |_| None).is_none());
         assert!(history.get(2).is_none() && history.get(1).is_some());
-        assert!(
-            history
-                .insert(packet(3, 0), 10, |bytes| {
-                    bytes.fill(3);
-                    Some(2..6)
-                })
-                .is_some_and(|payload| payload == [3; 4])
-        );
+        let padded = |bytes: &mut [u8]| {
+            bytes.fill(3);
+            Some(4)
+        };
+        assert!(history.insert(packet(3, 0), 10, padded).is_some());
         assert_eq!(history.get(3).unwrap().1, [3; 4]);
-        assert!(history.insert(packet(4, 0), HISTORY_STEP_BYTES + 1, |_| Some(0..0)).is_none());
+        assert!(history.insert(packet(4, 0), HISTORY_BLOCK_BYTES + 1, |_| Some(0)).is_none());
     }
 
     proptest! {
@@ -231,7 +193,7 @@ mod tests {
             for (n, (seq, step, len)) in inserts.into_iter().enumerate() {
                 ms += step;
                 let byte = n as u8;
-                history.insert(packet(seq, ms), len, |bytes| { bytes.fill(byte); Some(0..len) });
+                history.insert(packet(seq, ms), len, |bytes| { bytes.fill(byte); Some(len) });
                 written.insert(seq, (byte, len));
                 prop_assert!(history.get(seq).is_some(), "the newest is always there");
             }

@@ -57,11 +57,12 @@ pub const PULSE_IDLE: Duration = Duration::from_secs(1);
 /// Silence after which a layer counts as stopped, so that another one may take its place.
 pub const LAYER_SILENT: Duration = Duration::from_millis(400);
 
-/// Memory for one stream's recent packets. A stream too fast for it keeps a shorter past.
-pub const MAX_HISTORY_BYTES: usize = 256 * 1024;
+/// Memory for one stream's recent packets comes in blocks of this size.
+pub const HISTORY_BLOCK_BYTES: usize = 16 * 1024;
 
-/// That memory grows by this much, from nothing.
-pub const HISTORY_STEP_BYTES: usize = 8 * 1024;
+/// And in no more blocks than this. A stream too fast for it keeps a shorter past; a burst of 128 of the longest
+/// packets fits.
+pub const MAX_HISTORY_BLOCKS: usize = 17;
 
 /// How long a packet is kept for repairs while memory allows, in microseconds. A picture that came later would not
 /// be waited for.

@@ -50,6 +50,9 @@ pub(crate) struct Egress {
     loss: f32,
     /// What the session could use, in bit/s.
     most_bps: u64,
+    /// When the estimator is to be asked for a probe again. Asked of it when feedback came or it was polled, not on
+    /// every packet.
+    poll_us: Option<i64>,
 }
 
 /// No link is taken for slower: a word and a still picture.
@@ -71,6 +74,7 @@ impl Egress {
             rtt_us: None,
             loss: 0.0,
             most_bps: 0,
+            poll_us: None,
         }
     }
 
@@ -89,10 +93,12 @@ impl Egress {
     pub(crate) fn aim(&mut self, least_bps: u64, most_bps: u64, now_us: i64) {
         self.most_bps = most_bps;
         self.congestion.aim(least_bps, most_bps, now_us);
+        self.poll_us = self.congestion.deadline_us();
     }
 
     pub(crate) fn feedback(&mut self, feedback: &Feedback<'_>, now_us: i64) {
         self.congestion.feedback(feedback, now_us);
+        self.poll_us = self.congestion.deadline_us();
         self.set_pace(now_us);
     }
 
@@ -168,11 +174,15 @@ impl Egress {
 
     /// A probe packet that should leave now, for this probe.
     pub(crate) fn poll_probe(&mut self, now_us: i64) -> Option<u32> {
-        if !self.informed {
+        if !self.informed || self.most_bps == 0 {
             return None;
         }
         if self.probing.is_none() {
-            let probe = self.congestion.poll_probe(now_us)?;
+            let probe = self.congestion.poll_probe(now_us);
+            // It may have slowed down for want of feedback.
+            self.set_pace(now_us);
+            self.poll_us = self.congestion.deadline_us();
+            let probe = probe?;
             self.probing = Some(Probing { probe, began_us: now_us, bytes: 0, packets: 0 });
         }
         let probing = self.probing.as_mut()?;
@@ -202,7 +212,7 @@ impl Egress {
         let waiting = (!self.waiting.is_empty()).then(|| self.pacer.ready_at_us());
         let probing = match &self.probing {
             Some(probing) => Some(probing.due_us()),
-            None if self.informed && self.most_bps > 0 => self.congestion.deadline_us(),
+            None if self.informed && self.most_bps > 0 => self.poll_us,
             None => None,
         };
         waiting.into_iter().chain(probing).min()

@@ -4,10 +4,10 @@ use super::{
     READS_PER_TURN, Shard,
     gate::{self, Origin},
     net::{Chosen, Path, Remote},
-    receive,
     udp::ReadBuffer,
 };
 use crate::metrics::{Drop, Stage};
+use quinn_udp::BATCH_SIZE;
 use sfu_core::limits::HISTORY_SOUNDS;
 use std::{io, net::IpAddr, time::Instant};
 use str0m::{
@@ -37,6 +37,10 @@ impl Shard {
                 self.packet(datagram.bytes, origin, datagram.to, now);
             }
             self.settle(now, now);
+            // A batch that is not full emptied the socket; what comes now wakes the shard anew.
+            if count < BATCH_SIZE {
+                return false;
+            }
         }
         true
     }
@@ -74,11 +78,7 @@ impl Shard {
     pub(super) fn packet(&mut self, bytes: &[u8], origin: Origin, to: Option<IpAddr>, now: Instant) {
         let Some(admitted) = self.gate.admit(bytes, origin, &mut self.net, &self.metrics) else { return };
         if admitted.media {
-            self.with_session(admitted.session, now, |session, with| {
-                session.received_bytes += bytes.len() as u64;
-                receive::media(admitted.session, session, bytes, with);
-                Ok(())
-            });
+            self.take_media(admitted.session, now, bytes);
             // What waits to be forwarded stays in its history only so long.
             if self.turn.sounds.len() + self.turn.pictures.len() >= FORWARDS_AT_ONCE {
                 self.forward_waiting(now);

@@ -26,6 +26,7 @@ const ASSUMED_RTT_US: i64 = 100_000;
 
 /// A packet of SRTP or SRTCP from an address that is the session's.
 pub(super) fn media(key: u32, session: &mut Session, packet: &[u8], with: &mut Drive<'_>) {
+    session.received_bytes += packet.len() as u64;
     if session.srtp.is_none() {
         return with.metrics.dropped(Drop::Rejected);
     }
@@ -130,7 +131,7 @@ fn main_in(
     };
     let open = |bytes: &mut [u8]| {
         srtp.open_rtp(packet, header.len, header.ssrc, seq, bytes)?;
-        Some(0..rtp::without_padding(bytes, header)?.len())
+        Some(rtp::without_padding(bytes, header)?.len())
     };
     stream.history.insert(about, len, open).ok_or(Drop::Rejected)?;
     stream.tally.count(seq, header.timestamp, with.now_us, clock_rate(kind(stream.source)));
@@ -194,7 +195,7 @@ fn repaired_in(
     };
     let copy = |bytes: &mut [u8]| {
         bytes.copy_from_slice(payload);
-        Some(0..payload.len())
+        Some(payload.len())
     };
     stream.history.insert(about, payload.len(), copy).ok_or(Drop::Malformed)?;
     accept(key, session, Arrived { stream: n, seq, timestamp: header.timestamp }, with)

@@ -105,6 +105,8 @@ pub(crate) struct Session {
     /// The path that the client chose.
     pub(crate) path: Option<Chosen>,
     pub(crate) engine_due: Option<Instant>,
+    /// [`Session::next_due`], in ticks of the shard.
+    pub(crate) due_tick: u64,
     pub(crate) quality: Quality,
     pub(crate) quality_due: Instant,
     pub(crate) sent_bytes: u64,
@@ -161,6 +163,7 @@ impl Session {
             pulse: Pulse::new(now),
             path: None,
             engine_due: Some(now),
+            due_tick: 0,
             quality: Quality::default(),
             quality_due: now + QUALITY_EVERY,
             sent_bytes: 0,
@@ -239,8 +242,9 @@ impl Session {
         self.tracks.first().map_or(1, |track| track.wire.ssrc)
     }
 
-    /// When something is due that is not a packet.
-    pub(crate) fn next_due(&self, start: Instant, consent: Duration, connect: Duration) -> Instant {
+    /// When something is due that is not a packet. Media flowing only ever puts off what is looked at here, or makes
+    /// [`Session::media_due_us`] earlier; so this is asked for on every other change.
+    pub(crate) fn next_due(&self, consent: Duration, connect: Duration) -> Instant {
         let mut due = match self.connected {
             None => self.created + connect,
             Some(since) => self.checked.unwrap_or(since) + consent,
@@ -252,16 +256,17 @@ impl Session {
         if self.pulse_open {
             due = due.min(self.pulse.deadline());
         }
-        let media = self.egress.deadline_us().into_iter().chain(self.reports.deadline_us());
-        if let Some(us) = media.min() {
-            due = due.min(start + Duration::from_micros(u64::try_from(us).unwrap_or(0)));
-        }
         for incoming in &self.incoming {
             if let Some(at) = incoming.keyframe.deadline() {
                 due = due.min(at);
             }
         }
         due
+    }
+
+    /// When pictures that wait, a probe or a report are due, in microseconds.
+    pub(crate) fn media_due_us(&self) -> Option<i64> {
+        self.egress.deadline_us().into_iter().chain(self.reports.deadline_us()).min()
     }
 
     /// Whether the time to connect, or the peer's consent, is over.
