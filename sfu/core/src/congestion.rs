@@ -50,6 +50,13 @@ const STALE_US: i64 = 2_000_000;
 const REFERENCE_BITS: u32 = 24;
 const REFERENCE_US: i64 = 64_000;
 
+/// A queue shorter than this is none: bursts of our own make as much.
+const HARMLESS_QUEUE_US: i64 = 8_000;
+
+/// A probe makes a queue where it meets the path's limit: so long a one, for so long after it began.
+const PROBE_QUEUE_US: i64 = 40_000;
+const PROBE_QUEUES_US: i64 = 400_000;
+
 /// A drop is recovered from by a probe only this soon.
 const RECOVERABLE_US: i64 = 5_000_000;
 
@@ -110,6 +117,7 @@ pub struct Congestion {
     prober: Prober,
     /// The newest probe.
     cluster: Option<Cluster>,
+    probed_us: Option<i64>,
     silence: Silence,
     rtt: Option<Least>,
     receiver: ReceiverClock,
@@ -141,6 +149,7 @@ impl Congestion {
             limited: Limited::new(now_us),
             prober: Prober::default(),
             cluster: None,
+            probed_us: None,
             silence: Silence::default(),
             rtt: None,
             receiver: ReceiverClock::default(),
@@ -217,16 +226,30 @@ impl Congestion {
         let before_bps = self.estimate_bps();
         self.limited.sent(0, before_bps, now_us);
         let signs = Signs {
-            usage: self.trend.usage(),
+            usage: self.usage(now_us),
             queue_us: self.trend.queue_us(),
             acked_bps: self.acked.bps(),
             rtt_us: self.rtt_us().unwrap_or(UNKNOWN_RTT_US),
             limited: self.limited.get(),
         };
         self.rate.update(signs, now_us);
-        self.loss.update(self.rate.bps(), signs.limited, signs.rtt_us, now_us);
+        let reduced = self.rate.was_reduced(now_us);
+        let rate_bps = self.rate.bps();
+        let Signs { limited, rtt_us, .. } = signs;
+        self.loss.update(loss::Signs { rate_bps, reduced, limited, rtt_us }, now_us);
         self.measure(now_us);
         self.recover(before_bps, now_us);
+    }
+
+    /// What delay says of the path, apart from what is our own doing.
+    fn usage(&self, now_us: i64) -> Usage {
+        let queue_us = self.trend.queue_us();
+        let probing = self.probed_us.is_some_and(|at| now_us.saturating_sub(at) < PROBE_QUEUES_US);
+        let harmless = queue_us < HARMLESS_QUEUE_US || probing && queue_us < PROBE_QUEUE_US;
+        match self.trend.usage() {
+            Usage::Over if harmless => Usage::Normal,
+            usage => usage,
+        }
     }
 
     /// Takes what the newest probe measured. Only upwards: a few packets on a restless path would
@@ -237,7 +260,7 @@ impl Congestion {
         };
         self.cluster = None;
         self.prober.measured(id, bps, now_us);
-        if bps > self.rate.bps() && self.trend.usage() != Usage::Over {
+        if bps > self.rate.bps() && self.usage(now_us) != Usage::Over {
             self.rate.set(bps, now_us);
         }
     }
@@ -250,7 +273,7 @@ impl Congestion {
             let before_bps = before.map_or(before_bps, |drop| drop.before_bps.max(before_bps));
             self.drop = Some(Drop { before_bps, at_us: now_us });
         }
-        if !self.path().calm {
+        if !self.path(now_us).calm {
             return;
         }
         if let Some(drop) = self.drop.take()
@@ -261,14 +284,10 @@ impl Congestion {
         }
     }
 
-    fn path(&self) -> Path {
-        Path {
-            estimate_bps: self.estimate_bps(),
-            calm: self.trend.usage() == Usage::Normal
-                && !self.loss.is_suspicious()
-                && !self.silence.is_long(),
-            limited: self.limited.get(),
-        }
+    fn path(&self, now_us: i64) -> Path {
+        let calm =
+            self.usage(now_us) == Usage::Normal && !self.loss.forbids_more() && !self.silence.is_long();
+        Path { estimate_bps: self.estimate_bps(), calm, limited: self.limited.get() }
     }
 
     /// What the path carries, as far as is known.
@@ -319,7 +338,10 @@ impl Congestion {
     #[must_use]
     pub fn deadline_us(&self) -> Option<i64> {
         let silence = self.silence.deadline_us(self.rtt_us().unwrap_or(UNKNOWN_RTT_US));
-        [silence, self.prober.deadline_us(self.path())].into_iter().flatten().min()
+        [silence, self.prober.deadline_us(self.estimate_bps(), self.limited.get())]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Lets time pass; returns the probe that should go out now, if one is due.
@@ -329,8 +351,9 @@ impl Congestion {
             self.rate.halve(now_us);
             self.recover(before_bps, now_us);
         }
-        let probe = self.prober.poll(self.path(), now_us)?;
+        let probe = self.prober.poll(self.path(now_us), now_us)?;
         self.cluster = Some(Cluster::new(probe));
+        self.probed_us = Some(now_us);
         Some(probe)
     }
 }

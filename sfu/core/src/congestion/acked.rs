@@ -69,7 +69,7 @@ impl Acked {
 
 impl Belief {
     fn after(self, sample: f64) -> Self {
-        let doubt = (DOUBT * (self.bps - sample).abs() / self.bps.max(1.0)).powi(2);
+        let doubt = (DOUBT * (self.bps - sample).abs() / self.bps.max(sample).max(1.0)).powi(2);
         let variance = self.variance + AGEING;
         Self {
             bps: (doubt * self.bps + variance * sample) / (doubt + variance),

@@ -10,6 +10,7 @@
 //!   loss would be gone by now.
 //! * If most of the loss remains, it is the path's own: it is tolerated from now on, the thresholds
 //!   counting from it, and the limit is lifted. If not, the limit was right: it grows slowly from here.
+//! * Loss just after delay brought the rate down is a full queue's, and dealt with.
 //! * What is tolerated goes down again as loss does.
 
 /// Loss above what is tolerated at which the limit stops growing, and at which it is cut at once.
@@ -49,6 +50,18 @@ const SUSPICIOUS: u8 = 2;
 
 /// Weight of a window when what is tolerated goes down.
 const FORGET: f64 = 0.1;
+
+/// What loss is judged with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Signs {
+    /// What delay allows.
+    pub(super) rate_bps: u64,
+    /// Delay brought the rate down just now: a full queue drops, and that is its loss.
+    pub(super) reduced: bool,
+    /// The session sends less than it could.
+    pub(super) limited: bool,
+    pub(super) rtt_us: i64,
+}
 
 /// The rate that loss allows.
 #[derive(Debug)]
@@ -105,9 +118,9 @@ impl Loss {
         self.share
     }
 
-    /// Whether more than the path's own is being lost.
-    pub(super) fn is_suspicious(&self) -> bool {
-        self.limit_bps.is_some() || self.share - self.tolerated > self.threshold(SOME)
+    /// Whether loss forbids to send more.
+    pub(super) fn forbids_more(&self) -> bool {
+        self.limit_bps.is_some() || self.share - self.tolerated > self.threshold(MUCH)
     }
 
     /// The rate that loss allows, if it forbids any.
@@ -129,8 +142,8 @@ impl Loss {
         self.window.missing -= 1;
     }
 
-    /// Judges what was heard. `rate_bps` is what delay allows, `limited` whether less is sent than could be.
-    pub(super) fn update(&mut self, rate_bps: u64, limited: bool, rtt_us: i64, now_us: i64) {
+    /// Judges what was heard.
+    pub(super) fn update(&mut self, signs: Signs, now_us: i64) {
         let window = self.window;
         let since = now_us.saturating_sub(window.since_us);
         if window.packets < WINDOW_PACKETS || since < WINDOW_US {
@@ -138,7 +151,7 @@ impl Loss {
         }
         self.window = Window::new(now_us, Some(window.sent_until_us));
         self.measure(&window);
-        self.judge(rate_bps as f64, limited, rtt_us, now_us);
+        self.judge(signs, now_us);
         self.judged_us = now_us;
     }
 
@@ -154,7 +167,7 @@ impl Loss {
         }
     }
 
-    fn judge(&mut self, rate_bps: f64, limited: bool, rtt_us: i64, now_us: i64) {
+    fn judge(&mut self, signs: Signs, now_us: i64) {
         self.end_trial();
         let excess = self.share - self.tolerated;
         let too_much = excess > self.threshold(SOME) && self.latest - self.tolerated > self.threshold(SOME);
@@ -162,9 +175,11 @@ impl Loss {
         let much = excess > self.threshold(MUCH);
         if excess <= self.threshold(SOME) {
             self.trial = None;
-            self.grow(rate_bps, now_us);
-        } else if self.suspicious >= SUSPICIOUS && (much || !limited) {
-            self.cut(if much { 1.0 - 0.5 * excess } else { STEP }, rate_bps, rtt_us, now_us);
+            self.grow(signs.rate_bps as f64, now_us);
+        } else if signs.reduced {
+            self.suspicious = 0;
+        } else if self.suspicious >= SUSPICIOUS && (much || !signs.limited) {
+            self.cut(if much { 1.0 - 0.5 * excess } else { STEP }, signs, now_us);
         }
     }
 
@@ -172,14 +187,15 @@ impl Loss {
         above + VARIES * self.tolerated
     }
 
-    fn cut(&mut self, share: f64, rate_bps: f64, rtt_us: i64, now_us: i64) {
-        let wait = BETWEEN_CUTS_US.saturating_add(rtt_us.clamp(0, 1_000_000));
+    fn cut(&mut self, share: f64, signs: Signs, now_us: i64) {
+        let wait = BETWEEN_CUTS_US.saturating_add(signs.rtt_us.clamp(0, 1_000_000));
         if self.cut_us.is_some_and(|at| now_us.saturating_sub(at) < wait) {
             return;
         }
         self.cut_us = Some(now_us);
         self.trial.get_or_insert(Trial { share: self.share, sent_bps: self.sent_bps });
-        let limit = self.limit_bps.unwrap_or(f64::MAX).min(rate_bps).min(self.sent_bps * ABOVE_SENT);
+        let limit =
+            self.limit_bps.unwrap_or(f64::MAX).min(signs.rate_bps as f64).min(self.sent_bps * ABOVE_SENT);
         self.limit_bps = Some(limit * share);
     }
 
@@ -223,10 +239,12 @@ impl Window {
 mod tests {
     use super::*;
 
+    const FULL: u64 = 1_000_000;
+    const FREE: Signs = Signs { rate_bps: FULL, reduced: false, limited: false, rtt_us: 50_000 };
+
     /// Ten packets of 1,250 bytes each 100 ms are a megabit a second at full rate; `lost` says how many of
     /// a hundred are lost when sending at this share of it. The session sends what it may.
     fn run(loss: &mut Loss, from_s: i64, span_s: i64, lost: impl Fn(f64) -> f64) -> u64 {
-        const FULL: u64 = 1_000_000;
         let mut owed = 0.0;
         let mut rate = FULL;
         for n in 0..span_s * 100 {
@@ -237,7 +255,7 @@ mod tests {
             let missing = owed >= 1.0;
             owed -= f64::from(u8::from(missing));
             loss.heard(missing, now_us, (1_250.0 * sent) as u16);
-            loss.update(FULL, false, 50_000, now_us);
+            loss.update(FREE, now_us);
         }
         rate
     }
@@ -268,7 +286,7 @@ mod tests {
             let mut loss = Loss::new(0);
             let lowest = (0..60).map(|s| run(&mut loss, s, 1, |_| own)).min().unwrap();
             assert!(lowest as f64 > 1e6 * (1.0 - own / 100.0 - 0.25), "{lowest} at {own}");
-            assert!(loss.limit_bps().is_none() && !loss.is_suspicious(), "{own}");
+            assert!(loss.limit_bps().is_none() && !loss.forbids_more(), "{own}");
             run(&mut loss, 60, 60, |_| 0.0);
             assert!(loss.tolerated < 0.01, "{}", loss.tolerated);
         }
@@ -279,7 +297,7 @@ mod tests {
         let mut loss = Loss::new(0);
         for n in 0..1_000 {
             loss.heard(n % 20 == 0, n * 10_000, 1_250);
-            loss.update(3_000_000, true, 50_000, n * 10_000);
+            loss.update(Signs { limited: true, ..FREE }, n * 10_000);
         }
         assert!(loss.limit_bps().is_none());
     }
@@ -292,7 +310,7 @@ mod tests {
             if n % 5 == 3 {
                 loss.arrived_after_all();
             }
-            loss.update(1_000_000, false, 50_000, n * 10_000);
+            loss.update(FREE, n * 10_000);
         }
         assert!(loss.share() < 0.02 && loss.limit_bps().is_none());
     }

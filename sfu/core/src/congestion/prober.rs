@@ -92,15 +92,15 @@ impl Prober {
     }
 
     /// When [`Prober::poll`] has something to say at the latest.
-    pub(super) fn deadline_us(&self, path: Path) -> Option<i64> {
-        let wanted = self.most_bps > path.estimate_bps;
-        let due = wanted.then(|| self.due_us(path)).flatten();
+    pub(super) fn deadline_us(&self, estimate_bps: u64, limited: bool) -> Option<i64> {
+        let wanted = self.most_bps > estimate_bps;
+        let due = wanted.then(|| self.due_us(limited)).flatten();
         self.waiting.map(|waiting| due.map_or(waiting.until_us, |at| at.max(waiting.until_us))).or(due)
     }
 
     /// Without a reason of its own, a probe is due some time after the last.
-    fn due_us(&self, path: Path) -> Option<i64> {
-        let gap = if path.limited { LIMITED_GAP_US } else { FULL_GAP_US };
+    fn due_us(&self, limited: bool) -> Option<i64> {
+        let gap = if limited { LIMITED_GAP_US } else { FULL_GAP_US };
         let periodic = self.last_us.map(|last| last.saturating_add(gap));
         self.due.map(|due| due.at_us).or(periodic)
     }
@@ -114,7 +114,7 @@ impl Prober {
             self.due = None;
             return None;
         }
-        if self.waiting.is_some() || self.due_us(path).is_none_or(|at| at > now_us) {
+        if self.waiting.is_some() || self.due_us(path.limited).is_none_or(|at| at > now_us) {
             return None;
         }
         if !path.calm {
@@ -161,7 +161,11 @@ mod tests {
     fn run(prober: &mut Prober, mut path: Path, link_bps: u64, span_s: i64) -> Vec<(i64, u64)> {
         let mut probes = Vec::new();
         for _ in 0..1_000 {
-            let Some(at) = prober.deadline_us(path).filter(|at| *at <= span_s * SECOND) else { break };
+            let Some(at) =
+                prober.deadline_us(path.estimate_bps, path.limited).filter(|at| *at <= span_s * SECOND)
+            else {
+                break;
+            };
             let Some(probe) = prober.poll(path, at) else { continue };
             probes.push((at / 1_000, probe.bps / 1_000));
             let measured = probe.bps.min(link_bps);
@@ -174,7 +178,7 @@ mod tests {
     #[test]
     fn it_goes_up_by_steps_until_enough_is_there() {
         let mut prober = Prober::default();
-        assert!(prober.deadline_us(path(300_000)).is_none());
+        assert!(prober.deadline_us(300_000, true).is_none());
         prober.aim(3_000_000, 300_000, 0);
         assert_eq!(run(&mut prober, path(300_000), u64::MAX, 60), [(0, 900), (50, 1_800), (100, 3_600)]);
     }

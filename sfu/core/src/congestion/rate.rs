@@ -5,8 +5,12 @@
 use super::Bounds;
 use super::trend::Usage;
 
-/// Share of what arrives that is kept when a queue grows.
+/// Share of what arrives that is kept when a queue grows, and when it has only begun to.
 const DECREASE: f64 = 0.85;
+const SLIGHT_DECREASE: f64 = 0.93;
+
+/// A queue shorter than this is a slight one, soon drained.
+const SLIGHT_QUEUE_US: i64 = 25_000;
 
 /// Growth in a second while the limit is unknown.
 const GROWTH: f64 = 1.08;
@@ -74,6 +78,11 @@ impl Rate {
         self.bps as u64
     }
 
+    /// Whether a queue brought it down within the last second.
+    pub(super) fn was_reduced(&self, now_us: i64) -> bool {
+        self.decreased_us.is_some_and(|at| now_us.saturating_sub(at) < 1_000_000)
+    }
+
     /// Takes what a probe measured.
     pub(super) fn set(&mut self, bps: u64, now_us: i64) {
         self.bps = self.bounds.clamp(bps) as f64;
@@ -131,16 +140,17 @@ impl Rate {
         if !waited && !far_off {
             return false;
         }
+        let decrease = if signs.queue_us < SLIGHT_QUEUE_US { SLIGHT_DECREASE } else { DECREASE };
         let reduced = match acked {
             // Nothing was measured yet.
             None => self.bps / 2.0,
             // What is sent says little of what could be.
-            Some(_) if signs.limited && signs.queue_us < SERIOUS_QUEUE_US => self.bps * DECREASE,
+            Some(_) if signs.limited && signs.queue_us < SERIOUS_QUEUE_US => self.bps * decrease,
             Some(acked) => {
-                let reduced = acked * DECREASE;
+                let reduced = acked * decrease;
                 // A burst may arrive faster than the path is.
                 if reduced > self.bps {
-                    self.link.bps().map_or(self.bps, |link| link * DECREASE)
+                    self.link.bps().map_or(self.bps, |link| link * decrease)
                 } else {
                     reduced
                 }
@@ -247,9 +257,9 @@ mod tests {
     fn a_queue_brings_it_below_what_arrives_and_then_it_climbs_by_steps() {
         let mut rate = Rate::new(3_000_000, BOUNDS, 0);
         assert!(rate.update(signs(Usage::Over, 1_000_000), 0));
-        assert_eq!(rate.bps(), 850_000);
-        let climbed = run(&mut rate, 1, 10, signs(Usage::Normal, 850_000));
-        assert!((950_000..1_450_000).contains(&climbed), "{climbed}");
+        assert_eq!(rate.bps(), 930_000);
+        let climbed = run(&mut rate, 1, 10, signs(Usage::Normal, 930_000));
+        assert!((1_000_000..1_450_000).contains(&climbed), "{climbed}");
     }
 
     #[test]
@@ -257,7 +267,7 @@ mod tests {
         let limited = Signs { limited: true, ..signs(Usage::Over, 500_000) };
         let mut rate = Rate::new(3_000_000, BOUNDS, 0);
         rate.update(limited, 0);
-        assert_eq!(rate.bps(), 2_550_000);
+        assert_eq!(rate.bps(), 2_790_000);
         rate.update(Signs { queue_us: SERIOUS_QUEUE_US, ..limited }, 1_000_000);
         assert_eq!(rate.bps(), 425_000);
     }
