@@ -4,7 +4,7 @@
 use super::Probe;
 use super::sent::Sent;
 
-/// Share of a probe's packets and bytes that must have arrived.
+/// Share of a probe's packets and bytes that must have arrived, of those that the path does not lose anyway.
 const ARRIVED: f64 = 0.8;
 
 /// Longest time between the first and the last packet, sent or arrived.
@@ -86,9 +86,10 @@ impl Cluster {
         self.arrived.add(at_us, packet.bytes);
     }
 
-    /// What it measured, once enough of it arrived.
-    pub(super) fn result(&self) -> Option<u64> {
-        let enough = |arrived: u32, least: u32| f64::from(arrived) >= ARRIVED * f64::from(least);
+    /// What it measured, once enough of it arrived. `loss` is the path's.
+    pub(super) fn result(&self, loss: f64) -> Option<u64> {
+        let share = ARRIVED * (1.0 - loss);
+        let enough = |arrived: u32, sent: u32| f64::from(arrived) >= share * f64::from(sent);
         if !self.is_sent()
             || !enough(self.arrived.packets, self.sent.packets)
             || !enough(self.arrived.bytes, self.sent.bytes)
@@ -116,7 +117,7 @@ mod tests {
         let mut cluster = Cluster::new(Probe { id: 1, bps: 4_000_000, bytes: 5_000, packets: 5 });
         let mut history = History::default();
         for n in 0..6 {
-            assert!(cluster.result().is_none());
+            assert!(cluster.result(0.0).is_none());
             history.push(1_000, 1, n * sent_gap);
             cluster.sent(1_000, n * sent_gap);
         }
@@ -125,7 +126,7 @@ mod tests {
             assert_eq!(news, News::Arrived);
             cluster.arrived(packet, 500 + n as i64 * arrived_gap);
         }
-        assert_eq!(cluster.result().map(|bps| bps / 1_000), expect_kbps);
+        assert_eq!(cluster.result(0.0).map(|bps| bps / 1_000), expect_kbps);
     }
 
     #[test]

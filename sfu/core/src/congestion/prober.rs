@@ -17,6 +17,13 @@ const BEYOND: f64 = 1.25;
 /// A probe that measured this share of its rate met no limit: try faster at once.
 const UNHINDERED: f64 = 0.7;
 
+/// A probe that found this much more than was known, and then a limit, may have met jitter: look again soon.
+const PROGRESS: f64 = 1.3;
+const AGAIN_US: i64 = 1_000_000;
+
+/// So many probes in a row that measured nothing are repeated at once: some of their packets were lost.
+const REPEATS: u8 = 3;
+
 /// Share of the rate before a drop at which the path is tried afterwards.
 const RECOVERY: f64 = 0.85;
 
@@ -53,6 +60,7 @@ pub(super) struct Prober {
     last_us: Option<i64>,
     due: Option<Due>,
     waiting: Option<Waiting>,
+    repeats: u8,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -107,8 +115,9 @@ impl Prober {
 
     /// The probe that is due now.
     pub(super) fn poll(&mut self, path: Path, now_us: i64) -> Option<Probe> {
-        if self.waiting.is_some_and(|waiting| waiting.until_us <= now_us) {
-            self.waiting = None;
+        if self.waiting.take_if(|waiting| waiting.until_us <= now_us).is_some() && self.repeats < REPEATS {
+            self.repeats += 1;
+            self.due.get_or_insert(Due { at_us: now_us, bps: None });
         }
         if self.most_bps <= path.estimate_bps {
             self.due = None;
@@ -137,11 +146,15 @@ impl Prober {
         Probe { id: self.last_id, bps, bytes, packets: PACKETS }
     }
 
-    /// What a probe measured.
-    pub(super) fn measured(&mut self, id: u32, bps: u64, now_us: i64) {
+    /// What a probe measured, and what was estimated before.
+    pub(super) fn measured(&mut self, id: u32, bps: u64, before_bps: u64, now_us: i64) {
         let Some(waiting) = self.waiting.take_if(|waiting| waiting.id == id) else { return };
-        if bps as f64 > UNHINDERED * waiting.bps as f64 {
+        self.repeats = 0;
+        let bps = bps as f64;
+        if bps > UNHINDERED * waiting.bps as f64 {
             self.due = Some(Due { at_us: now_us, bps: None });
+        } else if bps > PROGRESS * before_bps as f64 {
+            self.due = Some(Due { at_us: now_us.saturating_add(AGAIN_US), bps: None });
         }
     }
 }
@@ -169,8 +182,8 @@ mod tests {
             let Some(probe) = prober.poll(path, at) else { continue };
             probes.push((at / 1_000, probe.bps / 1_000));
             let measured = probe.bps.min(link_bps);
+            prober.measured(probe.id, measured, path.estimate_bps, at + 50_000);
             path.estimate_bps = path.estimate_bps.max(measured);
-            prober.measured(probe.id, measured, at + 50_000);
         }
         probes
     }
@@ -188,7 +201,18 @@ mod tests {
         let mut prober = Prober::default();
         prober.aim(3_000_000, 300_000, 0);
         let probes = run(&mut prober, path(300_000), 500_000, 11);
-        assert_eq!(probes, [(0, 900), (5_000, 1_000), (10_000, 1_000)]);
+        assert_eq!(probes, [(0, 900), (1_050, 1_000), (6_050, 1_000)]);
+    }
+
+    #[test]
+    fn one_that_measures_nothing_is_repeated_a_few_times() {
+        let mut prober = Prober::default();
+        prober.aim(3_000_000, 300_000, 0);
+        let mut probes = Vec::new();
+        for ms in 0..10_000 {
+            probes.extend(prober.poll(path(300_000), ms * 1_000).map(|_| ms));
+        }
+        assert_eq!(probes, [0, 1_000, 2_000, 3_000, 8_000]);
     }
 
     #[test]

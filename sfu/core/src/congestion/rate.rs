@@ -22,11 +22,10 @@ const LEAST_GROWTH_BPS: f64 = 4_000.0;
 const BEYOND_ACKED: f64 = 1.5;
 const BEYOND_ACKED_BPS: f64 = 10_000.0;
 
-/// Least and longest time between two decreases.
-const BETWEEN_DECREASES_US: (i64, i64) = (10_000, 200_000);
-
-/// How long after sending more the receiver's word of it is back, beside the round trip.
+/// How long after sending more or less the receiver's word of it is back, beside the round trip. Between two
+/// decreases it is waited for.
 const RESPONSE_US: i64 = 100_000;
+const LONGEST_RTT_US: i64 = 300_000;
 
 /// A session that sends less than it could believes a queue only when it is this long: then the path must
 /// be slower than what is sent. A shorter one may be anything.
@@ -42,6 +41,12 @@ pub(super) struct Signs {
     pub(super) rtt_us: i64,
     /// The session sends less than it could.
     pub(super) limited: bool,
+}
+
+impl Signs {
+    fn response_us(&self) -> i64 {
+        self.rtt_us.clamp(0, LONGEST_RTT_US) + RESPONSE_US
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -113,7 +118,7 @@ impl Rate {
             self.link = Link::default();
         }
         let more = if self.link.is_known() {
-            elapsed_s * self.step_bps(signs.rtt_us)
+            elapsed_s * self.step_bps(signs.response_us())
         } else {
             (self.bps * (GROWTH.powf(elapsed_s) - 1.0)).max(LEAST_GROWTH_BPS * elapsed_s)
         };
@@ -123,19 +128,17 @@ impl Rate {
     }
 
     /// About one packet more per response time.
-    fn step_bps(&self, rtt_us: i64) -> f64 {
+    fn step_bps(&self, response_us: i64) -> f64 {
         let frame = self.bps / 8.0 / 30.0;
         let packet = frame / (frame / 1_200.0).ceil().max(1.0);
-        let response_s = rtt_us.clamp(0, 1_000_000).saturating_add(RESPONSE_US) as f64 / 1e6;
+        let response_s = response_us as f64 / 1e6;
         (packet * 8.0 / response_s).max(LEAST_GROWTH_BPS)
     }
 
     fn decrease(&mut self, signs: Signs, now_us: i64) -> bool {
-        let (least, longest) = BETWEEN_DECREASES_US;
+        let response_us = signs.response_us();
         let acked = signs.acked_bps.map(|bps| bps as f64);
-        let waited = self
-            .decreased_us
-            .is_none_or(|at| now_us.saturating_sub(at) >= signs.rtt_us.clamp(least, longest));
+        let waited = self.decreased_us.is_none_or(|at| now_us.saturating_sub(at) >= response_us);
         let far_off = !signs.limited && acked.is_some_and(|acked| acked < self.bps / 2.0);
         if !waited && !far_off {
             return false;

@@ -94,6 +94,11 @@ impl Trend {
         self.least.map_or(0, |least| ((self.smoothed_ms * 1e3) as i64).saturating_sub(least.get()).max(0))
     }
 
+    /// Packets will take as long as they do now.
+    pub(super) const fn get_used_to_it(&mut self, now_us: i64) {
+        self.least = Some(Least::new((self.smoothed_ms * 1e3) as i64, now_us));
+    }
+
     /// Another group arrived.
     pub(super) fn add(&mut self, delta: Delta, now_us: i64) {
         let (sent_ms, arrived_ms) = (delta.sent_us as f64 / 1e3, delta.arrived_us as f64 / 1e3);

@@ -29,7 +29,8 @@ pub(crate) struct Journey {
     pub(crate) rates: &'static [(i64, u64)],
     /// The longest the queue gets before it drops.
     pub(crate) queue_ms: i64,
-    pub(crate) delay_ms: i64,
+    /// From which second on it takes how long.
+    pub(crate) delays_ms: &'static [(i64, u64)],
     /// At most so much more, without changing the order.
     pub(crate) jitter_ms: i64,
     /// Percent lost, at random and whatever is sent.
@@ -40,12 +41,12 @@ pub(crate) struct Journey {
     pub(crate) others: &'static [(i64, u64)],
 }
 
-const CALM: Journey = Journey {
-    name: "",
+pub(crate) const CALM: Journey = Journey {
+    name: "3 Mbit/s, calm",
     seconds: 60,
     rates: &[(0, 3_000_000)],
     queue_ms: 300,
-    delay_ms: 25,
+    delays_ms: &[(0, 25)],
     jitter_ms: 1,
     loss: 0.0,
     wants: &[(0, 4_000_000)],
@@ -54,7 +55,6 @@ const CALM: Journey = Journey {
 
 pub(crate) const STEADY: Journey =
     Journey { name: "1 of 2 Mbit/s used", rates: &[(0, 2_000_000)], wants: &[(0, 1_000_000)], ..CALM };
-pub(crate) const ENOUGH: Journey = Journey { name: "3 Mbit/s, calm", ..CALM };
 pub(crate) const STEPS: Journey =
     Journey { name: "3, 0.5, 3 Mbit/s", rates: &[(0, 3_000_000), (20, 500_000), (40, 3_000_000)], ..CALM };
 pub(crate) const SOME_LOSS: Journey = Journey { name: "5 % lost", loss: 5.0, ..CALM };
@@ -70,13 +70,15 @@ pub(crate) const SHARED: Journey =
 pub(crate) const JITTER: Journey = Journey { name: "20 ms jitter", jitter_ms: 20, ..CALM };
 pub(crate) const IDLE: Journey =
     Journey { name: "60 s idle", seconds: 100, wants: &[(0, 2_000_000), (20, 0), (80, 2_000_000)], ..CALM };
+pub(crate) const REROUTED: Journey =
+    Journey { name: "25, 250, 25 ms away", delays_ms: &[(0, 25), (20, 250), (40, 25)], ..CALM };
 pub(crate) const OUTAGE: Journey =
     Journey { name: "3 s outage", rates: &[(0, 3_000_000), (20, 0), (23, 3_000_000)], ..CALM };
 
 /// All of them.
-pub(crate) const JOURNEYS: [&Journey; 12] = [
+pub(crate) const JOURNEYS: [&Journey; 13] = [
     &STEADY,
-    &ENOUGH,
+    &CALM,
     &STEPS,
     &SOME_LOSS,
     &MUCH_LOSS,
@@ -87,6 +89,7 @@ pub(crate) const JOURNEYS: [&Journey; 12] = [
     &JITTER,
     &IDLE,
     &OUTAGE,
+    &REROUTED,
 ];
 
 /// The value that holds in this second.
@@ -97,6 +100,10 @@ fn at(schedule: &[(i64, u64)], now_us: i64) -> u64 {
 impl Journey {
     pub(crate) fn wanted_bps(&self, now_us: i64) -> u64 {
         at(self.wants, now_us)
+    }
+
+    fn delay_us(&self, now_us: i64) -> i64 {
+        at(self.delays_ms, now_us).cast_signed() * 1_000
     }
 
     /// What the path leaves to the session.
@@ -162,7 +169,7 @@ impl<P> Link<P> {
             self.queued_bits -= *bits;
             if let Some((_, packet)) = self.queue.pop_front() {
                 let jitter_us = self.chance.next() * self.journey.jitter_ms as f64 * 1e3;
-                let at = self.served_us + self.journey.delay_ms * 1_000 + jitter_us as i64;
+                let at = self.served_us + self.journey.delay_us(self.served_us) + jitter_us as i64;
                 self.newest_arrival_us = at.max(self.newest_arrival_us + 1);
                 self.flying.push_back((self.newest_arrival_us, packet));
             }
@@ -199,7 +206,7 @@ impl<P> Back<P> {
 
     pub(crate) fn send(&mut self, packet: P, now_us: i64) {
         if !self.chance.loses(self.journey) {
-            self.flying.push_back((now_us + self.journey.delay_ms * 1_000, packet));
+            self.flying.push_back((now_us + self.journey.delay_us(now_us), packet));
         }
     }
 
@@ -209,7 +216,7 @@ impl<P> Back<P> {
 }
 
 /// What was seen in one tenth of a second.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub(crate) struct Sample {
     pub(crate) at_us: i64,
     pub(crate) capacity_bps: u64,

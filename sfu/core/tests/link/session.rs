@@ -6,7 +6,8 @@ use sfu_core::twcc::{Arrivals, read};
 use std::collections::VecDeque;
 
 pub(crate) const INITIAL_BPS: u64 = 300_000;
-const CONFIG: Config = Config { initial_bps: INITIAL_BPS, min_bps: 30_000, max_bps: 10_000_000 };
+pub(crate) const MIN_BPS: u64 = 30_000;
+const CONFIG: Config = Config { initial_bps: INITIAL_BPS, min_bps: MIN_BPS, max_bps: 10_000_000 };
 
 /// Bytes of the largest packet.
 const PACKET: usize = 1_200;
