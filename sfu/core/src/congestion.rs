@@ -166,6 +166,7 @@ impl Congestion {
     /// What the session could use: `least` is kept going with padding ([`Congestion::sustain_bps`]), up to
     /// `most` is probed for. 0 means that nobody is fed: nothing is probed and the estimate is kept.
     pub fn aim(&mut self, least_bps: u64, most_bps: u64, now_us: i64) {
+        let most_bps = most_bps.min(self.bounds.max);
         self.least_bps = least_bps.min(most_bps);
         self.prober.aim(most_bps, self.estimate_bps(), now_us);
     }

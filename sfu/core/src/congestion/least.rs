@@ -17,8 +17,10 @@ impl Least {
     }
 
     pub(super) fn add(&mut self, value: i64, now_us: i64) {
-        if now_us.saturating_sub(self.since_us) >= WINDOW_US {
-            *self = Self { since_us: now_us, current: value, previous: self.current };
+        let elapsed = now_us.saturating_sub(self.since_us);
+        if elapsed >= WINDOW_US {
+            let previous = if elapsed < 2 * WINDOW_US { self.current } else { value };
+            *self = Self { since_us: now_us, current: value, previous };
         }
         self.current = self.current.min(value);
     }
@@ -40,6 +42,6 @@ mod tests {
             least.get()
         };
         assert_eq!((at(1, 40), at(9, 70), at(10, 60), at(19, 80)), (40, 40, 40, 40));
-        assert_eq!((at(20, 90), at(30, 90)), (60, 90));
+        assert_eq!((at(20, 90), at(30, 90), at(60, 95)), (60, 90, 95));
     }
 }

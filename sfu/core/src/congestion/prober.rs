@@ -14,8 +14,9 @@ const NEXT: f64 = 2.0;
 /// A probe reaches this much beyond what could be used, so that its result can say that it is there.
 const BEYOND: f64 = 1.25;
 
-/// A probe that measured this share of its rate met no limit: try faster at once.
+/// A probe that measured this share of its rate, and more than was known, met no limit: try faster at once.
 const UNHINDERED: f64 = 0.7;
+const MORE: f64 = 1.05;
 
 /// A probe that found this much more than was known, and then a limit, may have met jitter: look again soon.
 const PROGRESS: f64 = 1.3;
@@ -23,6 +24,9 @@ const AGAIN_US: i64 = 1_000_000;
 
 /// So many probes in a row that measured nothing are repeated at once: some of their packets were lost.
 const REPEATS: u8 = 3;
+
+/// What could be used must rise by this much to be a reason of its own.
+const RISEN: f64 = 1.1;
 
 /// Share of the rate before a drop at which the path is tried afterwards.
 const RECOVERY: f64 = 0.85;
@@ -80,7 +84,7 @@ struct Waiting {
 impl Prober {
     /// So much could be used from now on.
     pub(super) fn aim(&mut self, most_bps: u64, estimate_bps: u64, now_us: i64) {
-        let risen = most_bps > self.most_bps && most_bps > estimate_bps;
+        let risen = most_bps as f64 > self.most_bps as f64 * RISEN && most_bps > estimate_bps;
         self.most_bps = most_bps;
         if most_bps == 0 {
             self.due = None;
@@ -150,10 +154,10 @@ impl Prober {
     pub(super) fn measured(&mut self, id: u32, bps: u64, before_bps: u64, now_us: i64) {
         let Some(waiting) = self.waiting.take_if(|waiting| waiting.id == id) else { return };
         self.repeats = 0;
-        let bps = bps as f64;
-        if bps > UNHINDERED * waiting.bps as f64 {
+        let (bps, before) = (bps as f64, before_bps as f64);
+        if bps > UNHINDERED * waiting.bps as f64 && bps > MORE * before {
             self.due = Some(Due { at_us: now_us, bps: None });
-        } else if bps > PROGRESS * before_bps as f64 {
+        } else if bps > PROGRESS * before {
             self.due = Some(Due { at_us: now_us.saturating_add(AGAIN_US), bps: None });
         }
     }
@@ -213,6 +217,14 @@ mod tests {
             probes.extend(prober.poll(path(300_000), ms * 1_000).map(|_| ms));
         }
         assert_eq!(probes, [0, 1_000, 2_000, 3_000, 8_000]);
+    }
+
+    #[test]
+    fn a_limit_just_below_what_could_be_used_is_not_run_against_all_the_time() {
+        let mut prober = Prober::default();
+        prober.aim(1_000_000, 300_000, 0);
+        let probes = run(&mut prober, path(300_000), 950_000, 30);
+        assert!(probes.len() < 10, "{probes:?}");
     }
 
     #[test]
