@@ -19,6 +19,8 @@ mod limited;
 mod loss;
 mod prober;
 mod rate;
+mod receiver;
+mod recovery;
 mod sent;
 mod silence;
 mod standing;
@@ -33,6 +35,8 @@ use limited::Limited;
 use loss::Loss;
 use prober::{Path, Prober};
 use rate::{Rate, Signs};
+use receiver::ReceiverClock;
+use recovery::Recovery;
 use sent::{History, News};
 use silence::Silence;
 use standing::{Standing, Verdict};
@@ -48,22 +52,12 @@ const UNKNOWN_RTT_US: i64 = 200_000;
 /// After so long without feedback what delay was like is no comparison any more.
 const STALE_US: i64 = 2_000_000;
 
-/// Bits of the receiver's reference time, whose unit is 64 ms.
-const REFERENCE_BITS: u32 = 24;
-const REFERENCE_US: i64 = 64_000;
-
 /// A queue shorter than this is none: bursts of our own make as much.
 const HARMLESS_QUEUE_US: i64 = 8_000;
 
 /// A probe makes a queue where it meets the path's limit: so long a one, for so long after it began.
 const PROBE_QUEUE_US: i64 = 40_000;
 const PROBE_QUEUES_US: i64 = 400_000;
-
-/// A drop is recovered from by a probe only this soon.
-const RECOVERABLE_US: i64 = 5_000_000;
-
-/// A drop to this share of what was is worth a probe.
-const DROP: f64 = 0.7;
 
 /// Where an estimate begins and how far it may go.
 #[derive(Clone, Copy, Debug)]
@@ -126,14 +120,7 @@ pub struct Congestion {
     receiver: ReceiverClock,
     heard_us: Option<i64>,
     least_bps: u64,
-    drop: Option<Drop>,
-}
-
-/// What was before the rate went down.
-#[derive(Clone, Copy, Debug)]
-struct Drop {
-    before_bps: u64,
-    at_us: i64,
+    recovery: Recovery,
 }
 
 impl Congestion {
@@ -159,7 +146,7 @@ impl Congestion {
             receiver: ReceiverClock::default(),
             heard_us: None,
             least_bps: 0,
-            drop: None,
+            recovery: Recovery::default(),
         }
     }
 
@@ -191,7 +178,7 @@ impl Congestion {
 
     /// The receiver says what arrived.
     pub fn feedback(&mut self, feedback: &Feedback<'_>, now_us: i64) {
-        if self.heard_us.is_some_and(|at| now_us.saturating_sub(at) > STALE_US) {
+        if self.is_stale(now_us) {
             self.groups = Groups::default();
             self.trend = Trend::default();
         }
@@ -255,8 +242,16 @@ impl Congestion {
         self.recover(before_bps, now_us);
     }
 
+    /// Nothing was heard for so long that nothing is known of the path's queue.
+    fn is_stale(&self, now_us: i64) -> bool {
+        self.heard_us.is_some_and(|at| now_us.saturating_sub(at) > STALE_US)
+    }
+
     /// What delay says of the path, apart from what is our own doing.
     fn usage(&self, now_us: i64) -> Usage {
+        if self.is_stale(now_us) {
+            return Usage::Normal;
+        }
         let queue_us = self.trend.queue_us();
         let probing = self.probed_us.is_some_and(|at| now_us.saturating_sub(at) < PROBE_QUEUES_US);
         let harmless = queue_us < HARMLESS_QUEUE_US || probing && queue_us < PROBE_QUEUE_US;
@@ -281,22 +276,14 @@ impl Congestion {
         }
     }
 
-    /// After a drop that was not followed by others, the path is tried again.
+    /// After a fall that is over, the path is tried again.
     fn recover(&mut self, before_bps: u64, now_us: i64) {
-        let estimate = self.estimate_bps();
-        if estimate < before_bps {
-            let before = self.drop.filter(|drop| now_us.saturating_sub(drop.at_us) < RECOVERABLE_US);
-            let before_bps = before.map_or(before_bps, |drop| drop.before_bps.max(before_bps));
-            self.drop = Some(Drop { before_bps, at_us: now_us });
-        }
-        if !self.path(now_us).calm {
-            return;
-        }
-        if let Some(drop) = self.drop.take()
-            && (estimate as f64) < drop.before_bps as f64 * DROP
-            && now_us.saturating_sub(drop.at_us) < RECOVERABLE_US
+        let path = self.path(now_us);
+        self.recovery.moved(before_bps, path.estimate_bps, now_us);
+        if path.calm
+            && let Some(bps) = self.recovery.take(path.estimate_bps, now_us)
         {
-            self.prober.recover(drop.before_bps, now_us);
+            self.prober.recover(bps, now_us);
         }
     }
 
@@ -343,11 +330,11 @@ impl Congestion {
         (self.estimate_bps() as f64 * PACING) as u64
     }
 
-    /// What media and padding together should not fall below, so that a rise of `least` is carried by a path
-    /// that has carried it: nothing while a queue grows.
+    /// What media and padding together should not fall below, so that `least` is known to be carried before
+    /// media needs it: nothing while a queue grows.
     #[must_use]
-    pub fn sustain_bps(&self) -> u64 {
-        if self.trend.usage() == Usage::Over { 0 } else { self.least_bps.min(self.estimate_bps()) }
+    pub fn sustain_bps(&self, now_us: i64) -> u64 {
+        if self.usage(now_us) == Usage::Over { 0 } else { self.least_bps.min(self.estimate_bps()) }
     }
 
     /// When [`Congestion::poll_probe`] should be called at the latest.
@@ -371,26 +358,6 @@ impl Congestion {
         self.cluster = Some(Cluster::new(probe));
         self.probed_us = Some(now_us);
         Some(probe)
-    }
-}
-
-/// Unwraps the receiver's reference times.
-#[derive(Clone, Copy, Debug, Default)]
-struct ReceiverClock {
-    last: Option<(u32, i64)>,
-}
-
-impl ReceiverClock {
-    /// What to add to times relative to this reference, so that those of all reports compare.
-    fn offset_us(&mut self, reference: u32) -> i64 {
-        let turns = self.last.map_or(0, |(last, turns)| {
-            let shift = u32::BITS - REFERENCE_BITS;
-            let ahead = (reference.wrapping_sub(last) << shift).cast_signed() >> shift;
-            let wrapped = i64::from(last) + i64::from(ahead) - i64::from(reference);
-            turns + (wrapped >> REFERENCE_BITS)
-        });
-        self.last = Some((reference, turns));
-        turns.saturating_mul(REFERENCE_US << REFERENCE_BITS)
     }
 }
 
@@ -494,7 +461,8 @@ mod tests {
     fn the_receivers_clock_may_wrap_and_jump() {
         let mut path = Path::new();
         path.congestion.aim(0, 1_000_000, 0);
-        path.ahead_us = (REFERENCE_US << REFERENCE_BITS) - 1_500 * MS;
+        // The reference time wraps in the middle.
+        path.ahead_us = (64 * MS << 24) - 1_500 * MS;
         let before = path.run(0, 3_000, 1_000);
         for (n, jump) in (1_i64..).zip([3_600_000_000, -3_600_000_000, 700_000]) {
             path.ahead_us += jump;
@@ -502,17 +470,6 @@ mod tests {
             // A small jump may as well be a queue.
             let least = if jump.abs() > 3_000_000 { before * 4 / 5 } else { before / 2 };
             assert!(after >= least, "{before} became {after}");
-        }
-    }
-
-    #[test]
-    fn reference_times_unwrap_both_ways() {
-        let mut clock = ReceiverClock::default();
-        let turn = REFERENCE_US << REFERENCE_BITS;
-        for (reference, turns) in
-            [(0xff_fff0, 0), (5, 1), (0xff_ffff, 0), (0x7f_ffff, 0), (0, 0), (0xff_fffe, -1)]
-        {
-            assert_eq!(clock.offset_us(reference), turns * turn, "{reference:x}");
         }
     }
 
@@ -553,7 +510,7 @@ mod tests {
                 prop_assert!((min_bps..=max_bps.max(min_bps)).contains(&estimate));
                 prop_assert!((0.0..=1.0).contains(&congestion.loss()));
                 prop_assert!(congestion.rtt_us().is_none_or(|rtt| rtt >= 0) && congestion.queue_us() >= 0);
-                let _ = (congestion.deadline_us(), congestion.pacing_bps(), congestion.sustain_bps());
+                let _ = (congestion.deadline_us(), congestion.pacing_bps(), congestion.sustain_bps(now_us));
             }
         }
     }
