@@ -53,6 +53,24 @@ impl Times {
     }
 }
 
+/// Upper bounds of the run-length histograms; one bucket above them.
+pub(crate) const RUN_BOUNDS: [u64; 6] = [1, 2, 4, 8, 16, 32];
+
+/// How many datagrams went through the kernel in one piece.
+#[derive(Debug, Default)]
+pub(crate) struct Runs {
+    buckets: [Cell; RUN_BOUNDS.len() + 1],
+    datagrams: Cell,
+}
+
+impl Runs {
+    pub(crate) fn observe(&self, run: u64) {
+        let bucket = RUN_BOUNDS.iter().position(|bound| run <= *bound).unwrap_or(RUN_BOUNDS.len());
+        self.buckets[bucket].inc();
+        self.datagrams.add(run);
+    }
+}
+
 macro_rules! labels {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $label:literal,)+ }) => {
         $(#[$doc])*
@@ -147,6 +165,8 @@ pub(crate) struct ShardMetrics {
     pub(crate) datagrams_in: Cell,
     pub(crate) datagrams_out: Cell,
     pub(crate) sends: Cell,
+    pub(crate) runs_in: Runs,
+    pub(crate) runs_out: Runs,
     pub(crate) forward_time: Times,
     pub(crate) loop_time: Times,
     pub(crate) rooms: Cell,

@@ -1,7 +1,8 @@
 //! The names under which figures are scraped.
 
 use super::{
-    Cell, Drop, Feedback, Media, Path, Profile, ShardMetrics, Stage, Stranger, TIME_BOUNDS, Times, Traffic,
+    Cell, Drop, Feedback, Media, Path, Profile, RUN_BOUNDS, Runs, ShardMetrics, Stage, Stranger, TIME_BOUNDS,
+    Times, Traffic,
 };
 use prometheus::{core::Desc, proto};
 use std::sync::Arc;
@@ -42,13 +43,19 @@ pub(super) fn families(shards: &Shards) -> Vec<proto::MetricFamily> {
             "System calls that sent UDP; below datagrams by segmentation.",
             one(&|s| &s.sends),
         ),
-        histogram(
+        family(
+            "run_length",
+            "Datagrams that passed the kernel in one piece: received (GRO) or sent (GSO).",
+            proto::MetricType::HISTOGRAM,
+            vec![runs(shards, "in", &|s| &s.runs_in), runs(shards, "out", &|s| &s.runs_out)],
+        ),
+        times(
             "forward_duration_seconds",
             "From the read of a batch to the send of what it became, without pacing.",
             shards,
             &|s| &s.forward_time,
         ),
-        histogram("loop_duration_seconds", "One turn of a shard's loop, without waiting.", shards, &|s| {
+        times("loop_duration_seconds", "One turn of a shard's loop, without waiting.", shards, &|s| {
             &s.loop_time
         }),
         gauge("rooms", "Rooms with somebody in them.", one(&|s| &s.rooms)),
@@ -148,17 +155,35 @@ fn gauge(name: &str, help: &str, samples: Vec<Sample>) -> proto::MetricFamily {
     family(name, help, proto::MetricType::GAUGE, samples.into_iter().map(metric).collect())
 }
 
-fn histogram(
+fn times(
     name: &str,
     help: &str,
     shards: &Shards,
     of: &dyn Fn(&ShardMetrics) -> &Times,
 ) -> proto::MetricFamily {
+    let count = |n: usize| shards.iter().map(|shard| of(shard).buckets[n].get()).sum::<u64>();
+    let sum = shards.iter().map(|shard| of(shard).sum_ns.get()).sum::<u64>() as f64 / 1e9;
+    let metric = histogram(&[], &TIME_BOUNDS, &count, sum);
+    family(name, help, proto::MetricType::HISTOGRAM, vec![metric])
+}
+
+fn runs(shards: &Shards, direction: &str, of: &dyn Fn(&ShardMetrics) -> &Runs) -> proto::Metric {
+    let count = |n: usize| shards.iter().map(|shard| of(shard).buckets[n].get()).sum::<u64>();
+    let sum = shards.iter().map(|shard| of(shard).datagrams.get()).sum::<u64>() as f64;
+    histogram(&[("direction", direction)], &RUN_BOUNDS.map(|bound| bound as f64), &count, sum)
+}
+
+/// One histogram from counts per bucket, the last of which is above every bound.
+fn histogram(
+    labels_of: &[(&str, &str)],
+    bounds: &[f64],
+    count: &dyn Fn(usize) -> u64,
+    sum: f64,
+) -> proto::Metric {
     let mut histogram = proto::Histogram::default();
     let mut cumulative = 0;
     let mut buckets = Vec::new();
-    let count = |n: usize| shards.iter().map(|shard| of(shard).buckets[n].get()).sum::<u64>();
-    for (n, bound) in TIME_BOUNDS.iter().copied().enumerate() {
+    for (n, bound) in bounds.iter().copied().enumerate() {
         cumulative += count(n);
         let mut bucket = proto::Bucket::default();
         bucket.set_upper_bound(bound);
@@ -167,9 +192,9 @@ fn histogram(
     }
     histogram.set_bucket(buckets);
     // The encoder writes the last bucket, +Inf, from the count.
-    histogram.set_sample_count(cumulative + count(TIME_BOUNDS.len()));
-    histogram.set_sample_sum(shards.iter().map(|shard| of(shard).sum_ns.get()).sum::<u64>() as f64 / 1e9);
-    let mut metric = proto::Metric::default();
+    histogram.set_sample_count(cumulative + count(bounds.len()));
+    histogram.set_sample_sum(sum);
+    let mut metric = proto::Metric::from_label(labels(labels_of));
     metric.set_histogram(histogram);
-    family(name, help, proto::MetricType::HISTOGRAM, vec![metric])
+    metric
 }

@@ -30,8 +30,11 @@ impl Shard {
             };
             let now = Instant::now();
             let tick = self.tick(now);
+            for run in buffer.runs(count) {
+                self.metrics.datagrams_in.add(run as u64);
+                self.metrics.runs_in.observe(run as u64);
+            }
             for datagram in buffer.datagrams(count) {
-                self.metrics.datagrams_in.inc();
                 let remote = Remote { tcp: false, addr: datagram.from };
                 let origin = Origin { remote, path: Path::Udp(datagram.to), tick };
                 self.packet(datagram.bytes, origin, datagram.to, now);

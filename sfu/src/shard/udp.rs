@@ -71,6 +71,13 @@ impl ReadBuffer {
     }
 }
 
+impl ReadBuffer {
+    /// How many datagrams each of the last read's buffers held.
+    pub(crate) fn runs(&self, count: usize) -> impl Iterator<Item = usize> {
+        self.meta[..count].iter().map(|meta| meta.len.div_ceil(meta.stride.max(1)))
+    }
+}
+
 /// Binds a port of both protocols' number on the wildcard or a given address.
 pub(crate) fn bind(ip: IpAddr, port: u16) -> io::Result<UdpSocket> {
     let open = |ip: IpAddr| -> io::Result<UdpSocket> {
@@ -165,6 +172,7 @@ impl Udp {
                 src_ip: first.from,
             };
             metrics.sends.inc();
+            metrics.runs_out.observe(run as u64);
             match self.state.try_send(UdpSockRef::from(&self.socket), &transmit) {
                 Ok(()) => metrics.datagrams_out.add(run as u64),
                 // Segmentation was refused: the state has noted it, the next attempt goes one by one.
