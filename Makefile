@@ -1,6 +1,6 @@
 # Thin names for the real commands.
 
-.PHONY: run test check lint fmt generate web packages test-rust test-web photographs test-browsers bench-join bench-sfu ramp-sfu
+.PHONY: run test check lint fmt generate web packages test-rust test-web photographs test-browsers bench-join bench-sfu ramp-sfu idle-sfu
 
 PROFILE ?= dev
 # Debian packages that the browser tests need, and a program of each.
@@ -47,6 +47,11 @@ bench-sfu:
 ramp-sfu:
 	cargo build --quiet --profile perf --package server --package benches --locked
 	STEADY_S=$${STEADY_S:-10} benches/in-namespace.sh $${CARGO_TARGET_DIR:-target}/perf/bench-sfu ramp
+
+# What people cost who are connected and muted: 5,000 of them, or MUTED.
+idle-sfu:
+	cargo build --quiet --profile perf --package server --package benches --locked
+	benches/in-namespace.sh $${CARGO_TARGET_DIR:-target}/perf/bench-sfu idle
 
 # The TypeScript and the JSON Schema of the wire messages, from the Rust types.
 generate:

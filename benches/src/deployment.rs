@@ -41,6 +41,8 @@ impl Deployment {
             .arg("--ready-file")
             .arg(&ready)
             .env("RUST_LOG", "warn")
+            .env("TELEHEALTH__SFU__MAX_SESSIONS", "20000")
+            .env("TELEHEALTH__SFU__MAX_ROOMS", "10000")
             .stdout(Stdio::null())
             .spawn()
             .context("start telehealth")?;

@@ -36,25 +36,37 @@ impl Pair {
         tag: u32,
         background: &mut JoinSet<()>,
     ) -> Result<Self> {
+        let (pair, people) = Self::meet(fleet, options, clinician).await?;
+        for client in &pair.media {
+            talk(client, Sending::talking, tag);
+        }
+        for client in &pair.media {
+            client.first_frame(FIRST).await?;
+        }
+        for who in people {
+            background.spawn(who.linger());
+        }
+        Ok(pair)
+    }
+
+    /// Everything from the invitation until both are connected, and silent.
+    ///
+    /// # Errors
+    /// Anything on the way fails.
+    pub async fn meet(fleet: &Fleet, options: Options, clinician: &str) -> Result<(Self, [Participant; 2])> {
         let mut clinician = Participant::join(clinician).await?;
         let (visit, link) = invite(&mut clinician).await?;
         let mut patient = Participant::join(&link).await?;
         check_in(&mut patient).await?;
         clinician.ask(ClientMessage::Admit { id: command_id(), visit }).await?;
+        let mut people = [clinician, patient];
         let mut media = Vec::new();
-        for who in [&mut clinician, &mut patient] {
+        for who in &mut people {
             who.until(|seen| seen.visit.as_ref().is_some_and(|v| v.media == MediaWish::Live)).await?;
-            let client = connect(fleet, options, who).await?.client;
-            talk(&client, Sending::talking, tag);
-            media.push(client);
+            media.push(connect(fleet, options, who).await?.client);
         }
         let media: [_; 2] = media.try_into().map_err(|_| anyhow::anyhow!("two people"))?;
-        for client in &media {
-            client.first_frame(FIRST).await?;
-        }
-        background.spawn(clinician.linger());
-        background.spawn(patient.linger());
-        Ok(Self { media })
+        Ok((Self { media }, people))
     }
 
     /// They still talk: a figure taken while calls fell silent would be worth nothing.

@@ -10,10 +10,13 @@
 //! `bench-sfu ramp` looks for the highest healthy number of consults instead: nobody fails to join, loss ≤ 0.1 %, p99
 //! ≤ 20 ms.
 //!
+//! `bench-sfu idle` says what people cost who are connected and muted, 5,000 of them unless `MUTED` says otherwise.
+//!
 //! A run is void, and says so, if the clients were late or busy, or a socket had no room. The last line is one JSON
 //! object.
 
 mod floor;
+mod idle;
 mod janus;
 mod measure;
 mod ramp;
@@ -29,8 +32,10 @@ async fn main() -> Result<()> {
     if conditions.janus {
         janus::Janus::installed()?;
     }
-    if std::env::args().nth(1).as_deref() == Some("ramp") {
-        return ramp::run(conditions).await;
+    match std::env::args().nth(1).as_deref() {
+        Some("ramp") => return ramp::run(conditions).await,
+        Some("idle") => return idle::run(conditions).await,
+        _ => {}
     }
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for repeat in 1..=conditions.repeats {
