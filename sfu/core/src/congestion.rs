@@ -462,7 +462,7 @@ mod tests {
         let mut path = Path::new();
         path.congestion.aim(0, 1_000_000, 0);
         // The reference time wraps in the middle.
-        path.ahead_us = (64 * MS << 24) - 1_500 * MS;
+        path.ahead_us = ((64 * MS) << 24) - 1_500 * MS;
         let before = path.run(0, 3_000, 1_000);
         for (n, jump) in (1_i64..).zip([3_600_000_000, -3_600_000_000, 700_000]) {
             path.ahead_us += jump;

@@ -321,10 +321,4 @@ impl Travelled {
         }
         f64::from(longest) / 10.0
     }
-
-    /// When, in seconds after `from_s`, the estimate first was within these bounds.
-    pub(crate) fn reached_s(&self, from_s: i64, bounds: std::ops::RangeInclusive<u64>) -> Option<f64> {
-        let sample = self.between(from_s, i64::MAX / 2_000_000).find(|s| bounds.contains(&s.estimate_bps))?;
-        Some((sample.at_us - from_s * 1_000_000) as f64 / 1e6)
-    }
 }
