@@ -144,13 +144,13 @@ mod tests {
         for seq in 0..500 {
             assert!(insert(&mut history, seq, seq as i64 * 10, 1_000));
         }
-        // A second of a hundred packets of a thousand bytes.
+        // Half a second of a hundred packets a second, of a thousand bytes.
         assert!(
-            (400..500).all(|seq| history.get(seq).is_some_and(|(_, payload)| payload == [seq as u8; 1_000]))
+            (450..500).all(|seq| history.get(seq).is_some_and(|(_, payload)| payload == [seq as u8; 1_000]))
         );
         assert!(history.get(499 - 256).is_none(), "another packet has its place");
         let held = history.bytes();
-        assert!((100_000..140_000).contains(&held), "{held} bytes");
+        assert!((60_000..100_000).contains(&held), "{held} bytes");
         for seq in 500..2_000 {
             insert(&mut history, seq, seq as i64 * 10, 1_000);
         }

@@ -58,15 +58,15 @@ pub const PULSE_IDLE: Duration = Duration::from_secs(1);
 pub const LAYER_SILENT: Duration = Duration::from_millis(400);
 
 /// Memory for one stream's recent packets comes in blocks of this size.
-pub const HISTORY_BLOCK_BYTES: usize = 16 * 1024;
+pub const HISTORY_BLOCK_BYTES: usize = 8 * 1024;
 
 /// And in no more blocks than this. A stream too fast for it keeps a shorter past; a burst of 128 of the longest
 /// packets fits.
-pub const MAX_HISTORY_BLOCKS: usize = 17;
+pub const MAX_HISTORY_BLOCKS: usize = 40;
 
 /// How long a packet is kept for repairs while memory allows, in microseconds. A picture that came later would not
 /// be waited for.
-pub const HISTORY_KEPT_US: i64 = 1_000_000;
+pub const HISTORY_KEPT_US: i64 = 500_000;
 
 /// Packets of a picture remembered for repairs.
 pub const HISTORY_PICTURES: usize = 256;
