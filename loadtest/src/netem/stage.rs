@@ -20,7 +20,8 @@ use rustix::{
     mount::{MountFlags, MountPropagationFlags, mount, mount_change},
     pipe::{PipeFlags, pipe_with},
     process::{
-        Pid, Signal, WaitOptions, getegid, geteuid, kill_process, set_parent_process_death_signal, wait,
+        Pid, Signal, WaitOptions, getegid, geteuid, kill_process, kill_process_group,
+        set_parent_process_death_signal, test_kill_process_group, wait,
     },
     thread::UnshareFlags,
 };
@@ -164,7 +165,9 @@ pub(super) fn perform(plan: Plan) -> Result<(Report, ExitCode)> {
             .stdin(Stdio::null())
             .envs(surroundings.iter().cloned())
             .env("NETEM_ADDRESS", SERVER.to_string());
-        let mut child = server.spawn(command.env_remove(LIFELINE)).context("the server's command")?;
+        // A group of its own, so that all of it can be asked to end, and Ctrl-C ends clients first.
+        command.env_remove(LIFELINE).process_group(0);
+        let mut child = server.spawn(&mut command).context("the server's command")?;
         cast.server = Some(pid(&child)?);
         if let Some(port) = plan.wait_for {
             let ended =
@@ -222,9 +225,10 @@ fn pid(child: &std::process::Child) -> Result<Pid> {
 /// Everybody with a command.
 #[derive(Debug, Default)]
 struct Cast {
+    /// The first of the server's processes, and their group.
     server: Option<Pid>,
     clients: Vec<Player>,
-    server_failed: bool,
+    server_code: Option<i32>,
 }
 
 #[derive(Debug)]
@@ -240,6 +244,7 @@ impl Cast {
         let exits = reaper()?;
         let mut lifeline = Some(lifeline);
         let mut leave_by_ns = None;
+        let mut server_failed = false;
         loop {
             let mut others = vec![exits.as_fd()];
             others.extend(lifeline.as_ref().map(|lifeline| lifeline.as_fd()));
@@ -248,11 +253,14 @@ impl Cast {
                 self.note_exit(&exits)?;
             }
             let clients_ended = self.clients.iter().all(|player| player.exit_code.is_some());
-            if clients_ended && self.server.is_none() {
+            if clients_ended && self.server_ended() {
                 break;
             }
             let cut = ready & 2 != 0;
-            if leave_by_ns.is_none() && (cut || clients_ended || self.server_failed) {
+            // A server that went into the background ended well at once, and goes on.
+            let fails = !clients_ended && self.server_code.is_some_and(|code| code != 0);
+            if leave_by_ns.is_none() && (cut || clients_ended || fails) {
+                server_failed = fails && !cut;
                 lifeline = None;
                 leave_by_ns = Some(wire.now_ns() + GRACE.as_nanos() as u64);
                 self.ask_to_end();
@@ -261,9 +269,14 @@ impl Cast {
                 break;
             }
         }
-        ensure!(!self.server_failed, "the server's command failed while clients were there");
+        ensure!(!server_failed, "the server's command failed while clients were there");
         let codes = self.clients.iter().map(|player| player.exit_code.unwrap_or(1));
         Ok(ExitCode::from(codes.filter(|code| *code != 0).map(|code| code as u8).next().unwrap_or(0)))
+    }
+
+    /// All of its group has.
+    fn server_ended(&self) -> bool {
+        self.server.is_none_or(|group| test_kill_process_group(group).is_err())
     }
 
     fn note_exit(&mut self, exits: &OwnedFd) -> Result<()> {
@@ -272,10 +285,7 @@ impl Cast {
         let [pid, code] =
             [&note[..4], &note[4..]].map(|half| i32::from_ne_bytes([half[0], half[1], half[2], half[3]]));
         if self.server.is_some_and(|server| server.as_raw_pid() == pid) {
-            self.server = None;
-            // One that went into the background ends well at once, and goes on.
-            let clients_remain = self.clients.iter().any(|player| player.exit_code.is_none());
-            self.server_failed = code != 0 && clients_remain;
+            self.server_code = Some(code);
         }
         if let Some(player) = self.clients.iter_mut().find(|player| player.pid.as_raw_pid() == pid) {
             player.exit_code = Some(code);
@@ -284,10 +294,11 @@ impl Cast {
     }
 
     fn ask_to_end(&self) {
-        let clients =
-            self.clients.iter().filter(|player| player.exit_code.is_none()).map(|player| player.pid);
-        for pid in clients.chain(self.server) {
-            let _ = kill_process(pid, Signal::TERM);
+        for player in self.clients.iter().filter(|player| player.exit_code.is_none()) {
+            let _ = kill_process(player.pid, Signal::TERM);
+        }
+        if let Some(group) = self.server {
+            let _ = kill_process_group(group, Signal::TERM);
         }
     }
 }
