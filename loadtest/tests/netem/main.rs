@@ -10,7 +10,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
-    fs::{self, File},
+    fs::{self, File, Permissions},
+    os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     thread,
@@ -95,7 +96,8 @@ fn delay_is_what_the_script_says() {
         "round trips: {:.2} ms at least, {:.2} at median, {:.2} at most",
         times[0], times[30], times[59]
     );
-    assert!(times[0] >= 100.0 && times[30] < 105.0, "{times:?}");
+    // Beyond the least, it is how busy the machine is.
+    assert!((100.0..103.0).contains(&times[0]) && times[30] < 115.0, "{times:?}");
 }
 
 #[test]
@@ -246,6 +248,25 @@ fn the_network_it_is_started_in_may_be_the_servers_end_if_it_has_no_way_out() {
     assert!(output.status.success(), "{:?}: {}", output.status, said(&output));
     let times: Vec<f64> = round_trips(&scene.read("out.json")).into_iter().flatten().collect();
     assert!(times.len() >= 18 && times.iter().all(|time| *time >= 10.0), "{times:?}");
+}
+
+#[test]
+fn without_root_a_user_namespace_does() {
+    let Some(scene) = Scene::new() else { return };
+    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+    let possible = Command::new("setpriv").args(nobody).args(["unshare", "--user", "--net", "true"]).output();
+    if !possible.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: user namespaces are not allowed here");
+        return;
+    }
+    // Where nobody may read it.
+    fs::set_permissions(scene.directory.path(), Permissions::from_mode(0o755)).unwrap();
+    let program = scene.path("loadtest");
+    fs::copy(env!("CARGO_BIN_EXE_loadtest"), &program).unwrap();
+    let mut command = Command::new("setpriv");
+    command.args(nobody).arg(&program).args(["netem", "--script=4g", "--", "ip", "-o", "address"]);
+    let output = command.current_dir("/").output().unwrap();
+    assert!(output.status.success() && said(&output).contains("10.78.1.2/24"), "{}", said(&output));
 }
 
 /// Starts commands that would stay for a day, one of them in the background and away from its session.

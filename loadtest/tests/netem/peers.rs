@@ -1,6 +1,7 @@
 //! The programs at both ends: this test binary itself, told by `PEER` which one to be. What a client finds out
 //! it writes to the file that `PEER_OUT` names.
 
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use std::{
     env, fs,
@@ -100,37 +101,43 @@ fn pings(count: u64, gap_ms: u64, to: Option<&str>) -> Value {
     each.collect()
 }
 
-/// Counts datagrams that begin with `d`; says how many, to one that begins with `?`.
+/// Counts datagrams that begin with `d` and when they were sent; says how many, to one that begins with `?`.
 fn count() {
     let (socket, _ready) = listen();
-    let (mut packets, mut bits, mut first, mut last) = (0_u64, 0, None, now());
+    let (mut packets, mut bits, mut first_sent_ns, mut last_ns) = (0_u64, 0, None, 0);
     let mut buffer = [0; 2_000];
     loop {
         let (length, from) = socket.recv_from(&mut buffer).unwrap();
         if buffer[0] == b'd' {
             packets += 1;
-            last = now();
-            // The time between first and last is what all but the first took, headers included.
-            match first {
-                None => first = Some(last),
-                Some(_) => bits += (length as u64 + 28) * 8,
-            }
+            // Headers included.
+            bits += (length as u64 + 28) * 8;
+            // From a sending to an arrival: however late this process is, the rate does not look higher.
+            first_sent_ns.get_or_insert(u64::from_be_bytes(buffer[1..9].try_into().unwrap()));
+            last_ns = monotonic_ns();
         } else {
-            let us = first.map_or(0, |first| last.duration_since(first).as_micros() as u64);
-            let _ = socket
-                .send_to(json!({ "packets": packets, "bits": bits, "us": us }).to_string().as_bytes(), from);
+            let us = (last_ns - first_sent_ns.unwrap_or(last_ns)) / 1_000;
+            let answer = json!({ "packets": packets, "bits": bits, "us": us }).to_string();
+            let _ = socket.send_to(answer.as_bytes(), from);
         }
     }
+}
+
+/// The same in every process.
+fn monotonic_ns() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 /// Datagrams of one size, a gap apart; what the server says that it got.
 fn blast(count: u64, bytes: u64, gap_us: u64) -> Value {
     let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
     socket.connect(server()).unwrap();
-    let datagram = vec![b'd'; bytes as usize];
+    let mut datagram = vec![b'd'; bytes as usize];
     let start = now();
     for i in 0..count {
         thread::sleep((start + Duration::from_micros(gap_us * i)).saturating_duration_since(now()));
+        datagram[1..9].copy_from_slice(&monotonic_ns().to_be_bytes());
         socket.send(&datagram).unwrap();
     }
     thread::sleep(Duration::from_millis(500));

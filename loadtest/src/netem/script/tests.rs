@@ -110,3 +110,13 @@ fn only_so_many_steps_are_taken() {
     assert!(Script::parse(&step.repeat(MOST_STEPS)).is_ok());
     assert!(refusal(&step.repeat(MOST_STEPS + 1)).contains("more than 256 steps"));
 }
+
+#[test]
+fn the_manuals_example_is_a_script() {
+    let manual = include_str!("../../../../docs/netem.md");
+    let example =
+        manual.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let script = script(example);
+    assert_eq!(script.conditions(0, Direction::Down).rate, Rate(Some(20_000_000)), "from its profile");
+    assert_eq!((script.steps.len(), script.readdressed(40 * S)), (3, 1));
+}
