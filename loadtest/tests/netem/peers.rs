@@ -113,7 +113,8 @@ fn count() {
             // Headers included.
             bits += (length as u64 + 28) * 8;
             // From a sending to an arrival: however late this process is, the rate does not look higher.
-            first_sent_ns.get_or_insert(u64::from_be_bytes(buffer[1..9].try_into().unwrap()));
+            let sent_ns = u64::from_be_bytes(buffer[1..9].try_into().unwrap());
+            first_sent_ns.get_or_insert(sent_ns);
             last_ns = monotonic_ns();
         } else {
             let us = (last_ns - first_sent_ns.unwrap_or(last_ns)) / 1_000;
