@@ -133,7 +133,8 @@ where
         after = newer(read(&mut scrape).await, after);
         let at = now().saturating_duration_since(begin);
         let from = at.saturating_sub(every);
-        let planned = people.iter().filter(|person| person.at > from && person.at <= at).count();
+        let planned =
+            people.iter().filter(|person| (from.is_zero() || person.at > from) && person.at <= at).count();
         world.record.sample(at, planned as u64, seen, after.cpu, after.memory_mib);
         show.update(at, journey.over(), &world.record.now());
         if over {

@@ -346,6 +346,24 @@ pub(crate) fn short(value: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
+/// Stages in the order of a visit.
+pub(crate) fn in_order(stages: &BTreeMap<String, Times>) -> impl Iterator<Item = (&String, &Times)> {
+    const ORDER: [&str; 9] = [
+        "hello",
+        "check_in",
+        "queue_shows",
+        "waited",
+        "connected",
+        "first_frame",
+        "screen",
+        "reconnect",
+        "back",
+    ];
+    let mut all: Vec<_> = stages.iter().collect();
+    all.sort_by_key(|(name, _)| ORDER.iter().position(|known| known == name));
+    all.into_iter()
+}
+
 /// What a stage is, in words.
 pub(crate) fn stage_words(stage: &str) -> &'static str {
     match stage {

@@ -205,16 +205,9 @@ fn of_consults(args: &Args, played: Played, journey: &Journey) -> Report {
             let us = (to - from) * 1e6 / report.media.packets as f64;
             report.figures.insert("server_us_per_media_packet".into(), tenth(us));
         }
-        if consult_s > 1.0 {
+        if consult_s > 1.0 && report.void.is_empty() {
             report.capacity = plan(&args.out, capacity::Cost { cores, memory_mib, most_per_core: None });
         }
-    }
-    if report.capacity.is_some() {
-        report.notes.push(
-            "The plan counts what consults cost on this machine, joining included. Nodes with other processors, or \
-             longer consults, differ: `loadtest ramp` finds where one bends"
-                .into(),
-        );
     }
     report
 }

@@ -14,6 +14,21 @@ pub(crate) struct Cost {
     pub(crate) most_per_core: Option<f64>,
 }
 
+impl Cost {
+    /// How far to trust it.
+    pub(crate) const fn caveat(&self) -> &'static str {
+        match self.most_per_core {
+            Some(_) => {
+                "By the highest number that was well on one core of this machine; other processors differ."
+            }
+            None => {
+                "By what consults cost on this machine, joining included; other processors and longer consults differ. \
+                 A ramp tells where a node bends."
+            }
+        }
+    }
+}
+
 /// What nodes are like.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Node {

@@ -1,6 +1,8 @@
 //! A report as one HTML file: no script, no font, nothing from elsewhere. Light and dark, phone and desk.
 
-use super::{Judged, Report, Sample, Step, Times, Verdict, sentence, short, stage_words, value, words};
+use super::{
+    Judged, Report, Sample, Step, Times, Verdict, in_order, sentence, short, stage_words, value, words,
+};
 use plot::{Line, Plot};
 use std::fmt::{self, Display, Write as _};
 
@@ -138,7 +140,10 @@ fn slo_row(out: &mut String, slo: &Judged, other: Option<&Report>) -> fmt::Resul
 fn plots(out: &mut String, report: &Report) -> fmt::Result {
     let limit = |name: &str| report.slos.iter().find(|slo| slo.name == name).map(|slo| slo.limit);
     let samples = &report.series;
-    let all: [(&str, &str, Option<f64>, Vec<Line<'_>>); 8] = [
+    let any_call = samples.iter().any(|sample| sample.in_call > 0);
+    let any_failed = samples.iter().any(|sample| sample.failed > 0);
+    let until = samples.last().map(|last| last.at_s);
+    let all: [(&str, &str, Option<f64>, Vec<Line<'_>>); 9] = [
         (
             "How many came?",
             "in each second",
@@ -152,13 +157,19 @@ fn plots(out: &mut String, report: &Report) -> fmt::Result {
             "How many talked at a time?",
             "consults",
             None,
-            vec![line("in a call", samples, |s| Some(s.in_call as f64))],
+            vec![line("in a call", samples, |s| any_call.then_some(s.in_call as f64))],
         ),
         (
             "How many were connected?",
             "connections",
             None,
             vec![line("connected", samples, |s| (s.connections > 0).then_some(s.connections as f64))],
+        ),
+        (
+            "When did something fail?",
+            "in each sample",
+            None,
+            vec![line("failed", samples, |s| any_failed.then_some(s.failed as f64))],
         ),
         (
             "How long did joining take?",
@@ -209,7 +220,7 @@ fn plots(out: &mut String, report: &Report) -> fmt::Result {
     out.push_str("<section>\n<h2>How did it go?</h2>\n<div class=\"plots\">\n");
     let x = "Seconds after the beginning";
     for (title, unit, limit, lines) in all.into_iter().chain([memory]) {
-        Plot { title, unit, x, limit, lines }.write(out)?;
+        Plot { title, unit, x, until, limit, lines }.write(out)?;
     }
     out.push_str("</div>\n</section>\n");
     Ok(())
@@ -238,7 +249,7 @@ fn ramp_plots(out: &mut String, steps: &[Step], report: &Report) -> fmt::Result 
         ("What did it cost the server?", "cores", None, cpu),
         ("How much memory did the server use?", "MiB", None, memory),
     ] {
-        Plot { title, unit, x, limit, lines }.write(out)?;
+        Plot { title, unit, x, until: None, limit, lines }.write(out)?;
     }
     out.push_str("</div>\n<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\" class=\"n\">Consults</th><th scope=\"col\" class=\"n\">Media p99</th><th scope=\"col\" class=\"n\">Loss</th><th scope=\"col\">Verdict</th></tr></thead>\n<tbody>\n");
     let mut tried: Vec<&Step> = report.steps.iter().collect();
@@ -323,7 +334,7 @@ fn stages(out: &mut String, report: &Report, other: Option<&Report>) -> fmt::Res
             cell(t.max_ms, |t| t.max_ms)
         )
     };
-    for (name, t) in &report.stages {
+    for (name, t) in in_order(&report.stages) {
         row(stage_words(name), t, other.and_then(|other| other.stages.get(name)))?;
     }
     if forward.count > 0 {
@@ -352,8 +363,7 @@ fn capacity(out: &mut String, report: &Report) -> fmt::Result {
     for (consults, nodes) in &plan.nodes {
         writeln!(out, "<tr><td class=\"n\">{consults}</td><td class=\"n strong\">{nodes}</td></tr>")?;
     }
-    out.push_str("</tbody>\n</table></div>\n</section>\n");
-    Ok(())
+    write!(out, "</tbody>\n</table></div>\n<p class=\"quiet\">{}</p>\n</section>\n", plan.cost.caveat())
 }
 
 fn conditions(out: &mut String, report: &Report, other: Option<&Report>) -> fmt::Result {

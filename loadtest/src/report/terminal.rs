@@ -1,6 +1,6 @@
 //! A report for a terminal: verdict first, then why, then figures. No colour: words and marks.
 
-use super::{Report, Verdict, short, stage_words, value, words};
+use super::{Report, Verdict, in_order, short, stage_words, value, words};
 use std::fmt::Write as _;
 
 /// The whole summary. `other` is compared with, where it is given.
@@ -40,7 +40,7 @@ fn write(out: &mut String, report: &Report, other: Option<&Report>) -> std::fmt:
             "\n  {:<42} {:>7} {:>9} {:>9} {:>9} {:>9}  ms",
             "", "count", "p50", "p95", "p99", "longest"
         )?;
-        for (name, t) in &report.stages {
+        for (name, t) in in_order(&report.stages) {
             let about = stage_words(name);
             writeln!(
                 out,
@@ -112,6 +112,7 @@ fn write(out: &mut String, report: &Report, other: Option<&Report>) -> std::fmt:
                 if *nodes == 1 { "" } else { "s" }
             )?;
         }
+        writeln!(out, "  {}", plan.cost.caveat())?;
     }
     for note in &report.notes {
         writeln!(out, "\n  Note: {note}.")?;

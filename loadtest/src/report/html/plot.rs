@@ -7,6 +7,8 @@ pub(super) struct Plot<'a> {
     pub(super) title: &'a str,
     pub(super) unit: &'a str,
     pub(super) x: &'a str,
+    /// Where the axis ends at least, so that plots of one run can be held beside each other.
+    pub(super) until: Option<f64>,
     /// The SLO, as a line across.
     pub(super) limit: Option<f64>,
     pub(super) lines: Vec<Line<'a>>,
@@ -38,7 +40,7 @@ impl Plot<'_> {
             return Ok(());
         }
         let points = || self.lines.iter().flat_map(|line| &line.points);
-        let last_x = nice_above(points().map(|(x, _)| *x).fold(1.0, f64::max), 5.0).0;
+        let last_x = nice_above(points().map(|(x, _)| *x).fold(self.until.unwrap_or(1.0), f64::max), 5.0).0;
         let highest = points().map(|(_, y)| *y).fold(0.0, f64::max);
         // A limit far above everything would flatten what there is to see.
         let limit = self.limit.filter(|limit| *limit <= highest * 8.0 || highest == 0.0);
@@ -244,7 +246,9 @@ mod tests {
             Line { name: "a<b", points: vec![(1.0, 2.0), (2.0, 5.0)] },
             Line { name: "none", points: vec![] },
         ];
-        Plot { title: "How?", unit: "ms", x: "Seconds", limit: Some(4.0), lines }.write(&mut out).unwrap();
+        Plot { title: "How?", unit: "ms", x: "Seconds", until: None, limit: Some(4.0), lines }
+            .write(&mut out)
+            .unwrap();
         assert!(
             out.contains("How? In ms. a&lt;b: highest 5 at 2, last 5.") && !out.contains("none"),
             "{out}"
@@ -252,7 +256,9 @@ mod tests {
         assert!(out.contains("class=\"limit\"") && out.contains("at most 4") && !out.contains("a<b"));
         assert_eq!(out.matches("<tr>").count(), 3);
         let mut out = String::new();
-        Plot { title: "How?", unit: "ms", x: "Seconds", limit: None, lines: vec![] }.write(&mut out).unwrap();
+        Plot { title: "How?", unit: "ms", x: "Seconds", until: None, limit: None, lines: vec![] }
+            .write(&mut out)
+            .unwrap();
         assert_eq!(out, "");
     }
 
