@@ -7,7 +7,7 @@ fn main() {
     let git =
         described.ok().filter(|out| out.status.success()).and_then(|out| String::from_utf8(out.stdout).ok());
     let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
-    let build = git.map_or(version.clone(), |git| format!("{version} ({})", git.trim()));
+    let build = git.map_or_else(|| version.clone(), |git| format!("{version} ({})", git.trim()));
     println!("cargo::rustc-env=LOADTEST_BUILD={build}");
     // A new commit moves the log of HEAD, in a work tree as well.
     let log = Command::new("git").args(["rev-parse", "--git-path", "logs/HEAD"]).output();

@@ -63,7 +63,7 @@ fn choose<T: Copy>(shares: &[(T, f64)], random: &mut Random) -> Option<T> {
         left -= share;
         left < 0.0
     });
-    chosen.or(shares.last()).map(|(one, _)| *one)
+    chosen.or_else(|| shares.last()).map(|(one, _)| *one)
 }
 
 fn times(arrivals: &Arrivals, random: &mut Random) -> Vec<Duration> {

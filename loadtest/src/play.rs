@@ -123,7 +123,7 @@ where
     tasks.spawn(play(begin));
     let every = sample_every(journey.over());
     let mut next = begin + every;
-    let mut after = before;
+    let (mut after, mut counted) = (before, 0);
     loop {
         let over = tokio::select! {
             _ = tasks.join_next() => true,
@@ -132,9 +132,8 @@ where
         let seen = world.fleet.observe().await?;
         after = newer(read(&mut scrape).await, after);
         let at = now().saturating_duration_since(begin);
-        let from = at.saturating_sub(every);
-        let planned =
-            people.iter().filter(|person| (from.is_zero() || person.at > from) && person.at <= at).count();
+        let due = people.partition_point(|person| person.at <= at);
+        let planned = due - std::mem::replace(&mut counted, due);
         world.record.sample(at, planned as u64, seen, after.cpu, after.memory_mib);
         show.update(at, journey.over(), &world.record.now());
         if over {

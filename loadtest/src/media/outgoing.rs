@@ -296,7 +296,7 @@ impl Outgoing {
 /// Our line with SSRCs of its n-th size: streams that are named by their rid announce none.
 fn named(line: &Line, n: usize) -> Line {
     let mid = line.mid.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-    let ssrc = 0x5e00_0000 | (mid & 0xffff) << 4 | 2 * n as u32;
+    let ssrc = 0x5e00_0000 | (mid & 0xffff) << 4 | (2 * n as u32);
     Line { ssrc: Some(ssrc), repair_ssrc: Some(ssrc + 1), ..line.clone() }
 }
 

@@ -33,7 +33,7 @@ use tokio::{
 };
 
 /// Files this process has open besides its connections: exchanges of links in course, standard streams, the runtime.
-const OTHER_FILES: u64 = 600;
+const OTHER_FILES: u64 = 300;
 
 /// Connections from one loopback address: each has some 28,000 ports, some of which wait out their last minute.
 const PER_ADDRESS: usize = 4_000;

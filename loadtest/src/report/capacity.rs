@@ -60,7 +60,7 @@ pub(crate) fn plan(cost: Cost, node: Node, asked: Option<u64>) -> Option<Plan> {
     let by_ramp = cost.most_per_core.map_or(f64::INFINITY, |most| most * node.cores);
     let per_node = (usable * by_processor.min(by_memory).min(by_ramp)).floor();
     let consults_per_node = (per_node >= 1.0).then_some(per_node as u64)?;
-    let numbers = asked.map_or(USUAL.to_vec(), |one| vec![one]);
+    let numbers = asked.map_or_else(|| USUAL.to_vec(), |one| vec![one]);
     let nodes = numbers.into_iter().map(|n| (n, n.div_ceil(consults_per_node))).collect();
     Some(Plan { cost, node, consults_per_node, nodes })
 }

@@ -80,19 +80,19 @@ fn header(out: &mut String, report: &Report, other: Option<&Report>) -> fmt::Res
         Text(&sentence(report))
     )?;
     for why in &report.void {
-        write!(
+        writeln!(
             out,
-            "<p class=\"note attention\">{VOID}<span>Void: {}. These figures tell of the clients, not of the server. Do not use them.</span></p>\n",
+            "<p class=\"note attention\">{VOID}<span>Void: {}. These figures tell of the clients, not of the server. Do not use them.</span></p>",
             Text(why)
         )?;
     }
     for note in &report.notes {
-        write!(out, "<p class=\"note\"><span>{}.</span></p>\n", Text(note))?;
+        writeln!(out, "<p class=\"note\"><span>{}.</span></p>", Text(note))?;
     }
     if let Some(other) = other {
-        write!(
+        writeln!(
             out,
-            "<p class=\"quiet\">Compared with {} of {} ({}).</p>\n",
+            "<p class=\"quiet\">Compared with {} of {} ({}).</p>",
             Text(&other.journey),
             Text(&other.began),
             Text(other.target.build.as_deref().unwrap_or("unknown build"))
@@ -122,7 +122,8 @@ fn slo_row(out: &mut String, slo: &Judged, other: Option<&Report>) -> fmt::Resul
     let (class, icon, word) = if slo.met { ("good", CHECK, "Met") } else { ("danger", CROSS, "Missed") };
     let (about, _) = words(&slo.name);
     let about = if about.is_empty() { slo.name.as_str() } else { about };
-    let measured = slo.measured.map_or("not measured".to_owned(), |measured| value(&slo.name, measured));
+    let measured =
+        slo.measured.map_or_else(|| "not measured".to_owned(), |measured| value(&slo.name, measured));
     write!(
         out,
         "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td class=\"n strong\">{}</td>",
@@ -131,7 +132,8 @@ fn slo_row(out: &mut String, slo: &Judged, other: Option<&Report>) -> fmt::Resul
         Text(&measured)
     )?;
     if let Some(other) = other {
-        let before = other.measured(&slo.name).map_or("–".to_owned(), |before| value(&slo.name, before));
+        let before =
+            other.measured(&slo.name).map_or_else(|| "–".to_owned(), |before| value(&slo.name, before));
         write!(out, "<td class=\"n quiet\">{}</td>", Text(&before))?;
     }
     writeln!(out, "<td class=\"{class}\"><span class=\"verdict\">{icon}{word}</span></td></tr>")

@@ -21,7 +21,8 @@ fn write(out: &mut String, report: &Report, other: Option<&Report>) -> std::fmt:
     }
     for slo in &report.slos {
         let mark = if slo.met { "ok    " } else { "MISSED" };
-        let measured = slo.measured.map_or("not measured".to_owned(), |measured| value(&slo.name, measured));
+        let measured =
+            slo.measured.map_or_else(|| "not measured".to_owned(), |measured| value(&slo.name, measured));
         let before = other.and_then(|other| other.measured(&slo.name));
         let before =
             before.map(|before| format!("   before {}", value(&slo.name, before))).unwrap_or_default();

@@ -63,9 +63,9 @@ impl Plot<'_> {
         let mut y = 0.0;
         while y <= top + step / 2.0 {
             let (_, at) = place((0.0, y));
-            write!(
+            writeln!(
                 out,
-                "<path class=\"grid\" d=\"M{LEFT} {at:.1}H{RIGHT}\"/><text class=\"tick end\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\n",
+                "<path class=\"grid\" d=\"M{LEFT} {at:.1}H{RIGHT}\"/><text class=\"tick end\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
                 LEFT - 6.0,
                 at + 4.0,
                 short(y)
@@ -75,9 +75,9 @@ impl Plot<'_> {
         let mut x = 0.0;
         while x <= last_tick + x_step / 2.0 {
             let (at, _) = place((x, 0.0));
-            write!(
+            writeln!(
                 out,
-                "<text class=\"tick middle\" x=\"{at:.1}\" y=\"{:.1}\">{}</text>\n",
+                "<text class=\"tick middle\" x=\"{at:.1}\" y=\"{:.1}\">{}</text>",
                 BOTTOM + 18.0,
                 short(x)
             )?;
@@ -85,7 +85,7 @@ impl Plot<'_> {
         }
         if let Some(limit) = limit {
             let (_, at) = place((0.0, limit));
-            write!(out, "<path class=\"limit\" d=\"M{LEFT} {at:.1}H{RIGHT}\"/>\n")?;
+            writeln!(out, "<path class=\"limit\" d=\"M{LEFT} {at:.1}H{RIGHT}\"/>")?;
         }
         for (n, line) in self.lines.iter().enumerate().rev() {
             let mut d = String::new();
@@ -93,7 +93,7 @@ impl Plot<'_> {
                 let (x, y) = place(*point);
                 write!(d, "{}{x:.1} {y:.1}", if i == 0 { 'M' } else { 'L' })?;
             }
-            write!(out, "<path class=\"line l{n}\" d=\"{d}\"/>\n")?;
+            writeln!(out, "<path class=\"line l{n}\" d=\"{d}\"/>")?;
             if line.points.len() < DOTS {
                 for point in &line.points {
                     let (x, y) = place(*point);
@@ -198,7 +198,7 @@ impl Plot<'_> {
         for (x, values) in rows.iter().step_by(every) {
             write!(out, "<tr><td class=\"n\">{}</td>", short(*x))?;
             for value in values {
-                write!(out, "<td class=\"n\">{}</td>", value.map_or("–".to_owned(), short))?;
+                write!(out, "<td class=\"n\">{}</td>", value.map_or_else(|| "–".to_owned(), short))?;
             }
             out.push_str("</tr>");
         }
