@@ -325,6 +325,11 @@ pub(crate) fn words(slo: &str) -> (&'static str, &'static str) {
     }
 }
 
+/// Which side of its limit an SLO is met on.
+pub(crate) fn than(slo: &str) -> &'static str {
+    if slo == "healthy_consults" { "at least" } else { "at most" }
+}
+
 /// A value of an SLO with its unit.
 pub(crate) fn value(slo: &str, value: f64) -> String {
     let (_, unit) = words(slo);

@@ -1,5 +1,6 @@
 //! `loadtest journeys`: what ships.
 
+use super::print;
 use crate::{
     cli::wrong,
     journey::{self, Journey},
@@ -23,10 +24,10 @@ enum Command {
 
 pub(crate) fn run(args: &Args) -> Result<u8> {
     match &args.command {
-        Some(Command::Show { name }) => print!("{}", journey::text(name).map_err(wrong)?.1),
+        Some(Command::Show { name }) => print(&journey::text(name).map_err(wrong)?.1),
         None => {
             for (name, text) in journey::named() {
-                println!("{name:<16} {}", Journey::parse(name, text)?.about);
+                print(&format!("{name:<16} {}\n", Journey::parse(name, text)?.about));
             }
         }
     }

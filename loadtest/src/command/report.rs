@@ -1,5 +1,6 @@
 //! `loadtest report`: a report again, alone or beside another one.
 
+use super::print;
 use crate::report::{Report, html, terminal, write_whole};
 use anyhow::Result;
 use std::path::PathBuf;
@@ -20,10 +21,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<u8> {
     let report = Report::load(&args.file)?;
     let other = args.against.as_deref().map(Report::load).transpose()?;
-    print!("{}", terminal::summary(&report, other.as_ref()));
+    print(&terminal::summary(&report, other.as_ref()));
     if let Some(path) = &args.html {
         write_whole(path, &html::page(&report, other.as_ref()))?;
-        println!("  Page: {}", path.display());
+        print(&format!("  Page: {}\n", path.display()));
     }
     Ok(0)
 }

@@ -120,13 +120,14 @@ fn slos(out: &mut String, report: &Report, other: Option<&Report>) -> fmt::Resul
 
 fn slo_row(out: &mut String, slo: &Judged, other: Option<&Report>) -> fmt::Result {
     let (class, icon, word) = if slo.met { ("good", CHECK, "Met") } else { ("danger", CROSS, "Missed") };
+    let than = super::than(&slo.name);
     let (about, _) = words(&slo.name);
     let about = if about.is_empty() { slo.name.as_str() } else { about };
     let measured =
         slo.measured.map_or_else(|| "not measured".to_owned(), |measured| value(&slo.name, measured));
     write!(
         out,
-        "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td class=\"n strong\">{}</td>",
+        "<tr><th scope=\"row\">{}</th><td class=\"n limited\">{than} {}</td><td class=\"n strong\">{}</td>",
         Text(about),
         Text(&value(&slo.name, slo.limit)),
         Text(&measured)
@@ -134,7 +135,7 @@ fn slo_row(out: &mut String, slo: &Judged, other: Option<&Report>) -> fmt::Resul
     if let Some(other) = other {
         let before =
             other.measured(&slo.name).map_or_else(|| "–".to_owned(), |before| value(&slo.name, before));
-        write!(out, "<td class=\"n quiet\">{}</td>", Text(&before))?;
+        write!(out, "<td class=\"n quiet before\">{}</td>", Text(&before))?;
     }
     writeln!(out, "<td class=\"{class}\"><span class=\"verdict\">{icon}{word}</span></td></tr>")
 }
@@ -142,6 +143,8 @@ fn slo_row(out: &mut String, slo: &Judged, other: Option<&Report>) -> fmt::Resul
 fn plots(out: &mut String, report: &Report) -> fmt::Result {
     let limit = |name: &str| report.slos.iter().find(|slo| slo.name == name).map(|slo| slo.limit);
     let samples = &report.series;
+    let (planned, came) =
+        if report.kind == "waiting" { ("check in", "connect") } else { ("planned", "came") };
     let any_call = samples.iter().any(|sample| sample.in_call > 0);
     let any_failed = samples.iter().any(|sample| sample.failed > 0);
     let until = samples.last().map(|last| last.at_s);
@@ -151,8 +154,8 @@ fn plots(out: &mut String, report: &Report) -> fmt::Result {
             "in each second",
             None,
             vec![
-                line("planned", samples, per_second(samples, |s| Some(s.planned as f64))),
-                line("came", samples, per_second(samples, |s| Some(s.came as f64))),
+                line(planned, samples, per_second(samples, |s| Some(s.planned as f64))),
+                line(came, samples, per_second(samples, |s| Some(s.came as f64))),
             ],
         ),
         (

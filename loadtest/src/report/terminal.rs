@@ -28,7 +28,7 @@ fn write(out: &mut String, report: &Report, other: Option<&Report>) -> std::fmt:
             before.map(|before| format!("   before {}", value(&slo.name, before))).unwrap_or_default();
         let (about, _) = words(&slo.name);
         let about = if about.is_empty() { slo.name.as_str() } else { about };
-        let than = if slo.name == "healthy_consults" { "at least" } else { "at most" };
+        let than = super::than(&slo.name);
         writeln!(
             out,
             "  {mark}  {about:<42} {measured:>12}   {than} {}{before}",
