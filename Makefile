@@ -1,6 +1,6 @@
 # Thin names for the real commands.
 
-.PHONY: run test check lint fmt generate web packages test-rust test-web photographs test-browsers bench-join bench-sfu ramp-sfu idle-sfu
+.PHONY: run test check lint fmt generate web packages test-rust test-web photographs test-browsers bench-join bench-sfu ramp-sfu idle-sfu bench-waiting loadtest
 
 PROFILE ?= dev
 # Debian packages that the browser tests need, and a program of each.
@@ -52,6 +52,18 @@ ramp-sfu:
 idle-sfu:
 	cargo build --quiet --profile perf --package server --package benches --locked
 	benches/in-namespace.sh $${CARGO_TARGET_DIR:-target}/perf/bench-sfu idle
+
+# Waiting rooms: memory per connection, how soon a queue shows who came, thousands back at once. ARGS change the
+# workload: `make bench-waiting ARGS="--connections 2000 --clinicians 100 --reconnect 500"`.
+bench-waiting:
+	cargo build --quiet --profile perf --package server --package loadtest --package benches --locked
+	$${CARGO_TARGET_DIR:-target}/perf/bench-waiting $(ARGS)
+
+# Synthetic people against a deployment; docs/load-testing.md. Without ARGS, a stream of consults against a server
+# of its own: `make loadtest ARGS="run --journey smoke --links ready.json"`.
+loadtest:
+	cargo build --quiet --profile perf --package server --package loadtest --locked
+	$${CARGO_TARGET_DIR:-target}/perf/loadtest $(or $(ARGS),run --start $${CARGO_TARGET_DIR:-target}/perf/telehealth)
 
 # The TypeScript and the JSON Schema of the wire messages, from the Rust types.
 generate:

@@ -1,4 +1,4 @@
-//! What the benches share: a server to measure, people in front of it, and what the machine says of both.
+//! What the benches share. Servers, and people in front of them, come from `loadtest`.
 //!
 //! The benches are strangers to the server, as a browser is: they start its binary, read the links it prints, and
 //! speak its protocol.
@@ -7,11 +7,6 @@
 
 use anyhow::{Context as _, Result};
 use std::str::FromStr;
-
-pub mod clients;
-pub mod deployment;
-pub mod machine;
-pub mod pair;
 
 /// A knob of a bench, from the environment.
 ///

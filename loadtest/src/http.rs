@@ -1,53 +1,91 @@
-//! One request of JSON, one answer of JSON, one connection: all a synthetic client needs of HTTP.
+//! One request, one answer, one connection: all a synthetic client needs of HTTP.
 
+use crate::net::Origin;
 use anyhow::{Context as _, Result, ensure};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::{Request, body::Bytes, client::conn::http1, header};
+use hyper::{HeaderMap, Method, Request, StatusCode, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use std::time::Duration;
-use tokio::{net::TcpStream, task::JoinSet, time::timeout};
+use tokio::{task::JoinSet, time::timeout};
 
 /// Longest wait for an answer; a run in which something takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Longest answer taken, bytes.
-const LONGEST: usize = 1024 * 1024;
+const LONGEST: usize = 4 * 1024 * 1024;
+
+/// What was answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: String,
+}
+
+impl Answer {
+    /// The answer, if it is a success.
+    ///
+    /// # Errors
+    /// It is not; in the server's own words, where it gives a title or a detail.
+    pub fn good(self) -> Result<Self> {
+        let problem: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        let said = problem["detail"].as_str().or_else(|| problem["title"].as_str()).unwrap_or_default();
+        ensure!(self.status.is_success(), "{}{}{said}", self.status, if said.is_empty() { "" } else { ": " });
+        Ok(self)
+    }
+}
 
 /// Posts JSON.
 ///
 /// # Errors
-/// The host cannot be reached, or answers something else than 200 with JSON.
-pub async fn post(host: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Result<Value> {
-    let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    send(host, request.header(header::HOST, host).body(Full::from(body.to_string()))?).await
+/// The host cannot be reached, or answers something else than success with JSON.
+pub async fn post(at: &Origin, path: &str, headers: &[(&str, &str)], body: &Value) -> Result<Value> {
+    let mut all = vec![("content-type", "application/json")];
+    all.extend_from_slice(headers);
+    let answer = send(at, Method::POST, path, &all, body.to_string()).await?.good()?;
+    serde_json::from_str(&answer.body).context("the answer is not JSON")
 }
 
 /// Gets JSON.
 ///
 /// # Errors
 /// As for [`post`].
-pub async fn get(host: &str, path: &str) -> Result<Value> {
-    send(host, Request::get(path).header(header::HOST, host).body(Full::default())?).await
+pub async fn get(at: &Origin, path: &str) -> Result<Value> {
+    let answer = send(at, Method::GET, path, &[], String::new()).await?.good()?;
+    serde_json::from_str(&answer.body).context("the answer is not JSON")
 }
 
-async fn send(host: &str, request: Request<Full<Bytes>>) -> Result<Value> {
-    timeout(PATIENCE, exchange(host, request)).await.context("no answer")?
+/// Asks anything.
+///
+/// # Errors
+/// The host cannot be reached, or what it answers is not HTTP, or not text, or endless.
+pub async fn send(
+    at: &Origin,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: String,
+) -> Result<Answer> {
+    let path = if path.is_empty() { "/" } else { path };
+    let mut request = Request::builder().method(method).uri(path).header(header::HOST, at.authority());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    timeout(PATIENCE, exchange(at, request.body(Full::from(body))?)).await.context("no answer")?
 }
 
-async fn exchange(host: &str, request: Request<Full<Bytes>>) -> Result<Value> {
-    let stream = TcpStream::connect(host).await?;
-    stream.set_nodelay(true)?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+async fn exchange(at: &Origin, request: Request<Full<Bytes>>) -> Result<Answer> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(at.connect().await?)).await?;
     // Ends with this exchange.
     let mut driving = JoinSet::new();
     driving.spawn(connection);
-    let answer = sender.send_request(request).await?;
-    ensure!(answer.status().is_success(), "{}", answer.status());
-    let body = Limited::new(answer.into_body(), LONGEST).collect().await;
+    let (parts, body) = sender.send_request(request).await?.into_parts();
+    let body = Limited::new(body, LONGEST).collect().await;
     let body = body.map_err(|error| anyhow::anyhow!("{error}"))?.to_bytes();
-    serde_json::from_slice(&body).context("not JSON")
+    let body = String::from_utf8(body.into()).context("the answer is not text")?;
+    Ok(Answer { status: parts.status, headers: parts.headers, body })
 }

@@ -6,13 +6,21 @@
 //! `model` and nothing else: a stranger, like a browser. A test that asks what arrived packet by packet uses
 //! `testkit::media_client`, which is slower and remembers everything.
 //!
-//! Reading order: [`media`], then its `session` (one client, sans-IO) and `worker` (many on one thread).
+//! Reading order: [`consult`] (the steps of a visit), [`participant`] (signaling), [`media`], then its `session` (one
+//! client, sans-IO) and `worker` (many on one thread). The program `loadtest` is in `main.rs`; its journeys and
+//! reports are described in docs/load-testing.md.
 
 // Not `forbid`: netem's `sys` makes two calls that the compiler cannot check, and says why they are sound.
 #![deny(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod consult;
+pub mod deployment;
 pub mod http;
+pub mod machine;
 pub mod media;
+pub mod net;
 pub mod netem;
 pub mod participant;
+pub mod random;
+pub mod search;

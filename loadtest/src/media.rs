@@ -13,7 +13,8 @@
 //! schedule of frames are [`session`]'s, so that a packet costs microseconds. Every client has a socket of its
 //! own, as every browser does; all of them share one thread, which says in [`Load`] how late it was.
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use hdrhistogram::Histogram;
 use mio::Waker;
 use std::{
     net::{IpAddr, Ipv4Addr, UdpSocket},
@@ -58,8 +59,12 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 pub struct Options {
     /// Receive slots: a voice and a camera each.
     pub slots: usize,
-    /// Whether to have lines to send microphone, camera and screen on.
+    /// Whether to have lines to send microphone and camera on.
     pub sends: bool,
+    /// Whether to have a line to send a screen on, too.
+    pub share: bool,
+    /// Whether the camera is offered in three sizes: rids `q`, `h` and `f`.
+    pub simulcast: bool,
     /// Whether to have a line to receive a screen on.
     pub screen: bool,
     /// Whether to have the data channel.
@@ -71,7 +76,15 @@ pub struct Options {
 impl Default for Options {
     /// What our pages offer.
     fn default() -> Self {
-        Self { slots: 3, sends: true, screen: true, data: true, ip: Ipv4Addr::LOCALHOST.into() }
+        Self {
+            slots: 3,
+            sends: true,
+            share: true,
+            simulcast: false,
+            screen: true,
+            data: true,
+            ip: Ipv4Addr::LOCALHOST.into(),
+        }
     }
 }
 
@@ -117,6 +130,12 @@ impl Sending {
         Self { tag, packets_per_frame: 4, packets_per_keyframe: 12, bytes: 1_000 }
     }
 
+    /// As a telephone does that saves battery: 0.5 Mbit/s.
+    #[must_use]
+    pub const fn modestly(tag: Tag) -> Self {
+        Self { tag, packets_per_frame: 2, packets_per_keyframe: 8, bytes: 1_000 }
+    }
+
     /// A small picture, 150 kbit/s.
     #[must_use]
     pub const fn quietly(tag: Tag) -> Self {
@@ -131,11 +150,13 @@ pub struct Milestones {
     pub connected: Option<Instant>,
     /// The other end closed, or the client gave up.
     pub closed: Option<Instant>,
+    /// The SRTP profile that the other end chose and these clients do not speak.
+    pub strange_profile: bool,
     frames: Vec<(Sink, Instant)>,
 }
 
 impl Milestones {
-    /// When the first keyframe was there whole: the first decodable picture.
+    /// When the first keyframe was there whole: the first decodable picture. Of a voice: when its first packet came.
     #[must_use]
     pub fn first_frame(&self, sink: Sink) -> Option<Instant> {
         self.frames.iter().find(|(known, _)| *known == sink).map(|(_, at)| *at)
@@ -155,6 +176,41 @@ pub struct Counters {
     pub last: Option<Instant>,
     /// Whose content the last one was.
     pub tag: Option<Tag>,
+}
+
+/// What the clients of one thread saw together since they were last asked.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// How late frames were sent, µs.
+    pub late: Histogram<u64>,
+    /// From just before a packet was sent to its arrival in the kernel at the far end, µs. Repairs do not count.
+    pub latency: Histogram<u64>,
+    /// Packets that came on media lines, each counted once.
+    pub packets: u64,
+    /// Packets given up.
+    pub lost: u64,
+    /// Processor time of the thread ÷ wall time.
+    pub busy: f64,
+}
+
+impl Observation {
+    /// The same in few figures.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        let us = |of: &Histogram<u64>, quantile| Duration::from_micros(of.value_at_quantile(quantile));
+        Load {
+            frames: self.late.len(),
+            late_p50: us(&self.late, 0.50),
+            late_p99: us(&self.late, 0.99),
+            busy: self.busy,
+            latency: Latency {
+                packets: self.latency.len(),
+                p50: us(&self.latency, 0.50),
+                p99: us(&self.latency, 0.99),
+                p999: us(&self.latency, 0.999),
+            },
+        }
+    }
 }
 
 /// How hard the clients' own thread had to work.
@@ -276,7 +332,15 @@ impl Fleet {
     /// # Errors
     /// The thread does not answer.
     pub async fn load(&self) -> Result<Load> {
-        self.line.ask(|reply| Command::Load { reply }).await
+        Ok(self.observe().await?.load())
+    }
+
+    /// What was seen since this or [`Fleet::load`] was last asked, so that it can be added up.
+    ///
+    /// # Errors
+    /// The thread does not answer.
+    pub async fn observe(&self) -> Result<Observation> {
+        self.line.ask(|reply| Command::Observe { reply }).await
     }
 }
 
@@ -328,6 +392,11 @@ impl Client {
         self.line.tell(Command::Send { id: self.id, source, sending });
     }
 
+    /// Sends nothing more of it.
+    pub fn stop(&self, source: Source) {
+        self.line.tell(Command::Stop { id: self.id, source });
+    }
+
     /// Looks only at pictures and packets that come from now on.
     ///
     /// # Errors
@@ -367,7 +436,12 @@ impl Client {
     /// # Errors
     /// They are not within [`PATIENCE`].
     pub async fn connected(&self) -> Result<Instant> {
-        let seen = self.until(|seen| seen.connected.is_some()).await.context("no connection")?;
+        let done = |seen: &Milestones| seen.connected.is_some() || seen.strange_profile;
+        let seen = self.until(done).await.context("no connection")?;
+        ensure!(
+            !seen.strange_profile,
+            "the server chose an SRTP profile other than AEAD_AES_256_GCM, which these clients do not speak"
+        );
         seen.connected.context("connected")
     }
 

@@ -1,7 +1,7 @@
 //! The engine, which makes offers, connects (ICE, DTLS) and then keeps the path alive; and the keys it agrees
 //! on, so that media need not pass through it.
 
-use super::{Options, Sink, Source};
+use super::{Options, Sink, Source, outgoing::LAYERS};
 use anyhow::{Context as _, Result, anyhow};
 use std::{
     cell::Cell,
@@ -22,7 +22,7 @@ use str0m::{
         },
         from_feature_flags,
     },
-    media::{Direction, MediaKind},
+    media::{Direction, MediaKind, Simulcast, SimulcastLayer},
 };
 
 /// Longer than any run: the engine has no media to report on.
@@ -90,12 +90,14 @@ pub(super) fn offer(options: Options, local: SocketAddr, now: Instant) -> Result
     let (mut sends, mut receives) = (Vec::new(), Vec::new());
     let mut api = rtc.sdp_api();
     if options.sends {
-        for (source, kind) in [
-            (Source::Microphone, MediaKind::Audio),
-            (Source::Camera, MediaKind::Video),
-            (Source::Screen, MediaKind::Video),
-        ] {
-            api.add_media(kind, Direction::SendOnly, None, None, None);
+        let layers = || Simulcast { send: LAYERS.map(SimulcastLayer::new).into(), recv: Vec::new() };
+        let lines = [
+            (Source::Microphone, MediaKind::Audio, None),
+            (Source::Camera, MediaKind::Video, options.simulcast.then(layers)),
+            (Source::Screen, MediaKind::Video, None),
+        ];
+        for (source, kind, layers) in lines.into_iter().take(if options.share { 3 } else { 2 }) {
+            api.add_media(kind, Direction::SendOnly, None, None, layers);
             sends.push(source);
         }
     }

@@ -112,6 +112,10 @@ impl Incoming {
         let Some(Content { tag, keyframe, sent_ns, .. }) = content else { return };
         self.counters.tag = Some(tag);
         self.sent_ns = sent_ns;
+        if matches!(self.sink, Sink::Audio(_)) {
+            self.first_frame.get_or_insert(now);
+            return;
+        }
         if keyframe {
             self.keyframe = Some(header.timestamp);
         }

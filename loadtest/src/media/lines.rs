@@ -11,6 +11,8 @@ pub(super) struct Line {
     /// Payload type of the first codec, and of its repairs.
     pub(super) payload_type: Option<u8>,
     pub(super) repair_type: Option<u8>,
+    /// Layers that are sent, or taken, of one picture.
+    pub(super) rids: Vec<String>,
     /// SSRC of the media, and of its repairs.
     pub(super) ssrc: Option<u32>,
     pub(super) repair_ssrc: Option<u32>,
@@ -38,6 +40,7 @@ pub(super) fn read(sdp: &str) -> Vec<Line> {
         let (name, value) = attribute.split_once(':').unwrap_or((attribute, ""));
         match name {
             "mid" => line.mid = value.to_owned(),
+            "rid" => line.rids.extend(value.split(' ').next().map(str::to_owned)),
             "extmap" => line.extensions.extend(extension(value)),
             "fmtp" => {
                 let apt = value.split_once(" apt=").and_then(|(own, of)| {
@@ -105,7 +108,7 @@ mod tests {
     const ANSWER: &str = "v=0\r\n\
         m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
         a=ssrc:5 cname:x\r\n\
-        m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=mid:1\r\na=extmap:3/sendonly twcc\r\na=rtpmap:96 VP8/90000\r\n\
+        m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=mid:1\r\na=extmap:3/sendonly twcc\r\na=rtpmap:96 VP8/90000\r\na=rid:q recv\r\n\
         a=fmtp:97 apt=96\r\na=ssrc-group:FID 7 8\r\na=ssrc:7 cname:x\r\na=ssrc:8 cname:x\r\n\
         a=candidate:1 1 tcp 9 192.0.2.1 443 typ host tcptype passive\r\n\
         a=candidate:2 1 udp 8 192.0.2.1 4000 typ host\r\n\
@@ -121,6 +124,7 @@ mod tests {
             video: true,
             payload_type: Some(96),
             repair_type: Some(97),
+            rids: vec!["q".into()],
             ssrc: Some(7),
             repair_ssrc: Some(8),
             extensions: vec![(3, "twcc".into())],

@@ -1,6 +1,6 @@
 //! What the clients of one thread saw together.
 
-use super::{Latency, Load};
+use super::Observation;
 use hdrhistogram::Histogram;
 use std::{io, time::Duration};
 
@@ -33,22 +33,11 @@ impl Observed {
     }
 
     /// What was seen since the last time.
-    pub(super) fn take(&mut self, busy: f64) -> Load {
-        let us = |of: &Histogram<u64>, quantile| Duration::from_micros(of.value_at_quantile(quantile));
-        let load = Load {
-            frames: self.late.len(),
-            late_p50: us(&self.late, 0.50),
-            late_p99: us(&self.late, 0.99),
-            busy,
-            latency: Latency {
-                packets: self.latency.len(),
-                p50: us(&self.latency, 0.50),
-                p99: us(&self.latency, 0.99),
-                p999: us(&self.latency, 0.999),
-            },
-        };
+    pub(super) fn take(&mut self, (packets, lost): (u64, u64), busy: f64) -> Observation {
+        let seen =
+            Observation { late: self.late.clone(), latency: self.latency.clone(), packets, lost, busy };
         self.late.reset();
         self.latency.reset();
-        load
+        seen
     }
 }

@@ -19,9 +19,14 @@ const HISTORY: usize = 512;
 const LATEST: Duration = Duration::from_millis(200);
 
 const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
+const RID: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
+const REPAIRED_RID: &str = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id";
 const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 pub(super) const TRANSPORT_CC: &str =
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+
+/// The sizes a camera is offered in, smallest first, as browsers name them.
+pub(super) const LAYERS: [&str; 3] = ["q", "h", "f"];
 
 /// Speech at −30 dBov (RFC 6464 §3).
 const SPEAKING: [u8; 1] = [0x80 | 30];
@@ -46,8 +51,12 @@ pub(super) struct Outgoing {
     payload_type: u8,
     pub(super) ssrc: u32,
     repair: Option<(u8, u32)>,
+    /// Which size of several.
+    layer: Option<usize>,
     mid: Vec<u8>,
     mid_id: u8,
+    rid_id: u8,
+    repaired_rid_id: u8,
     level_id: u8,
     transport_id: u8,
     sending: Option<Sending>,
@@ -77,8 +86,26 @@ struct Sent {
 }
 
 impl Outgoing {
-    /// From our line of the offer and its answer. `None` if the other end does not take it.
-    pub(super) fn new(source: Source, ours: &Line, theirs: &Line, now: Instant) -> Option<Self> {
+    /// From our line of the offer and its answer: one stream, or one of each size that the other end takes. None if it
+    /// does not take the line.
+    pub(super) fn lines(source: Source, ours: &Line, theirs: &Line, now: Instant) -> Vec<Self> {
+        if ours.rids.is_empty() || theirs.rids.is_empty() {
+            let ours = if ours.rids.is_empty() { ours.clone() } else { named(ours, LAYERS.len() - 1) };
+            return Self::new(source, &ours, theirs, now).into_iter().collect();
+        }
+        let taken = |rid: &&str| theirs.rids.iter().any(|known| known == rid);
+        LAYERS
+            .iter()
+            .enumerate()
+            .filter(|(_, rid)| taken(rid))
+            .filter_map(|(n, _)| {
+                let line = Self::new(source, &named(ours, n), theirs, now)?;
+                Some(Self { layer: Some(n), ..line })
+            })
+            .collect()
+    }
+
+    fn new(source: Source, ours: &Line, theirs: &Line, now: Instant) -> Option<Self> {
         let repair = theirs.repair_type.zip(ours.repair_ssrc);
         // Zero is no extension's number: it is not written.
         let id = |name| theirs.extension(name).unwrap_or(0);
@@ -87,6 +114,9 @@ impl Outgoing {
             payload_type: theirs.payload_type?,
             ssrc: ours.ssrc?,
             repair,
+            layer: None,
+            rid_id: id(RID),
+            repaired_rid_id: id(REPAIRED_RID),
             mid: ours.mid.clone().into_bytes(),
             mid_id: id(MID),
             level_id: id(AUDIO_LEVEL),
@@ -105,11 +135,16 @@ impl Outgoing {
     }
 
     pub(super) fn send(&mut self, sending: Sending, now: Instant) {
+        let sending = self.layer.map_or(sending, |layer| layered(sending, layer));
         if self.sending.is_none() {
             self.due = now;
         }
         self.keyframe = true;
         self.sending = Some(sending);
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.sending = None;
     }
 
     pub(super) fn want_keyframe(&mut self) {
@@ -208,8 +243,14 @@ impl Outgoing {
         let number = transport.to_be_bytes();
         *transport = transport.wrapping_add(1);
         let level = if self.source == Source::Microphone { SPEAKING.as_slice() } else { &[] };
-        let extensions =
-            [(self.mid_id, self.mid.as_slice()), (self.transport_id, &number), (self.level_id, level)];
+        let rid = self.layer.and_then(|layer| LAYERS.get(layer)).map_or(&[][..], |rid| rid.as_bytes());
+        let rid_id = if repair.is_some() { self.repaired_rid_id } else { self.rid_id };
+        let extensions = [
+            (self.mid_id, self.mid.as_slice()),
+            (self.transport_id, &number),
+            (self.level_id, level),
+            (rid_id, rid),
+        ];
         let len = rtp::write(&mut out.bytes, header, extensions);
         let payload = out.bytes.len();
         if repair.is_some() {
@@ -249,6 +290,22 @@ impl Outgoing {
         if self.sending.is_some() && self.packets > 0 {
             rtcp::sender_report(out, self.ssrc, ntp, self.timestamp, self.packets, self.octets);
         }
+    }
+}
+
+/// Our line with SSRCs of its n-th size: streams that are named by their rid announce none.
+fn named(line: &Line, n: usize) -> Line {
+    let mid = line.mid.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    let ssrc = 0x5e00_0000 | (mid & 0xffff) << 4 | (2 * n as u32);
+    Line { ssrc: Some(ssrc), repair_ssrc: Some(ssrc + 1), ..line.clone() }
+}
+
+/// What is sent of the n-th size: 150 and 500 kbit/s, or all of it.
+fn layered(sending: Sending, n: usize) -> Sending {
+    match n {
+        0 => Sending::quietly(sending.tag),
+        1 => Sending::modestly(sending.tag),
+        _ => sending,
     }
 }
 
@@ -321,6 +378,30 @@ mod tests {
             })
             .collect();
         assert_eq!(originals, [(1, 16, 3), (2, 17, 5)]);
+    }
+
+    #[test]
+    fn a_camera_in_three_sizes_is_as_many_streams_as_the_other_end_takes() {
+        let (ours, theirs) = line();
+        let rids = |all: &[&str]| all.iter().map(|rid| (*rid).to_owned()).collect();
+        let ours = Line { ssrc: None, repair_ssrc: None, rids: rids(&LAYERS), ..ours };
+        let start = Instant::now();
+        let lines = |taken: &[&str]| {
+            let theirs = Line { rids: rids(taken), ..theirs.clone() };
+            Outgoing::lines(Source::Camera, &ours, &theirs, start)
+        };
+        let mut all = lines(&LAYERS);
+        assert_eq!(all.iter().map(|line| line.layer).collect::<Vec<_>>(), [Some(0), Some(1), Some(2)]);
+        assert!(all[0].ssrc != all[1].ssrc && all[1].ssrc != all[2].ssrc);
+        for line in &mut all {
+            line.send(Sending::talking(Tag(5)), start);
+        }
+        assert_eq!(
+            all.iter().map(|line| line.sending.map(|s| s.packets_per_frame)).collect::<Vec<_>>(),
+            [Some(1), Some(2), Some(4)]
+        );
+        assert_eq!(lines(&["h"]).len(), 1);
+        assert_eq!(lines(&[]).first().map(|line| line.layer), Some(None), "one that knows no sizes");
     }
 
     #[test]

@@ -140,7 +140,7 @@ impl Pending {
         let outgoing = sends
             .iter()
             .zip(pairs.by_ref())
-            .filter_map(|(source, (ours, theirs))| Outgoing::new(*source, ours, theirs, now))
+            .flat_map(|(source, (ours, theirs))| Outgoing::lines(*source, ours, theirs, now))
             .collect();
         let incoming = receives
             .iter()
@@ -173,6 +173,12 @@ impl Session {
         }
     }
 
+    pub(super) fn stop(&mut self, source: Source) {
+        for line in self.outgoing.iter_mut().filter(|line| line.source == source) {
+            line.stop();
+        }
+    }
+
     pub(super) fn forget(&mut self) {
         for line in &mut self.incoming {
             line.forget();
@@ -182,6 +188,12 @@ impl Session {
 
     pub(super) fn counters(&self) -> Vec<(Sink, Counters)> {
         self.incoming.iter().map(|line| (line.sink, line.counters)).collect()
+    }
+
+    /// Packets that came, and packets given up.
+    pub(super) fn totals(&self) -> (u64, u64) {
+        let counters = self.incoming.iter().map(|line| line.counters);
+        counters.fold((0, 0), |(packets, lost), line| (packets + line.packets, lost + line.lost))
     }
 
     // ---- time ----
@@ -376,8 +388,10 @@ impl Session {
 
     fn connected(&mut self, now: Instant) {
         let Some(keys) = handshake::take_keys() else { return };
-        // The one profile our servers and browsers agree on; another one shows as never connecting.
-        if keys.profile == SrtpProfile::AEAD_AES_256_GCM {
+        // The one profile our servers and browsers agree on.
+        if keys.profile != SrtpProfile::AEAD_AES_256_GCM {
+            self.milestones.strange_profile = true;
+        } else {
             self.srtp = Srtp::new(&keys.material, keys.client);
         }
         if self.srtp.is_some() {

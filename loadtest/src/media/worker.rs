@@ -1,6 +1,8 @@
 //! Many clients on one thread: their sockets, their timers, and how late this thread is.
 
-use super::{Counters, Load, Milestones, Sending, Sink, Source, now, observed::Observed, session::Session};
+use super::{
+    Counters, Milestones, Observation, Sending, Sink, Source, now, observed::Observed, session::Session,
+};
 use mio::{Events, Interest, Poll, Token, Waker, unix::SourceFd};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use rustix::{
@@ -26,10 +28,11 @@ const READS: usize = 4;
 pub(super) enum Command {
     Start { id: usize, client: Box<Running> },
     Send { id: usize, source: Source, sending: Sending },
+    Stop { id: usize, source: Source },
     Forget { id: usize, done: oneshot::Sender<()> },
     Counters { id: usize, reply: oneshot::Sender<Vec<(Sink, Counters)>> },
     Remove { id: usize },
-    Load { reply: oneshot::Sender<Load> },
+    Observe { reply: oneshot::Sender<Observation> },
     Quit,
 }
 
@@ -94,6 +97,9 @@ pub(super) struct Worker {
     clients: HashMap<usize, Box<Running>>,
     timers: BTreeSet<(Instant, usize)>,
     observed: Observed,
+    /// Packets and losses that clients no longer tell of; and those that were told.
+    gone: (u64, u64),
+    told: (u64, u64),
     /// Wall and processor time when the load was last told.
     since: (Instant, Duration),
 }
@@ -103,10 +109,9 @@ impl Worker {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let (observed, since) = (Observed::new()?, (now(), Duration::ZERO));
-        Ok((
-            Self { poll, commands, clients: HashMap::new(), timers: BTreeSet::new(), observed, since },
-            waker,
-        ))
+        let (clients, timers) = (HashMap::new(), BTreeSet::new());
+        let (gone, told) = ((0, 0), (0, 0));
+        Ok((Self { poll, commands, clients, timers, observed, gone, told, since }, waker))
     }
 
     pub(super) fn run(mut self) {
@@ -147,7 +152,9 @@ impl Worker {
             Command::Send { id, source, sending } => {
                 self.touch(id, |session| session.send(source, sending, now()));
             }
+            Command::Stop { id, source } => self.touch(id, |session| session.stop(source)),
             Command::Forget { id, done } => {
+                self.count(id);
                 self.touch(id, Session::forget);
                 let _ = done.send(());
             }
@@ -156,13 +163,14 @@ impl Worker {
                 let _ = reply.send(counters.unwrap_or_default());
             }
             Command::Remove { id } => {
+                self.count(id);
                 if let Some(client) = self.clients.remove(&id) {
                     self.timers.remove(&(client.due, id));
                     let _ = self.poll.registry().deregister(&mut SourceFd(&client.socket.as_raw_fd()));
                 }
             }
-            Command::Load { reply } => {
-                let _ = reply.send(self.load());
+            Command::Observe { reply } => {
+                let _ = reply.send(self.observe());
             }
             Command::Quit => return false,
         }
@@ -225,12 +233,28 @@ impl Worker {
         }
     }
 
-    fn load(&mut self) -> Load {
+    /// Keeps what a client counted before it forgets it, or goes.
+    fn count(&mut self, id: usize) {
+        if let Some(client) = self.clients.get(&id) {
+            self.gone = add(self.gone, client.session.totals());
+        }
+    }
+
+    fn observe(&mut self) -> Observation {
         let (at, processor) = (now(), processor_time());
         let (wall_then, processor_then) = std::mem::replace(&mut self.since, (at, processor));
         let wall = at.saturating_duration_since(wall_then).as_secs_f64();
-        self.observed.take(processor.saturating_sub(processor_then).as_secs_f64() / wall.max(f64::EPSILON))
+        let (packets, lost) =
+            self.clients.values().fold(self.gone, |sum, client| add(sum, client.session.totals()));
+        let told = std::mem::replace(&mut self.told, (packets, lost));
+        let new = (packets.saturating_sub(told.0), lost.saturating_sub(told.1));
+        self.observed
+            .take(new, processor.saturating_sub(processor_then).as_secs_f64() / wall.max(f64::EPSILON))
     }
+}
+
+fn add(one: (u64, u64), other: (u64, u64)) -> (u64, u64) {
+    (one.0 + other.0, one.1 + other.1)
 }
 
 /// Keeps the calling thread on one core.

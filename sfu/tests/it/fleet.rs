@@ -9,7 +9,17 @@ const ANA: Tag = Tag(1);
 const BEN: Tag = Tag(2);
 
 async fn join(node: &Node, fleet: &Fleet, participant: u128, at: Option<u128>) -> Client {
-    let (pending, offer) = fleet.offer(Options::default()).unwrap();
+    join_as(node, fleet, participant, at, Options::default()).await
+}
+
+async fn join_as(
+    node: &Node,
+    fleet: &Fleet,
+    participant: u128,
+    at: Option<u128>,
+    options: Options,
+) -> Client {
+    let (pending, offer) = fleet.offer(options).unwrap();
     let connect = Connect {
         tenant: tenant(),
         participant: who(participant),
@@ -84,4 +94,23 @@ fn cheap_clients_hear_and_see_each_other() {
         assert!(fleet.load().await.unwrap().frames > 300);
     });
     assert_eq!(node.value("srtp_profiles_total", Some("aead-aes-256-gcm")), 2.0);
+}
+
+/// Ana's camera is offered in three sizes; Ben, who has room for all of it, is sent one of them, whole.
+#[test]
+fn a_camera_in_three_sizes_is_seen() {
+    let node = Node::start();
+    let fleet = Fleet::start(None).unwrap();
+    node.runtime.block_on(async {
+        let simulcast = Options { simulcast: true, ..Options::default() };
+        let ana = join_as(&node, &fleet, 1, Some(1), simulcast).await;
+        let ben = join(&node, &fleet, 2, Some(1)).await;
+        talk(&ana, ANA);
+        talk(&ben, BEN);
+        for (client, tag) in [(&ana, BEN), (&ben, ANA)] {
+            client.first_frame(Sink::Video(0)).await.unwrap();
+            let picture = line(client, Sink::Video(0)).await;
+            assert_eq!(picture.tag, Some(tag));
+        }
+    });
 }

@@ -1,19 +1,17 @@
 //! Who arrives when, and what each does.
 
 use anyhow::{Context as _, Result};
-use benches::{
-    clients::{self, connect, talk},
-    deployment::{Deployment, Place},
-    env,
-    pair::{FIRST, Pair, check_in, invite},
-};
+use benches::env;
 use loadtest::{
-    media::{Client, Fleet, Load, Options, Sending},
-    participant::{Participant, command_id},
+    consult::{FIRST, Pair, check_in, connect, invite, now, talk},
+    deployment::{Deployment, Place},
+    media::{Client, Fleet, Load, Options, Sending, Tag},
+    participant::{Link, Participant, command_id},
+    random::Random,
 };
 use signaling_protocol::{
     ClientMessage,
-    view::{MediaWish, Outcome, PhaseView},
+    view::{MediaWish, Modality, Outcome, PhaseView},
 };
 use std::{
     sync::Arc,
@@ -96,7 +94,7 @@ pub(crate) async fn run(workload: &Workload) -> Result<Samples> {
     // What connecting them cost is not measured.
     fleet.load().await?;
 
-    let mut random = Random(workload.seed);
+    let mut random = Random::new(workload.seed);
     let mut at = tokio::time::Instant::now();
     for _ in 0..workload.journeys {
         at += random.exponential(workload.rate);
@@ -145,7 +143,7 @@ struct Clinic {
 }
 
 impl Clinic {
-    async fn open(fleet: &Arc<Fleet>, link: &str, tag: u32) -> Result<Self> {
+    async fn open(fleet: &Arc<Fleet>, link: &Link, tag: u32) -> Result<Self> {
         let mut clinician = Participant::join(link).await?;
         clinician
             .until(|seen| seen.queue.as_ref().is_some_and(|queue| queue.media == MediaWish::Warm))
@@ -160,10 +158,10 @@ impl Clinic {
         done: mpsc::Sender<Result<Journey>>,
     ) {
         // Small: clinicians who wait for a patient should not weigh on what is measured.
-        talk(&self.media, Sending::quietly, self.tag);
+        talk(&self.media, Sending::quietly(Tag(self.tag)));
         loop {
             let Some(due) = arrivals.lock().await.recv().await else { return };
-            let lag = clients::now().saturating_duration_since(due);
+            let lag = now().saturating_duration_since(due);
             let result = self.journey(lag).await;
             let failed = result.is_err();
             if done.send(result).await.is_err() || failed {
@@ -175,14 +173,14 @@ impl Clinic {
     async fn journey(&mut self, lag: Duration) -> Result<Journey> {
         let (visit, link) = invite(&mut self.clinician).await?;
         let mut patient = Participant::join(&link).await?;
-        check_in(&mut patient).await?;
+        check_in(&mut patient, Modality::Video).await?;
         patient.until(|seen| seen.visit.as_ref().is_some_and(|v| v.media == MediaWish::Warm)).await?;
         let warm =
             connect(&self.fleet, Options::default(), &mut patient).await.context("the warm connection")?;
-        talk(&warm.client, Sending::talking, self.tag + 1);
+        talk(&warm.client, Sending::talking(Tag(self.tag + 1)));
 
         self.media.forget().await?;
-        let clicked = clients::now();
+        let clicked = now();
         self.clinician.ask(ClientMessage::Admit { id: command_id(), visit }).await?;
         let (seen_by_patient, seen_by_clinician) =
             tokio::try_join!(warm.client.first_frame(FIRST), self.media.first_frame(FIRST))
@@ -196,7 +194,7 @@ impl Clinic {
         // The page goes without a goodbye.
         drop(warm.client);
         let live = connect(&self.fleet, Options::default(), &mut patient).await.context("after a reload")?;
-        talk(&live.client, Sending::talking, self.tag + 1);
+        talk(&live.client, Sending::talking(Tag(self.tag + 1)));
         let frame = live.client.first_frame(FIRST).await.context("after a reload")?;
 
         self.clinician.ask(ClientMessage::End { id: command_id(), visit, outcome: Outcome::Done }).await?;
@@ -210,35 +208,5 @@ impl Clinic {
             lag,
             offer_bytes: live.offer_bytes,
         })
-    }
-}
-
-/// Deterministic randomness (splitmix64): the same seed gives the same arrivals.
-struct Random(u64);
-
-impl Random {
-    fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    /// Time to the next arrival of a Poisson process.
-    fn exponential(&mut self, per_second: f64) -> Duration {
-        Duration::from_secs_f64(-(1.0 - self.unit()).ln() / per_second)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arrivals_have_the_rate_asked_for() {
-        let mut random = Random(7);
-        let total: Duration = (0..10_000).map(|_| random.exponential(10.0)).sum();
-        assert!((950.0..1_050.0).contains(&total.as_secs_f64()), "{total:?}");
     }
 }

@@ -4,8 +4,7 @@
 use crate::measure::{CLIENTS, SERVER};
 use anyhow::{Context as _, Result, ensure};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use benches::clients::now;
-use loadtest::media::stay_on;
+use loadtest::{consult::now, media::stay_on};
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use std::{
     io::IoSliceMut,

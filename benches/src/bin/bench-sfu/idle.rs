@@ -5,13 +5,13 @@ use crate::{
     round,
 };
 use anyhow::{Context as _, Result};
-use benches::{
+use benches::env;
+use loadtest::{
+    consult::Pair,
     deployment::{Deployment, Place},
-    env,
     machine::{self, Processor},
-    pair::Pair,
+    media::{Fleet, Options},
 };
-use loadtest::media::{Fleet, Options};
 use serde_json::json;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
@@ -29,22 +29,21 @@ pub(crate) async fn run(conditions: Conditions) -> Result<()> {
     let server = Deployment::start(pairs, Place { core: Some(SERVER) }).await?;
     let empty = machine::resident_kib(server.pid())?;
     let options = Options { ip: conditions.ip, ..Options::default() };
-    let mut waiting: VecDeque<String> = server.clinicians.clone().into();
-    let (mut joining, mut background) = (JoinSet::new(), JoinSet::new());
+    let mut waiting: VecDeque<_> = server.clinicians.clone().into();
+    let mut joining = JoinSet::new();
     let mut connected = Vec::new();
     loop {
         while joining.len() < AT_ONCE
             && let Some(link) = waiting.pop_front()
         {
             let fleet = Arc::clone(&fleet);
-            joining.spawn(async move { Pair::meet(&fleet, options, &link).await });
+            joining.spawn(async move {
+                let mut background = JoinSet::new();
+                Pair::meet(&fleet, options, &link, &mut background).await.map(|pair| (pair, background))
+            });
         }
         let Some(joined) = joining.join_next().await else { break };
-        let (pair, people) = joined?.context("join")?;
-        connected.push(pair);
-        for who in people {
-            background.spawn(who.linger());
-        }
+        connected.push(joined?.context("join")?);
         if connected.len() % 250 == 0 {
             println!("{} of {muted} are connected", 2 * connected.len());
         }

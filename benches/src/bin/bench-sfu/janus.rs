@@ -4,10 +4,12 @@
 //! the offer.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use benches::{clients::talk, deployment::Place};
 use loadtest::{
+    consult::talk,
+    deployment::Place,
     http,
-    media::{Client, Fleet, Options, Sending, Sink},
+    media::{Client, Fleet, Options, Sending, Sink, Tag},
+    net::Origin,
     participant::command_id,
 };
 use serde_json::{Value, json};
@@ -23,7 +25,7 @@ use tokio::time::timeout;
 pub(crate) struct Janus {
     child: Child,
     _dir: tempfile::TempDir,
-    host: String,
+    at: Origin,
 }
 
 /// Threads that all connections share, instead of one each: cheaper, and all of it is on one core anyway.
@@ -54,10 +56,10 @@ impl Janus {
             .stdout(Stdio::null())
             .spawn()
             .context("start janus (Debian's package janus)")?;
-        let mut started = Self { child, _dir: dir, host: format!("127.0.0.1:{port}") };
+        let (at, _) = Origin::split(&format!("http://127.0.0.1:{port}"))?;
+        let mut started = Self { child, _dir: dir, at };
         loop {
-            if http::get(&started.host, "/janus/info").await.is_ok_and(|info| info["janus"] == "server_info")
-            {
+            if http::get(&started.at, "/janus/info").await.is_ok_and(|info| info["janus"] == "server_info") {
                 return Ok(started);
             }
             ensure!(started.child.try_wait()?.is_none(), "janus ended before it was ready");
@@ -76,7 +78,7 @@ impl Janus {
         let to_ana = self.subscribe(fleet, ip, room, ben_feed).await.context("subscribe")?;
         let to_ben = self.subscribe(fleet, ip, room, ana_feed).await.context("subscribe")?;
         for client in [&ana, &ben] {
-            talk(client, Sending::talking, room);
+            talk(client, Sending::talking(Tag(room)));
         }
         for client in [&to_ana, &to_ben] {
             client.first_frame(Sink::Video(0)).await?;
@@ -142,7 +144,7 @@ impl Janus {
         let path = format!("{}?maxev=1", at.session);
         let waiting = async {
             loop {
-                let event = http::get(&self.host, &path).await?;
+                let event = http::get(&self.at, &path).await?;
                 if is_it(&event) {
                     return Ok(event);
                 }
@@ -155,7 +157,7 @@ impl Janus {
         if body["transaction"].is_null() {
             body["transaction"] = json!(command_id().0.to_string());
         }
-        let answer = http::post(&self.host, path, &[], &body).await?;
+        let answer = http::post(&self.at, path, &[], &body).await?;
         ensure!(answer["janus"] != "error", "janus: {}", answer["error"]["reason"]);
         Ok(answer)
     }

@@ -2,14 +2,13 @@
 
 use crate::janus::Janus;
 use anyhow::{Context as _, Result, ensure};
-use benches::{
-    clients::now,
+use benches::env;
+use loadtest::{
+    consult::{Pair, now},
     deployment::{Deployment, Place},
-    env,
     machine::{self, Processor},
-    pair::Pair,
+    media::{Client, Fleet, Load, Options, Tag},
 };
-use loadtest::media::{Client, Fleet, Load, Options, Tag};
 use std::{net::IpAddr, time::Duration};
 use tokio::task::JoinSet;
 

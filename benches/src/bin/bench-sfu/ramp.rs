@@ -2,6 +2,7 @@
 
 use crate::measure::{Conditions, Sample, Server, measure};
 use anyhow::{Result, bail};
+use loadtest::search::Search;
 use serde_json::json;
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ pub(crate) async fn run(conditions: Conditions) -> Result<()> {
 }
 
 async fn highest(server: Server, conditions: Conditions) -> Result<usize> {
-    let mut search = Search::default();
+    let mut search = Search::new(FIRST, MOST, STEP);
     while let Some(consults) = search.next() {
         let verdict = match measure(server, &Conditions { consults, ..conditions }).await {
             Ok(sample) => judge(&sample)?,
@@ -43,31 +44,7 @@ async fn highest(server: Server, conditions: Conditions) -> Result<usize> {
         println!("{server:?} {consults:>4}  {}", verdict.as_deref().unwrap_or("healthy"));
         search.tell(consults, verdict.is_none());
     }
-    Ok(search.healthy)
-}
-
-/// By halving: health is lost once and for all on the way up.
-struct Search {
-    healthy: usize,
-    ill: usize,
-}
-
-impl Default for Search {
-    fn default() -> Self {
-        Self { healthy: 0, ill: MOST + STEP }
-    }
-}
-
-impl Search {
-    fn next(&self) -> Option<usize> {
-        let untried = self.healthy == 0 && self.ill > MOST;
-        let between = ((self.healthy + self.ill) / 2).next_multiple_of(STEP).min(self.ill - STEP);
-        (self.ill - self.healthy > STEP).then_some(if untried { FIRST } else { between })
-    }
-
-    fn tell(&mut self, consults: usize, healthy: bool) {
-        *(if healthy { &mut self.healthy } else { &mut self.ill }) = consults;
-    }
+    Ok(search.healthy())
 }
 
 /// What is wrong; an error if it cannot be told.
@@ -86,23 +63,4 @@ fn judge(sample: &Sample) -> Result<Option<String>> {
             sample.drops
         )
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_search_finds_any_limit_and_ends() {
-        for limit in (0..=MOST).step_by(STEP) {
-            let (mut search, mut tries) = (Search::default(), 0);
-            while let Some(consults) = search.next() {
-                assert!(consults > 0 && consults <= MOST);
-                search.tell(consults, consults <= limit);
-                tries += 1;
-            }
-            assert_eq!(search.healthy, limit);
-            assert!(tries <= 8, "{tries} tries");
-        }
-    }
 }

@@ -71,6 +71,41 @@ pub fn socket_drops() -> Result<u64> {
     Ok(four + six)
 }
 
+/// The processor's name, and the kernel's.
+#[must_use]
+pub fn names() -> (String, String) {
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    (model.map_or("unknown", |(_, name)| name).to_owned(), format!("Linux {}", kernel.trim()))
+}
+
+/// Memory of the machine, KiB.
+///
+/// # Errors
+/// The kernel does not say.
+pub fn memory_kib() -> Result<u64> {
+    let info = fs::read_to_string("/proc/meminfo")?;
+    let line = info.lines().find_map(|line| line.strip_prefix("MemTotal:")).context("MemTotal")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
+
+/// Files and sockets this process may have open, after asking for as many as the system allows; at least `wanted` if it
+/// lets us.
+#[must_use]
+pub fn raise_open_files(wanted: u64) -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let now = getrlimit(Resource::Nofile);
+    let enough = now.maximum.is_none_or(|most| most >= wanted);
+    let more = Some(wanted.max(now.current.unwrap_or(u64::MAX)));
+    let asked = if enough { now.maximum } else { more };
+    // Only a privileged process may go above the hard limit; others get up to it.
+    if setrlimit(Resource::Nofile, Rlimit { current: more, maximum: asked }).is_err() {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: now.maximum, maximum: now.maximum });
+    }
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

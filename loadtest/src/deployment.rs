@@ -1,5 +1,7 @@
-//! The server under test: a process of its own, on free ports, with a data directory that goes with it.
+//! A server of our own to test: a process, on free ports, with a demonstration clinic and a data directory that goes
+//! with it.
 
+use crate::participant::Link;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::{
@@ -21,7 +23,9 @@ pub struct Deployment {
     child: Child,
     _dir: tempfile::TempDir,
     /// One clinician's link per waiting room.
-    pub clinicians: Vec<String>,
+    pub clinicians: Vec<Link>,
+    /// Where its figures can be scraped.
+    pub metrics: Option<String>,
 }
 
 impl Deployment {
@@ -30,10 +34,18 @@ impl Deployment {
     /// # Errors
     /// It does not start.
     pub async fn start(rooms: usize, place: Place) -> Result<Self> {
+        Self::run(&binary()?, rooms, place).await
+    }
+
+    /// The same, with this program.
+    ///
+    /// # Errors
+    /// As for [`Deployment::start`].
+    pub async fn run(program: &Path, rooms: usize, place: Place) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let ready = dir.path().join("ready.json");
         let child = place
-            .command(&binary()?)
+            .command(program)
             .args(["serve", "--demo", "--listen", "localhost:0", "--metrics-listen", "localhost:0"])
             .args(["--media-port", "0", "--demo-rooms", &rooms.to_string()])
             .arg("--data-dir")
@@ -45,8 +57,8 @@ impl Deployment {
             .env("TELEHEALTH__SFU__MAX_ROOMS", "10000")
             .stdout(Stdio::null())
             .spawn()
-            .context("start telehealth")?;
-        let mut started = Self { child, _dir: dir, clinicians: Vec::new() };
+            .with_context(|| format!("start {}", program.display()))?;
+        let mut started = Self { child, _dir: dir, clinicians: Vec::new(), metrics: None };
         let ready: Value = loop {
             if let Ok(text) = std::fs::read_to_string(&ready) {
                 break serde_json::from_str(&text)?;
@@ -54,8 +66,8 @@ impl Deployment {
             ensure!(started.child.try_wait()?.is_none(), "telehealth ended before it was ready");
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
-        let links = ready["clinicians"].as_array().context("the ready file names no clinicians")?;
-        started.clinicians = links.iter().filter_map(|link| link.as_str().map(str::to_owned)).collect();
+        started.clinicians = links_of(&ready)?;
+        started.metrics = ready["metrics"][0].as_str().map(|addr| format!("http://{addr}/metrics"));
         Ok(started)
     }
 }
@@ -89,6 +101,15 @@ impl Drop for Deployment {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The clinicians' links in a ready file.
+///
+/// # Errors
+/// It holds none.
+pub fn links_of(ready: &Value) -> Result<Vec<Link>> {
+    let links = ready["clinicians"].as_array().context("the ready file names no clinicians")?;
+    links.iter().map(|link| link.as_str().context("a link")?.parse()).collect()
 }
 
 /// Beside this program, unless `TELEHEALTH_BIN` says otherwise.
