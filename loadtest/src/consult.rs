@@ -82,7 +82,7 @@ pub async fn check_in(patient: &mut Participant, modality: Modality) -> Result<(
 #[derive(Debug)]
 pub struct Pair {
     /// The clinician ends the visit when this goes.
-    _call: oneshot::Sender<()>,
+    pub call: oneshot::Sender<()>,
     /// The clinician's and the patient's media.
     pub media: [Client; 2],
     /// How long they took from offer to connected.
@@ -139,7 +139,7 @@ impl Pair {
         let media = media.try_into().ok().context(two)?;
         background.spawn(end_when(clinician, visit, over));
         background.spawn(patient.linger());
-        Ok(Self { _call: call, media, joined: joined.try_into().ok().context(two)? })
+        Ok(Self { call, media, joined: joined.try_into().ok().context(two)? })
     }
 
     /// They still talk: a figure taken while calls fell silent would be worth nothing.

@@ -88,14 +88,17 @@ async fn measure_ours(conditions: &Conditions) -> Result<Sample> {
     let empty = machine::resident_kib(server.pid())?;
     let mut background = JoinSet::new();
     let options = Options { ip: conditions.ip, ..Options::default() };
-    let (mut clients, mut joins) = (Vec::new(), Vec::new());
+    let (mut clients, mut joins, mut calls) = (Vec::new(), Vec::new(), Vec::new());
     for (tag, link) in (1..).zip(&server.clinicians) {
         let began = now();
         let pair = Pair::begin(&fleet, options, link, tag, &mut background).await?;
         joins.push(began.elapsed());
         clients.extend(pair.media.map(|client| (client, Tag(tag))));
+        calls.push(pair.call);
     }
-    steady(conditions, &fleet, &clients, server.pid(), empty, joins).await
+    let sample = steady(conditions, &fleet, &clients, server.pid(), empty, joins).await;
+    drop(calls);
+    sample
 }
 
 async fn measure_janus(conditions: &Conditions) -> Result<Sample> {
