@@ -179,17 +179,18 @@ fn lost_packets_are_repaired_on_both_legs() {
     let (ben, _) = node.join(2, Some(1));
     ana.send(Source::Camera, ANA);
     assert!(ben.wait(|s| s.sees(0, ANA)));
-    ben.lose_one_in(25);
-    ana.lose_one_out_in(33);
-    assert!(ben.wait(|s| s.total(Sink::video(0)) > 1_500));
-    assert!(ben.seen().lost > 40 && ana.seen().lost > 30, "{} {}", ben.seen().lost, ana.seen().lost);
+    ben.lose_one_in(20);
+    ana.lose_one_out_in(20);
+    assert!(ben.wait(|s| s.total(Sink::video(0)) > 2_500));
+    assert!(ben.seen().lost > 80 && ana.seen().lost > 80, "{} {}", ben.seen().lost, ana.seen().lost);
     // Before looking, no more loss, so that what is under way arrives.
     ben.lose_one_in(0);
     ana.lose_one_out_in(0);
     let total = ben.seen().total(Sink::video(0));
     assert!(ben.wait(|s| s.total(Sink::video(0)) > total + 200));
     let loss = ben.seen().loss(Sink::video(0));
-    assert!(loss < 0.003, "{loss} of the packets never arrived");
+    // Five in a hundred are lost on each leg; ninety-nine in a hundred of those are repaired.
+    assert!(loss < 0.1 * 0.01, "{loss} of the packets never arrived");
     assert!(node.value("rtx_packets_total", None) > 30.0);
 }
 
