@@ -43,6 +43,10 @@ pub const GOODBYE: Duration = Duration::from_millis(200);
 /// sender that begins anew. Past it, the one unheard for longest is forgotten.
 pub const STREAMS_PER_SESSION: usize = 16;
 
+/// Sources of one client whose reports are told from repeats. A browser has a dozen. For one too many, the one known
+/// for longest is forgotten.
+pub const REPORTING_SOURCES: usize = 32;
+
 /// Repairs carried out in one turn of the loop. Who lacks more asks again.
 pub const REPAIRS_PER_TURN: usize = 1_024;
 

@@ -316,6 +316,11 @@ impl Shard {
         give: impl FnOnce(&History, &mut Session, &mut Drive<'_>),
     ) {
         let (now_us, epoch_us) = (self.micros(now), self.epoch_us);
+        // Slots are used again, and logs remember them: who is not in the same room now gets nothing.
+        let room = |key: u32| self.sessions.get(key as usize).and_then(|session| session.room);
+        if publisher == subscriber || room(publisher).is_none() || room(publisher) != room(subscriber) {
+            return;
+        }
         let Some((from, to)) = self.sessions.get2_mut(publisher as usize, subscriber as usize) else {
             return;
         };

@@ -3,7 +3,7 @@
 //!
 //! The engine does the handshake and tells the keys; packets do not pass through it. Nothing here allocates.
 
-use crate::metrics::Profile;
+use crate::{limits::REPORTING_SOURCES, metrics::Profile};
 use aws_lc_rs::{
     aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
     cipher::{AES_128, AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey},
@@ -29,8 +29,8 @@ pub(crate) struct Srtp {
     inward: Direction,
     /// Index of the next SRTCP packet out.
     rtcp_index: u32,
-    /// SRTCP packets that came in.
-    rtcp_seen: Window,
+    /// SRTCP packets that came in, by source: each counts for itself (RFC 3711 §3.2.3).
+    rtcp_seen: Vec<(u32, Window)>,
 }
 
 struct Direction {
@@ -74,7 +74,7 @@ impl Srtp {
         let theirs = Direction::derive(profile, of_server, salt_of_server)?;
         let ours = Direction::derive(profile, of_client, salt_of_client)?;
         let (out, inward) = if client { (ours, theirs) } else { (theirs, ours) };
-        Some(Self { profile, out, inward, rtcp_index: 1, rtcp_seen: Window::default() })
+        Some(Self { profile, out, inward, rtcp_index: 1, rtcp_seen: Vec::new() })
     }
 
     /// Bytes that [`Srtp::seal_rtp`] adds.
@@ -146,7 +146,11 @@ impl Srtp {
     /// Encrypts the compound packet that begins at `from`, and appends tag and index.
     pub(crate) fn seal_rtcp(&mut self, packet: &mut Vec<u8>, from: usize) -> Option<()> {
         let index = self.rtcp_index;
-        self.rtcp_index = (index + 1) & !ENCRYPTED;
+        // Two thousand million reports; an index must not come twice.
+        if index & ENCRYPTED != 0 {
+            return None;
+        }
+        self.rtcp_index = index + 1;
         let word = (ENCRYPTED | index).to_be_bytes();
         let (header, payload) = packet.get_mut(from..)?.split_at_mut_checked(RTCP_HEADER)?;
         let ssrc = ssrc_of(header)?;
@@ -200,11 +204,24 @@ impl Srtp {
                 index
             }
         };
-        if !self.rtcp_seen.is_new(index.into()) {
+        let seen = self.seen_of(ssrc_of(out.get(..RTCP_HEADER)?)?)?;
+        if !seen.is_new(index.into()) {
             return None;
         }
-        self.rtcp_seen.saw(index.into());
+        seen.saw(index.into());
         Some(out)
+    }
+
+    /// The reports that came from a source. For one source too many, the one known for longest is forgotten.
+    fn seen_of(&mut self, ssrc: u32) -> Option<&mut Window> {
+        if let Some(known) = self.rtcp_seen.iter().position(|(source, _)| *source == ssrc) {
+            return self.rtcp_seen.get_mut(known).map(|(_, seen)| seen);
+        }
+        if self.rtcp_seen.len() >= REPORTING_SOURCES {
+            self.rtcp_seen.remove(0);
+        }
+        self.rtcp_seen.push((ssrc, Window::default()));
+        self.rtcp_seen.last_mut().map(|(_, seen)| seen)
     }
 }
 
@@ -372,7 +389,7 @@ mod tests {
             };
             let direction = || Direction { rtp: cipher(), rtcp: cipher() };
             let (out, inward) = (direction(), direction());
-            let srtp = Srtp { profile, out, inward, rtcp_index: 1, rtcp_seen: Window::default() };
+            let srtp = Srtp { profile, out, inward, rtcp_index: 1, rtcp_seen: Vec::new() };
             let plain = hex("8040f17b 8041f8d3 5501a0b2 47616c6c 69612065 7374206f 6d6e6973 20646976
                              69736120 696e2070 61727465 73207472 6573");
             let mut packet = plain.clone();
@@ -425,7 +442,23 @@ mod tests {
             }
             assert_eq!(server.open_rtcp(packet, &mut out), Some(report.as_slice()));
             assert_eq!(server.open_rtcp(packet, &mut out), None, "a repeat");
+            // Another source of the same client has a count of its own, as libsrtp keeps it.
+            let other = hex("80c80001 00000008 0102030405060708");
+            let mut packet = other.clone();
+            pair(profile).0.seal_rtcp(&mut packet, 0).unwrap();
+            assert_eq!(server.open_rtcp(&packet, &mut out), Some(other.as_slice()));
         }
+    }
+
+    #[test]
+    fn so_many_sources_report_and_no_more_are_remembered() {
+        let (_, mut server) = pair(Profile::Gcm256);
+        for ssrc in 0..=REPORTING_SOURCES as u32 {
+            server.seen_of(ssrc).unwrap().saw(5);
+        }
+        assert_eq!(server.rtcp_seen.len(), REPORTING_SOURCES);
+        assert!(!server.seen_of(REPORTING_SOURCES as u32).unwrap().is_new(5));
+        assert!(server.seen_of(0).unwrap().is_new(5), "the first was forgotten");
     }
 
     proptest! {

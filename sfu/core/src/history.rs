@@ -64,7 +64,10 @@ impl History {
         len: usize,
         fill: impl FnOnce(&mut [u8]) -> Option<usize>,
     ) -> Option<()> {
-        if len > HISTORY_BLOCK_BYTES {
+        let place = (packet.seq % self.slots.len().max(1) as u64) as usize;
+        let newer = |slot: &Slot| slot.packet.seq > packet.seq && self.holds(slot);
+        // One that comes so late must not push out what somebody may yet ask for.
+        if len > HISTORY_BLOCK_BYTES || self.slots.get(place)?.as_ref().is_some_and(newer) {
             return None;
         }
         let at = self.room_for(len, packet.at_us);
@@ -74,7 +77,6 @@ impl History {
         block.used += kept;
         block.newest_us = packet.at_us;
         let slot = Slot { packet, block: at as u16, turn: block.turn, from: from as u16, len: kept as u16 };
-        let place = (packet.seq % self.slots.len() as u64) as usize;
         *self.slots.get_mut(place)? = Some(slot);
         Some(())
     }
@@ -89,6 +91,11 @@ impl History {
         }
         let from = usize::from(slot.from);
         Some((slot.packet, block.bytes.get(from..from + usize::from(slot.len))?))
+    }
+
+    /// Whether nothing was written over it since.
+    fn holds(&self, slot: &Slot) -> bool {
+        self.blocks.get(usize::from(slot.block)).is_some_and(|block| block.turn == slot.turn)
     }
 
     /// Bytes of memory held.
@@ -193,9 +200,12 @@ mod tests {
             for (n, (seq, step, len)) in inserts.into_iter().enumerate() {
                 ms += step;
                 let byte = n as u8;
-                history.insert(packet(seq, ms), len, |bytes| { bytes.fill(byte); Some(len) });
-                written.insert(seq, (byte, len));
-                prop_assert!(history.get(seq).is_some(), "the newest is always there");
+                let kept = history.insert(packet(seq, ms), len, |bytes| { bytes.fill(byte); Some(len) });
+                if kept.is_some() {
+                    written.insert(seq, (byte, len));
+                }
+                prop_assert!(kept.is_none() || history.get(seq).is_some(), "the newest is always there");
+                prop_assert!(kept.is_some() || history.get(seq + 128).is_some() || seq + 128 < 600, "or a newer has its place");
             }
             for (seq, (byte, len)) in written {
                 if let Some((_, payload)) = history.get(seq) {

@@ -105,7 +105,11 @@ pub const MAX_FEEDBACK_BYTES: usize = 1_100;
 /// Most packets a transport-wide feedback packet may speak of. One that speaks of more is not read. A
 /// receiver that heard nothing for half a minute speaks of 9,000 at once when it reports all of them,
 /// but we remember far fewer.
-pub const MAX_FEEDBACK_STATUSES: usize = 16_384;
+pub const MAX_FEEDBACK_STATUSES: usize = 4_096;
+
+/// Messages of transport-wide feedback in one RTCP datagram that are looked at. What follows is not: each may speak of
+/// thousands of packets in a few bytes.
+pub const MAX_FEEDBACK_MESSAGES: usize = 4;
 
 /// Packets sent whose time and size are remembered until feedback speaks of them. What feedback says of
 /// older ones is ignored. At 300 packets a second this is 3.4 s, in 16 KiB.

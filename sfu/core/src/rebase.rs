@@ -95,6 +95,12 @@ impl Rebaser {
             return;
         }
         self.newest = seq;
+        // A run of padding moves one correction along rather than pushing out the others.
+        if let Some(same) = self.segments.iter_mut().flatten().find(|s| s.from == seq && s.from == last.from)
+        {
+            *same = Segment { from: seq + 1, delta: last.delta - 1 };
+            return;
+        }
         let oldest = self.segments.iter_mut().min_by_key(|s| s.map_or(0, |s| s.from));
         if let Some(slot) = oldest {
             *slot = Some(Segment { from: seq + 1, delta: last.delta - 1 });

@@ -51,6 +51,19 @@ pub struct Ids {
 }
 
 impl Ids {
+    /// Without the numbers that the one-byte form cannot write.
+    #[must_use]
+    pub fn sendable(self) -> Self {
+        let fits = |id: u8| if one_byte(id) { id } else { 0 };
+        Self {
+            mid: fits(self.mid),
+            rid: fits(self.rid),
+            repaired_rid: fits(self.repaired_rid),
+            transport_number: fits(self.transport_number),
+            audio_level: fits(self.audio_level),
+        }
+    }
+
     /// Takes over the numbers of another line for what this one does not know.
     pub fn join(&mut self, other: &Self) {
         for (own, other) in [

@@ -2,16 +2,17 @@
 
 use sfu_core::{
     congestion::{self, Congestion, Probe},
+    limits::HISTORY_PICTURES,
     pacer::Pacer,
     twcc::Feedback,
 };
 use std::collections::VecDeque;
 
-/// Pictures that wait for their turn. Past it the oldest are dropped, and a keyframe is asked for.
-const MAX_WAITING: usize = 512;
+/// Pictures that wait for their turn, fewer than a track remembers. Past it the oldest are dropped, and a keyframe is asked for.
+const MAX_WAITING: usize = HISTORY_PICTURES - 16;
 
-/// How long a picture may wait. A picture later than that is a freeze already.
-const LONGEST_WAIT_US: i64 = 400_000;
+/// How long a picture may wait: a large keyframe takes that long on a slow link.
+const LONGEST_WAIT_US: i64 = 1_000_000;
 
 /// What a byte of media adds to what may be spent on repairs, in percent: repairs cannot drown a weak link.
 const REPAIR_PERCENT: i64 = 25;
@@ -38,8 +39,9 @@ struct Probing {
 
 pub(crate) struct Egress {
     congestion: Congestion,
-    /// Whether the client tells us what arrives.
+    /// Whether the client agreed to tell us what arrives, and whether it has.
     informed: bool,
+    heard: bool,
     pacer: Pacer,
     waiting: VecDeque<Waiting>,
     repairs: i64,
@@ -67,6 +69,7 @@ impl Egress {
         Self {
             congestion: Congestion::new(config, now_us),
             informed: false,
+            heard: false,
             pacer: Pacer::new(UNPACED_BPS, now_us),
             waiting: VecDeque::new(),
             repairs: MOST_REPAIRS / 4,
@@ -81,6 +84,7 @@ impl Egress {
     pub(crate) fn set_informed(&mut self, informed: bool, now_us: i64) {
         self.informed = informed;
         self.set_pace(now_us);
+        self.stop_idle_probe();
     }
 
     fn set_pace(&mut self, now_us: i64) {
@@ -94,9 +98,11 @@ impl Egress {
         self.most_bps = most_bps;
         self.congestion.aim(least_bps, most_bps, now_us);
         self.poll_us = self.congestion.deadline_us();
+        self.stop_idle_probe();
     }
 
     pub(crate) fn feedback(&mut self, feedback: &Feedback<'_>, now_us: i64) {
+        self.heard = true;
         self.congestion.feedback(feedback, now_us);
         self.poll_us = self.congestion.deadline_us();
         self.set_pace(now_us);
@@ -172,9 +178,20 @@ impl Egress {
         self.waiting.drain(..)
     }
 
+    /// Whether there is somebody to probe for, and word of what arrives.
+    const fn may_probe(&self) -> bool {
+        self.informed && self.heard && self.most_bps > 0
+    }
+
+    fn stop_idle_probe(&mut self) {
+        if !self.may_probe() {
+            self.probing = None;
+        }
+    }
+
     /// A probe packet that should leave now, for this probe.
     pub(crate) fn poll_probe(&mut self, now_us: i64) -> Option<u32> {
-        if !self.informed || self.most_bps == 0 {
+        if !self.may_probe() {
             return None;
         }
         if self.probing.is_none() {
@@ -211,9 +228,9 @@ impl Egress {
     pub(crate) fn deadline_us(&self) -> Option<i64> {
         let waiting = (!self.waiting.is_empty()).then(|| self.pacer.ready_at_us());
         let probing = match &self.probing {
+            _ if !self.may_probe() => None,
             Some(probing) => Some(probing.due_us()),
-            None if self.informed && self.most_bps > 0 => self.poll_us,
-            None => None,
+            None => self.poll_us,
         };
         waiting.into_iter().chain(probing).min()
     }

@@ -7,7 +7,7 @@ use super::{
     session::Session,
     track::{Forward, OutTrack, Refused},
 };
-use crate::metrics::{Drop, Stage};
+use crate::metrics::{Drop, ShardMetrics, Stage};
 use sfu_core::{
     history::History,
     limits::RESEND_AFTER_US,
@@ -101,7 +101,9 @@ impl Shard {
         let rtt_us = session.egress.rtt_us().unwrap_or(0);
         let Some(track) = session.tracks.get_mut(lacking.track as usize) else { return };
         let repairable = track.repairs.is_some();
-        let Some(logged) = track.logged(lacking.number).filter(|_| repairable) else { return };
+        let Some(logged) = track.logged(lacking.number).filter(|logged| repairable && !logged.waits) else {
+            return;
+        };
         let soon = logged.repaired_us.saturating_add(RESEND_AFTER_US.max(rtt_us / 2));
         if soon > now_us {
             return;
@@ -116,8 +118,13 @@ impl Shard {
         while let Some(session) = self.sessions.get_mut(key as usize)
             && let Some(waiting) = session.egress.release(now_us)
         {
-            let lacking = Lacking { subscriber: key, track: waiting.track, number: waiting.number };
-            self.send_logged(lacking, false, now);
+            let track = session.tracks.get_mut(waiting.track as usize);
+            let logged = track.and_then(|track| track.logged(waiting.number));
+            // Once and no more: a number that was sent must not be sealed again.
+            if logged.is_some_and(|logged| std::mem::take(&mut logged.waits)) {
+                let packet = Lacking { subscriber: key, track: waiting.track, number: waiting.number };
+                self.send_logged(packet, false, now);
+            }
         }
     }
 
@@ -193,8 +200,12 @@ fn write(
     if packet.picture.is_some() && !session.egress.lets_through(with.now_us) {
         if !session.egress.hold(n as u32, at.seq as u16, with.now_us) {
             session.tracks[n].forget(at.seq as u16);
-            give_up(session, with);
+            session.tracks[n].begin_again();
+            give_up(session, with.metrics);
             return false;
+        }
+        if let Some(logged) = session.tracks[n].logged(at.seq as u16) {
+            logged.waits = true;
         }
     } else {
         let content = Content { payload, marker: about.marker, audio_level: about.audio_level, ids };
@@ -218,19 +229,16 @@ fn write(
     true
 }
 
-/// The link is too slow for what waits: the pictures begin again with the next keyframe.
-fn give_up(session: &mut Session, with: &mut Drive<'_>) {
+/// The link is too slow for what waits: the pictures begin again with the next keyframe, which is asked for when the
+/// next packet comes.
+pub(super) fn give_up(session: &mut Session, metrics: &ShardMetrics) {
     let Session { egress, tracks, .. } = session;
     for waiting in egress.give_up() {
-        let Some(track) = tracks.get_mut(waiting.track as usize) else { continue };
-        track.forget(waiting.number);
-        with.metrics.dropped(Drop::LinkFull);
-        if let Some((publisher, ssrc)) = track.current
-            && let Some((_, source)) = track.route
-        {
-            with.turn.wants.push(Want { publisher, source, ssrc: Some(ssrc) });
+        if let Some(track) = tracks.get_mut(waiting.track as usize) {
+            track.forget(waiting.number);
+            track.begin_again();
+            metrics.dropped(Drop::LinkFull);
         }
-        track.begin_again();
     }
 }
 
@@ -267,6 +275,10 @@ fn send(
     };
     if !with.net.leads_to(key, chosen) {
         with.metrics.dropped(Drop::NoPath);
+        return false;
+    }
+    if as_what == As::Media && !track.seal(at.seq) {
+        with.metrics.dropped(Drop::Repeat);
         return false;
     }
     let Some((ssrc, payload_type, index)) = stream(track, as_what, at) else { return false };
@@ -318,10 +330,7 @@ fn stream(track: &mut OutTrack, as_what: As, at: Position) -> Option<(u32, u8, u
     if as_what == As::Media {
         return Some((track.wire.ssrc, track.wire.payload_type, at.seq));
     }
-    let repairs = track.repairs.as_mut()?;
-    let index = repairs.next;
-    repairs.next += 1;
-    Some((repairs.ssrc, repairs.payload_type, index))
+    track.next_repair()
 }
 
 /// Sends the probe that is due, as padding on the repair stream of a picture that is shown.

@@ -40,8 +40,9 @@ impl Rid {
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) ssrc: u32,
-    /// Which of the session's lines it is on.
-    pub(crate) sender: usize,
+    /// The line it is on, and its place among the session's senders while the line is in use.
+    pub(crate) mid: String,
+    pub(crate) sender: Option<usize>,
     pub(crate) source: Source,
     pub(crate) rid: Option<Rid>,
     pub(crate) seen: Window,
@@ -58,11 +59,12 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    pub(crate) fn new(ssrc: u32, sender: usize, source: Source, now: Instant) -> Self {
+    pub(crate) fn new(ssrc: u32, (sender, mid): (usize, &str), source: Source, now: Instant) -> Self {
         let packets = if source == Source::Microphone { HISTORY_SOUNDS } else { HISTORY_PICTURES };
         Self {
             ssrc,
-            sender,
+            mid: mid.to_owned(),
+            sender: Some(sender),
             source,
             rid: None,
             seen: Window::default(),
@@ -116,7 +118,7 @@ pub(crate) fn repaired(
     if let Some((stream, _)) = line.repairs.iter().find(|(_, repair)| *repair == ssrc) {
         return streams.iter().position(|known| known.ssrc == *stream);
     }
-    let of_line = |stream: &Incoming| stream.sender == sender;
+    let of_line = |stream: &Incoming| stream.sender == Some(sender);
     match extensions.repaired_rid.and_then(Rid::new) {
         Some(rid) => streams.iter().position(|stream| of_line(stream) && stream.rid == Some(rid)),
         None => {
@@ -192,12 +194,12 @@ mod tests {
     fn a_repair_is_told_by_the_offer_its_layer_or_by_there_being_one() {
         let line = sender("1", Kind::Video, Some(Source::Camera), &[7], &[(7, 8)]).line;
         let now = Instant::now();
-        let mut streams = vec![Incoming::new(7, 1, Source::Camera, now)];
+        let mut streams = vec![Incoming::new(7, (1, "1"), Source::Camera, now)];
         let extensions = Extensions::default();
         assert_eq!(repaired(&streams, 1, &line, 8, &extensions), Some(0));
         assert_eq!(repaired(&streams, 1, &line, 50, &extensions), Some(0), "the only one");
         assert_eq!(repaired(&streams, 2, &line, 50, &extensions), None);
-        streams.push(Incoming { rid: Rid::new(b"h"), ..Incoming::new(9, 1, Source::Camera, now) });
+        streams.push(Incoming { rid: Rid::new(b"h"), ..Incoming::new(9, (1, "1"), Source::Camera, now) });
         assert_eq!(repaired(&streams, 1, &line, 50, &extensions), None, "one of two");
         let layer = Extensions { repaired_rid: Some(b"h"), ..extensions };
         assert_eq!(repaired(&streams, 1, &line, 50, &layer), Some(1));

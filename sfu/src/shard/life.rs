@@ -4,6 +4,7 @@ use super::{
     Shard,
     command::Join,
     drive::{self, Drive, Turn, Want},
+    forward::give_up,
     gate::Credential,
     session::{Identity, Session},
 };
@@ -62,6 +63,8 @@ impl Shard {
             return Err(MediaError::OfferInvalid("the media engine cannot answer it"));
         };
         let outcome = accepted.map(|(answer, credentials)| {
+            // What waits is known by the place of its track, which may change.
+            give_up(session, &self.metrics);
             if session.ufrag != credentials.ufrag {
                 self.gate.ufrags.remove(session.ufrag.as_bytes());
                 let credential = Credential { session: key, pwd: credentials.pwd };

@@ -58,11 +58,15 @@ impl Net {
         if chosen.version == version {
             return true;
         }
-        let holds = self.flows.get(&chosen.remote).is_some_and(|flow| flow.session == session);
-        if holds {
-            chosen.version = version;
+        let Some(flow) = self.flows.get(&chosen.remote).filter(|flow| flow.session == session) else {
+            return false;
+        };
+        chosen.version = version;
+        if chosen.remote.tcp {
+            // The same client may be back on another connection.
+            chosen.path = flow.path;
         }
-        holds
+        true
     }
 
     /// Where to write the next packet: at the end of what is there already.

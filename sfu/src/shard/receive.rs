@@ -3,7 +3,7 @@
 use super::{
     drive::{Drive, Lacking, Want},
     incoming::{self, Incoming, Rid, clock_rate},
-    reports,
+    reports::{self, ASSUMED_RTT_US},
     rooms::kind,
     session::Session,
     track::Forward,
@@ -13,16 +13,15 @@ use crate::{
     metrics::{Drop, Feedback, Media, Stage},
 };
 use sfu_core::{
-    history, rebase,
+    history,
+    limits::{HISTORY_PICTURES, MAX_FEEDBACK_MESSAGES},
+    rebase,
     reception::Window,
     rtcp::{self, Said},
     rtp::{self, Extensions, Header},
     sdp::{Kind, Source},
     twcc, vp8,
 };
-
-/// The round trip that is assumed before one is measured.
-const ASSUMED_RTT_US: i64 = 100_000;
 
 /// A packet of SRTP or SRTCP from an address that is the session's.
 pub(super) fn media(key: u32, session: &mut Session, packet: &[u8], with: &mut Drive<'_>) {
@@ -86,7 +85,12 @@ fn meet(
         let stream = stream.ok_or(Drop::Direction)?;
         session.incoming[stream].repair = Some((header.ssrc, Window::default()));
     } else {
-        let mut stream = Incoming::new(header.ssrc, n, sender.source.ok_or(Drop::Direction)?, with.now);
+        let mut stream = Incoming::new(
+            header.ssrc,
+            (n, &sender.line.mid),
+            sender.source.ok_or(Drop::Direction)?,
+            with.now,
+        );
         stream.rid = extensions.rid.and_then(Rid::new);
         remember(&mut session.incoming, stream);
     }
@@ -112,8 +116,8 @@ fn main_in(
     with: &mut Drive<'_>,
 ) -> Result<(), Drop> {
     let stream = &mut session.incoming[n];
-    let sender = session.senders.get(stream.sender).ok_or(Drop::Direction)?;
-    if header.payload_type != sender.payload_type {
+    let sender = stream.sender.and_then(|n| session.senders.get(n)).ok_or(Drop::Direction)?;
+    if sender.source.is_none() || header.payload_type != sender.payload_type {
         return Err(Drop::Direction);
     }
     let seq = stream.seen.guess(header.seq);
@@ -152,6 +156,10 @@ fn repair_in(
     let stream = &mut session.incoming[n];
     let srtp = session.srtp.as_ref().ok_or(Drop::Rejected)?;
     let len = packet.len().checked_sub(header.len + srtp.tag_len()).ok_or(Drop::Malformed)?;
+    let sender = stream.sender.and_then(|n| session.senders.get(n)).ok_or(Drop::Direction)?;
+    if sender.source.is_none() {
+        return Err(Drop::Direction);
+    }
     let (_, seen) = stream.repair.as_mut().ok_or(Drop::Direction)?;
     let index = seen.guess(header.seq);
     if !seen.is_new(index) {
@@ -263,8 +271,12 @@ fn rtcp_in(key: u32, session: &mut Session, packet: &[u8], with: &mut Drive<'_>)
     let srtp = session.srtp.as_mut().ok_or(Drop::Rejected)?;
     let authentic = srtp.open_rtcp(packet, &mut opened).is_some();
     if authentic {
+        let mut feedback = 0;
         for said in rtcp::read(&opened) {
-            hear(key, session, said, with);
+            feedback += usize::from(matches!(said, Said::Arrived { .. }));
+            if feedback <= MAX_FEEDBACK_MESSAGES || !matches!(said, Said::Arrived { .. }) {
+                hear(key, session, said, with);
+            }
         }
     }
     with.turn.opened = opened;
@@ -288,14 +300,13 @@ fn hear(key: u32, session: &mut Session, said: Said<'_>, with: &mut Drive<'_>) {
             }
         }
         Said::Missing { ssrc, pairs } => {
-            let Some(track) = track(session, ssrc) else { return };
+            let Some(n) = track(session, ssrc) else { return };
             with.metrics.feedback[Feedback::NackIn as usize].inc();
-            for number in rtcp::missing(pairs) {
-                if with.turn.repairs.len() >= REPAIRS_PER_TURN {
-                    break;
-                }
-                with.turn.repairs.push(Lacking { subscriber: key, track: track as u32, number });
-            }
+            let room = REPAIRS_PER_TURN.saturating_sub(with.turn.repairs.len()).min(HISTORY_PICTURES);
+            let track = &mut session.tracks[n];
+            let known = rtcp::missing(pairs).filter(|number| track.logged(*number).is_some());
+            let lacking = known.map(|number| Lacking { subscriber: key, track: n as u32, number });
+            with.turn.repairs.extend(lacking.take(room));
         }
         Said::WantsKeyframe { ssrc } => {
             with.metrics.feedback[Feedback::PliIn as usize].inc();
@@ -345,11 +356,11 @@ mod tests {
         let mut streams = Vec::new();
         for n in 0..STREAMS_PER_SESSION as u32 {
             let heard = start + Duration::from_secs(u64::from(n));
-            remember(&mut streams, Incoming::new(n, 0, Source::Camera, heard));
+            remember(&mut streams, Incoming::new(n, (0, "0"), Source::Camera, heard));
         }
         assert_eq!(streams.len(), STREAMS_PER_SESSION, "at the limit");
         streams[0].last = start + Duration::from_secs(60);
-        remember(&mut streams, Incoming::new(99, 0, Source::Camera, start));
+        remember(&mut streams, Incoming::new(99, (0, "0"), Source::Camera, start));
         assert_eq!(streams.len(), STREAMS_PER_SESSION, "one past it");
         assert!(streams.iter().all(|stream| stream.ssrc != 1), "the one unheard for longest is forgotten");
         assert!(streams.iter().any(|stream| stream.ssrc == 0));

@@ -13,8 +13,11 @@ const REPORT_EVERY_US: i64 = 1_000_000;
 /// Requests for repairs are looked at on a grid, so that those of many sessions share a wake-up.
 const GRID_US: i64 = 5_000;
 
+/// Requests for one datagram; those of one more stream still fit.
+const LONGEST_REQUESTS: usize = 600;
+
 /// The round trip that is assumed before one is measured.
-const ASSUMED_RTT_US: i64 = 100_000;
+pub(super) const ASSUMED_RTT_US: i64 = 100_000;
 
 /// The canonical name of every stream of this node (RFC 3550 §6.5.1); browsers go by stream ids instead.
 const NAME: &str = "sfu";
@@ -162,6 +165,11 @@ fn requests(session: &mut Session, out: &mut Vec<u8>, now_us: i64, metrics: &Sha
     let rtt_us = session.egress.rtt_us().unwrap_or(ASSUMED_RTT_US);
     let mut numbers = [0_u16; sfu_core::limits::MAX_MISSING];
     for stream in &mut session.incoming {
+        if out.len() >= LONGEST_REQUESTS {
+            // The rest comes with the next, in a packet of its own.
+            session.reports.missing(Some(now_us));
+            return;
+        }
         let count = stream.gaps.poll(now_us, rtt_us, &mut numbers);
         if count > 0 {
             rtcp::nack(out, own, stream.ssrc, &numbers[..count]);

@@ -97,6 +97,8 @@ pub(crate) struct Session {
     pub(crate) subscribers: [Vec<Subscription>; 3],
     pub(crate) slots: Slots,
     pub(crate) tracks: Vec<OutTrack>,
+    /// Tracks whose line is not in use for now.
+    resting: Vec<OutTrack>,
     pub(crate) told_slots: bool,
     pub(crate) shown_screen: Option<ParticipantId>,
     pub(crate) pulse_channel: Option<ChannelId>,
@@ -156,6 +158,7 @@ impl Session {
             subscribers: Default::default(),
             slots: Slots::new(prepared.slots),
             tracks: Vec::new(),
+            resting: Vec::new(),
             told_slots: false,
             shown_screen: None,
             pulse_channel: prepared.pulse,
@@ -185,14 +188,16 @@ impl Session {
         let subscribes = self.identity.role.subscribes();
         self.senders.clear();
         self.ids = Ids::default();
+        // Whoever had a number keeps counting, though a line was away for a while: a key must not meet a number twice.
         let mut tracks = std::mem::take(&mut self.tracks);
+        tracks.append(&mut self.resting);
         for line in &lines {
             let mid = Mid::from(line.mid.as_str());
             let Some((payload_type, repair_type)) = self.payload_types(mid, line.kind) else { continue };
             let ids = self.rtc.media(mid).map(|media| ids(media.remote_extmap())).unwrap_or_default();
             // One number means one thing on every line of a bundle (RFC 9143 §9.1).
             self.ids.join(&ids);
-            if line.sink.is_none() {
+            if line.source.is_some() || line.sink.is_none() {
                 let source = line.source.filter(|_| publishes);
                 self.senders.push(Sender { line: line.clone(), source, payload_type, repair_type });
             }
@@ -200,19 +205,26 @@ impl Session {
             let streams =
                 self.rtc.direct_api().stream_tx_by_mid(mid, None).map(|stream| (stream.ssrc(), stream.rtx()));
             let Some((ssrc, rtx)) = streams else { continue };
-            let seed = seed.wrapping_add(self.tracks.len() as u16);
-            let repairs = rtx.zip(repair_type).map(|(ssrc, payload_type)| Repairs {
-                ssrc: *ssrc,
-                payload_type,
-                next: u64::from(seed.rotate_left(8) & 0x7fff),
+            let repairs =
+                rtx.zip(repair_type).map(|(ssrc, payload_type)| Repairs { ssrc: *ssrc, payload_type });
+            let wire = Wire { ssrc: *ssrc, payload_type, ids: ids.sendable() };
+            self.tracks.push(match tracks.iter().position(|track| track.wire.ssrc == *ssrc) {
+                Some(known) => tracks.swap_remove(known).renewed(wire, repairs, sink),
+                None => {
+                    let seed = seed.wrapping_add(self.tracks.len() as u16);
+                    OutTrack::new(wire, repairs, sink, line.kind, seed)
+                }
             });
-            let wire = Wire { mid, ssrc: *ssrc, payload_type, ids };
-            let known =
-                tracks.iter().position(|t| t.wire.mid == mid && t.sink == sink && t.wire.ssrc == *ssrc);
-            self.tracks.push(match known {
-                Some(known) => tracks.swap_remove(known).renewed(wire, repairs),
-                None => OutTrack::new(wire, repairs, sink, line.kind, seed),
-            });
+        }
+        let known =
+            |track: &OutTrack, rtc: &mut Rtc| rtc.direct_api().stream_tx(&track.wire.ssrc.into()).is_some();
+        // A stream that the engine gave up does not come back.
+        tracks.retain(|track| known(track, &mut self.rtc));
+        self.resting = tracks.into_iter().map(OutTrack::rest).collect();
+        for stream in &mut self.incoming {
+            stream.sender = self.senders.iter().position(|sender| sender.line.mid == stream.mid);
+            let source = stream.sender.and_then(|n| self.senders[n].source);
+            stream.source = source.unwrap_or(stream.source);
         }
         let informed = self.tracks.iter().any(|track| track.wire.ids.transport_number != 0);
         self.egress.set_informed(informed, now_us);

@@ -4,12 +4,12 @@ use super::incoming::clock_rate;
 use sfu_core::{
     limits::{HISTORY_PICTURES, LAYER_SILENT},
     rebase::{self, Position, Rebaser},
+    reception::Window,
     rtp::Ids,
     sdp::{Kind, Sink, Source},
     vp8::{Continuity, Descriptor, Rewrite},
 };
 use std::time::Instant;
-use str0m::media::Mid;
 
 /// A media packet on its way from a publisher to their subscribers. Its payload is in the stream's history.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,8 @@ pub(crate) struct Logged {
     pub(crate) publisher: u32,
     pub(crate) ssrc: u32,
     pub(crate) seq: u64,
+    /// It has not been sent yet: it waits for its turn.
+    pub(crate) waits: bool,
     /// When it was last repaired, in microseconds.
     pub(crate) repaired_us: i64,
 }
@@ -40,14 +42,11 @@ pub(crate) struct Logged {
 pub(crate) struct Repairs {
     pub(crate) ssrc: u32,
     pub(crate) payload_type: u8,
-    /// Extended number of the next.
-    pub(crate) next: u64,
 }
 
 /// Where a track goes, as the client's offer says.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    pub(crate) mid: Mid,
     pub(crate) ssrc: u32,
     pub(crate) payload_type: u8,
     pub(crate) ids: Ids,
@@ -57,6 +56,10 @@ pub(crate) struct Wire {
 pub(crate) struct OutTrack {
     pub(crate) wire: Wire,
     pub(crate) repairs: Option<Repairs>,
+    /// Extended number of the next repair.
+    next_repair: u64,
+    /// Numbers that were sealed: none may be sealed twice (RFC 7714 §8.1), whoever feeds the track.
+    sealed: Window,
     pub(crate) sink: Sink,
     pub(crate) clock_rate: u32,
     rebaser: Rebaser,
@@ -71,6 +74,7 @@ pub(crate) struct OutTrack {
     pub(crate) sent: (u32, u32),
     /// Timestamp and time of capture, in microseconds, of the newest packet.
     pub(crate) newest: Option<(u32, i64)>,
+    newest_seq: u64,
 }
 
 /// Why a packet was not written.
@@ -92,6 +96,9 @@ impl OutTrack {
         Self {
             wire,
             repairs,
+            // Below the first rollover, as for media.
+            next_repair: u64::from(seed.rotate_left(8) & 0x7fff),
+            sealed: Window::default(),
             sink,
             clock_rate,
             rebaser: Rebaser::new(clock_rate, seed),
@@ -102,17 +109,44 @@ impl OutTrack {
             log: Vec::new(),
             sent: (0, 0),
             newest: None,
+            newest_seq: 0,
         }
     }
 
     /// The same track after a re-offer: its numbers go on.
-    pub(crate) fn renewed(mut self, wire: Wire, repairs: Option<Repairs>) -> Self {
+    pub(crate) fn renewed(mut self, wire: Wire, repairs: Option<Repairs>, sink: Sink) -> Self {
         self.wire = wire;
-        self.repairs = match (self.repairs, repairs) {
-            (Some(old), Some(new)) if old.ssrc == new.ssrc => Some(Repairs { next: old.next, ..new }),
-            (_, new) => new,
-        };
+        self.repairs = repairs;
+        if self.sink != sink {
+            self.sink = sink;
+            self.set_route(None);
+        }
         self
+    }
+
+    /// Its line is not in use for now.
+    pub(crate) fn rest(mut self) -> Self {
+        self.set_route(None);
+        self.last = None;
+        self.log.clear();
+        self
+    }
+
+    /// Whether a packet with this number may be sealed; then it was.
+    pub(crate) fn seal(&mut self, seq: u64) -> bool {
+        let new = self.sealed.is_new(seq);
+        if new {
+            self.sealed.saw(seq);
+        }
+        new
+    }
+
+    /// Source, payload type and extended number of the next repair, if the client takes any.
+    pub(crate) fn next_repair(&mut self) -> Option<(u32, u8, u64)> {
+        let Repairs { ssrc, payload_type } = *self.repairs.as_ref()?;
+        let number = self.next_repair;
+        self.next_repair += 1;
+        Some((ssrc, payload_type, number))
     }
 
     /// Shows another source, or none. Says whether that is a change.
@@ -137,7 +171,7 @@ impl OutTrack {
         }
         let Some(descriptor) = &packet.picture else {
             let position = self.take_sound(packet, this, now)?;
-            self.newest = Some((position.timestamp, packet.numbers.at_us));
+            self.note(position, packet);
             return Ok((position, Rewrite::default()));
         };
         let (at, ids) = if showing {
@@ -157,9 +191,17 @@ impl OutTrack {
             self.last = Some(now);
             (self.rebaser.switch(packet.numbers), self.continuity.switch(descriptor))
         };
-        self.newest = Some((at.timestamp, packet.numbers.at_us));
+        self.note(at, packet);
         self.write_down(packet, at, ids);
         Ok((at, ids))
+    }
+
+    /// What a sender report is made of: the newest packet, not one that came late.
+    fn note(&mut self, at: Position, packet: &Forward) {
+        if at.seq >= self.newest_seq {
+            self.newest_seq = at.seq;
+            self.newest = Some((at.timestamp, packet.numbers.at_us));
+        }
     }
 
     fn take_sound(&mut self, packet: &Forward, this: (u32, u32), now: Instant) -> Result<Position, Refused> {
@@ -176,7 +218,8 @@ impl OutTrack {
             self.log.resize(HISTORY_PICTURES, None);
         }
         let Forward { publisher, ssrc, numbers, .. } = *packet;
-        let entry = Logged { at, ids, publisher, ssrc, seq: numbers.seq, repaired_us: i64::MIN };
+        let entry =
+            Logged { at, ids, publisher, ssrc, seq: numbers.seq, waits: false, repaired_us: i64::MIN };
         self.log[place(at.seq as u16)] = Some(entry);
     }
 
