@@ -176,6 +176,15 @@ mod tests {
     }
 
     #[test]
+    fn one_that_comes_very_late_does_not_push_out_a_newer() {
+        let mut history = History::new(8);
+        assert!(insert(&mut history, 20, 0, 10));
+        assert!(!insert(&mut history, 12, 1, 10), "the same place");
+        assert!(history.get(20).is_some() && history.get(12).is_none());
+        assert!(insert(&mut history, 28, 2, 10));
+    }
+
+    #[test]
     fn what_does_not_open_leaves_nothing() {
         let mut history = History::new(8);
         assert!(insert(&mut history, 1, 0, 10));

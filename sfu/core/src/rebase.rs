@@ -186,6 +186,21 @@ mod tests {
         assert_eq!(track.map(at(17, 0, 1)).unwrap().seq, 104, "a late one changes nothing");
     }
 
+    #[test]
+    fn a_run_of_padding_does_not_close_the_door_on_what_was_before() {
+        let mut track = video();
+        track.switch(at(10, 0, 0));
+        for seq in 12..40 {
+            track.skip(seq);
+        }
+        track.map(at(12, 0, 1));
+        for seq in 13..40 {
+            track.skip(seq);
+        }
+        assert_eq!(track.map(at(40, 0, 2)).unwrap().seq, 103);
+        assert_eq!(track.map(at(11, 0, 2)).unwrap().seq, 101, "a repair from before the padding");
+    }
+
     proptest! {
         #[test]
         fn numbers_only_repeat_for_the_same_packet(

@@ -243,3 +243,81 @@ impl Probing {
         self.began_us.saturating_add(us.cast_signed())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sfu_core::twcc::{Arrivals, read};
+
+    const MS: i64 = 1_000;
+
+    /// A session that is fed, and whose client has said once what arrived.
+    fn fed() -> Egress {
+        let mut egress = Egress::new(1_000_000, 3_000_000, 0);
+        egress.set_informed(true, 0);
+        egress.aim(150_000, 1_700_000, 0);
+        let mut arrivals = Arrivals::default();
+        for n in 0..10 {
+            arrivals.record(egress.number(1_000, None, n * 10 * MS), (n * 10 + 20) * MS);
+        }
+        let mut report = Vec::new();
+        assert!(arrivals.write(&mut report, 1, 2));
+        egress.feedback(&read(&report[12..]).unwrap(), 120 * MS);
+        egress
+    }
+
+    #[test]
+    fn a_probe_ends_with_whoever_it_was_for() {
+        let mut egress = fed();
+        let began = (120..2_000).find(|ms| egress.poll_probe(ms * MS).is_some());
+        let began = began.expect("there is more to be found") * MS;
+        egress.probed(300);
+        assert!(egress.deadline_us().is_some_and(|at| at > began), "the rest follows at its rate");
+        egress.aim(0, 0, began);
+        assert_eq!(egress.deadline_us(), None, "and no timer is left behind");
+        assert_eq!(egress.poll_probe(began + 1_000 * MS), None);
+    }
+
+    #[test]
+    fn who_never_reports_is_neither_probed_nor_slowed_down() {
+        let mut egress = Egress::new(1_000_000, 3_000_000, 0);
+        egress.set_informed(true, 0);
+        egress.aim(150_000, 1_700_000, 0);
+        for ms in 0..10_000 {
+            egress.number(1_000, None, ms * MS);
+            assert_eq!(egress.poll_probe(ms * MS), None);
+        }
+        assert_eq!(egress.estimate_bps(), 1_000_000);
+    }
+
+    #[test]
+    fn pictures_wait_in_order_and_too_many_are_given_up() {
+        let mut egress = fed();
+        let now = 200 * MS;
+        while egress.lets_through(now) {
+            egress.sent(1_200);
+        }
+        for number in 0..MAX_WAITING as u16 {
+            assert!(egress.hold(0, number, now));
+        }
+        assert!(!egress.hold(0, 999, now), "one past it");
+        assert!(!egress.lets_through(now + 1_000 * MS), "nobody overtakes");
+        assert_eq!(egress.release(now + 1_000 * MS).map(|waiting| waiting.number), Some(0));
+        assert_eq!(egress.give_up().count(), MAX_WAITING - 1);
+        assert!(egress.lets_through(now + 2_000 * MS));
+        assert!(egress.hold(0, 1, now));
+        assert!(!egress.hold(0, 2, now + LONGEST_WAIT_US + 1), "the first has waited too long");
+    }
+
+    #[test]
+    fn repairs_have_their_share_and_no_more() {
+        let mut egress = Egress::new(1_000_000, 3_000_000, 0);
+        while egress.spend_on_repair(1_000) {}
+        egress.sent(1_000);
+        assert!(!egress.spend_on_repair(1_000));
+        for _ in 0..3 {
+            egress.sent(1_000);
+        }
+        assert!(egress.spend_on_repair(1_000), "a quarter of what is sent");
+    }
+}

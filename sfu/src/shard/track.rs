@@ -245,3 +245,56 @@ impl OutTrack {
 const fn place(number: u16) -> usize {
     number as usize % HISTORY_PICTURES
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn track() -> OutTrack {
+        let wire = Wire { ssrc: 7, payload_type: 96, ids: Ids::default() };
+        let repairs = Some(Repairs { ssrc: 8, payload_type: 97 });
+        OutTrack::new(wire, repairs, Sink::Video(0), Kind::Video, 100)
+    }
+
+    fn picture(publisher: u32, ssrc: u32, seq: u64) -> Forward {
+        Forward {
+            publisher,
+            source: Source::Camera,
+            ssrc,
+            numbers: rebase::Incoming { seq, timestamp: seq as u32 * 3_000, at_us: seq as i64 * 33_000 },
+            empty: false,
+            picture: Some(Descriptor { keyframe: true, picture_id: None, tl0: None }),
+        }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "any instant will do")]
+    fn no_number_is_sealed_twice_whatever_a_source_does() {
+        let (mut track, now) = (track(), Instant::now());
+        let mut sealed = 0;
+        // The same stream begins anew with numbers that it has used.
+        for seq in [10, 11, 12, 10, 11, 12, 13] {
+            if let Ok((at, _)) = track.take(&picture(1, 5, seq), now) {
+                sealed += u32::from(track.seal(at.seq));
+            }
+        }
+        assert_eq!(sealed, 4);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "any instant will do")]
+    fn numbers_go_on_over_a_rest_and_a_re_offer() {
+        let (mut first, now) = (track(), Instant::now());
+        first.set_route(Some((1, Source::Camera)));
+        let before = first.take(&picture(1, 5, 10), now).unwrap().0.seq;
+        let repair = first.next_repair().unwrap().2;
+        let wire = Wire { ssrc: 7, payload_type: 98, ids: Ids::default() };
+        let mut again = first.rest().renewed(wire, None, Sink::Video(1));
+        assert_eq!((again.route, again.next_repair()), (None, None));
+        assert!(again.logged(before as u16).is_none(), "nothing of then is repaired now");
+        let wire = Wire { ssrc: 7, payload_type: 98, ids: Ids::default() };
+        again = again.renewed(wire, Some(Repairs { ssrc: 8, payload_type: 99 }), Sink::Video(1));
+        assert_eq!(again.next_repair(), Some((8, 99, repair + 1)));
+        assert_eq!(again.take(&picture(2, 6, 99_000), now).unwrap().0.seq, before + 1);
+    }
+}
