@@ -119,7 +119,6 @@ pub struct Congestion {
     rtt: Option<Least>,
     receiver: ReceiverClock,
     heard_us: Option<i64>,
-    least_bps: u64,
     recovery: Recovery,
 }
 
@@ -145,16 +144,13 @@ impl Congestion {
             rtt: None,
             receiver: ReceiverClock::default(),
             heard_us: None,
-            least_bps: 0,
             recovery: Recovery::default(),
         }
     }
 
-    /// What the session could use: `least` is kept going with padding ([`Congestion::sustain_bps`]), up to
-    /// `most` is probed for. 0 means that nobody is fed: nothing is probed and the estimate is kept.
-    pub fn aim(&mut self, least_bps: u64, most_bps: u64, now_us: i64) {
-        let most_bps = most_bps.min(self.bounds.max);
-        self.least_bps = least_bps.min(most_bps);
+    /// What the session could use: up to this is probed for. 0 means that nobody is fed: nothing is probed and the
+    /// estimate is kept.
+    pub fn aim(&mut self, most_bps: u64, now_us: i64) {
         self.prober.aim(most_bps, self.estimate_bps(), now_us);
     }
 
@@ -330,13 +326,6 @@ impl Congestion {
         (self.estimate_bps() as f64 * PACING) as u64
     }
 
-    /// What media and padding together should not fall below, so that `least` is known to be carried before
-    /// media needs it: nothing while a queue grows.
-    #[must_use]
-    pub fn sustain_bps(&self, now_us: i64) -> u64 {
-        if self.usage(now_us) == Usage::Over { 0 } else { self.least_bps.min(self.estimate_bps()) }
-    }
-
     /// When [`Congestion::poll_probe`] should be called at the latest.
     #[must_use]
     pub fn deadline_us(&self) -> Option<i64> {
@@ -427,7 +416,7 @@ mod tests {
     #[test]
     fn probes_find_what_could_be_used_though_little_is_sent() {
         let mut path = Path::new();
-        path.congestion.aim(0, 2_000_000, 0);
+        path.congestion.aim(2_000_000, 0);
         let estimate = path.run(0, 2_000, 200);
         assert!((1_900_000..2_600_000).contains(&estimate), "{estimate}");
         assert_eq!(path.congestion.rtt_us(), Some(20 * MS + 5 * MS));
@@ -446,7 +435,7 @@ mod tests {
     #[test]
     fn silence_halves_and_a_probe_brings_back() {
         let mut path = Path::new();
-        path.congestion.aim(0, 2_000_000, 0);
+        path.congestion.aim(2_000_000, 0);
         let before = path.run(0, 3_000, 1_250);
         path.deaf = true;
         let during = path.run(3_000, 2_000, 1_250);
@@ -460,7 +449,7 @@ mod tests {
     #[test]
     fn the_receivers_clock_may_wrap_and_jump() {
         let mut path = Path::new();
-        path.congestion.aim(0, 1_000_000, 0);
+        path.congestion.aim(1_000_000, 0);
         // The reference time wraps in the middle.
         path.ahead_us = ((64 * MS) << 24) - 1_500 * MS;
         let before = path.run(0, 3_000, 1_000);
@@ -494,7 +483,7 @@ mod tests {
             for (kind, at, step, mut fci) in steps {
                 now_us = if wild { at } else { now_us + step };
                 match kind {
-                    0 => congestion.aim(at.unsigned_abs() / 2, at.unsigned_abs(), now_us),
+                    0 => congestion.aim(at.unsigned_abs(), now_us),
                     1 => probe = congestion.poll_probe(now_us).map(|probe| probe.id).or(probe),
                     2 | 3 => newest = congestion.sent(fci.len() * 20, probe.filter(|_| kind == 2), now_us),
                     _ => {
@@ -510,7 +499,7 @@ mod tests {
                 prop_assert!((min_bps..=max_bps.max(min_bps)).contains(&estimate));
                 prop_assert!((0.0..=1.0).contains(&congestion.loss()));
                 prop_assert!(congestion.rtt_us().is_none_or(|rtt| rtt >= 0) && congestion.queue_us() >= 0);
-                let _ = (congestion.deadline_us(), congestion.pacing_bps(), congestion.sustain_bps(now_us));
+                let _ = (congestion.deadline_us(), congestion.pacing_bps());
             }
         }
     }

@@ -92,11 +92,10 @@ impl Egress {
         self.pacer.set_pace(pace, now_us);
     }
 
-    /// What the session could use, so that the estimator neither starves nor fills the link of somebody who only
-    /// waits.
-    pub(crate) fn aim(&mut self, least_bps: u64, most_bps: u64, now_us: i64) {
+    /// What the session could use: the estimator probes for no more, and not for somebody who only waits.
+    pub(crate) fn aim(&mut self, most_bps: u64, now_us: i64) {
         self.most_bps = most_bps;
-        self.congestion.aim(least_bps, most_bps, now_us);
+        self.congestion.aim(most_bps, now_us);
         self.poll_us = self.congestion.deadline_us();
         self.stop_idle_probe();
     }
@@ -255,7 +254,7 @@ mod tests {
     fn fed() -> Egress {
         let mut egress = Egress::new(1_000_000, 3_000_000, 0);
         egress.set_informed(true, 0);
-        egress.aim(150_000, 1_700_000, 0);
+        egress.aim(1_700_000, 0);
         let mut arrivals = Arrivals::default();
         for n in 0..10 {
             arrivals.record(egress.number(1_000, None, n * 10 * MS), (n * 10 + 20) * MS);
@@ -273,7 +272,7 @@ mod tests {
         let began = began.expect("there is more to be found") * MS;
         egress.probed(300);
         assert!(egress.deadline_us().is_some_and(|at| at > began), "the rest follows at its rate");
-        egress.aim(0, 0, began);
+        egress.aim(0, began);
         assert_eq!(egress.deadline_us(), None, "and no timer is left behind");
         assert_eq!(egress.poll_probe(began + 1_000 * MS), None);
     }
@@ -282,7 +281,7 @@ mod tests {
     fn who_never_reports_is_neither_probed_nor_slowed_down() {
         let mut egress = Egress::new(1_000_000, 3_000_000, 0);
         egress.set_informed(true, 0);
-        egress.aim(150_000, 1_700_000, 0);
+        egress.aim(1_700_000, 0);
         for ms in 0..10_000 {
             egress.number(1_000, None, ms * MS);
             assert_eq!(egress.poll_probe(ms * MS), None);

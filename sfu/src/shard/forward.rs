@@ -30,14 +30,14 @@ impl Shard {
     /// Carries out what driving left to do, then sends. `arrived` is when the packets were read.
     #[expect(clippy::disallowed_methods, reason = "how long forwarding took")]
     pub(super) fn settle(&mut self, arrived: Instant, now: Instant) {
-        let forwarded = self.forward_waiting(now);
+        let mut forwarded = 0;
         loop {
             let turn = &self.turn;
             let nothing = turn.sounds.is_empty() && turn.pictures.is_empty() && turn.repairs.is_empty();
             if nothing && turn.wants.is_empty() && turn.connected.is_empty() && turn.closing.is_empty() {
                 break;
             }
-            self.forward_waiting(now);
+            forwarded += self.forward_waiting(now);
             let mut repairs = std::mem::take(&mut self.turn.repairs);
             for lacking in repairs.drain(..) {
                 self.repair(lacking, now);

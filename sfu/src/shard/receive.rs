@@ -11,6 +11,7 @@ use super::{
 use crate::{
     limits::{REPAIRS_PER_TURN, STREAMS_PER_SESSION},
     metrics::{Drop, Feedback, Media, Stage},
+    srtp::Srtp,
 };
 use sfu_core::{
     history,
@@ -38,6 +39,18 @@ pub(super) fn media(key: u32, session: &mut Session, packet: &[u8], with: &mut D
     }
 }
 
+/// Which of a session's streams a packet belongs to, and whether it repairs it.
+enum Place {
+    Main(usize),
+    Repair(usize),
+}
+
+fn place(streams: &[Incoming], ssrc: u32) -> Option<Place> {
+    let repairs = |stream: &Incoming| stream.repair.as_ref().is_some_and(|(repair, _)| *repair == ssrc);
+    let main = streams.iter().position(|stream| stream.ssrc == ssrc).map(Place::Main);
+    main.or_else(|| streams.iter().position(repairs).map(Place::Repair))
+}
+
 /// A packet that is in its stream's history.
 struct Arrived {
     stream: usize,
@@ -48,20 +61,35 @@ struct Arrived {
 fn rtp_in(key: u32, session: &mut Session, packet: &[u8], with: &mut Drive<'_>) -> Result<(), Drop> {
     let header = rtp::parse(packet).ok_or(Drop::Malformed)?;
     let extensions = rtp::extensions(packet, &header, &session.ids);
-    let main = |streams: &[Incoming]| streams.iter().position(|stream| stream.ssrc == header.ssrc);
-    let repair = |streams: &[Incoming]| {
-        streams.iter().position(|stream| stream.repair.as_ref().is_some_and(|(ssrc, _)| *ssrc == header.ssrc))
+    let place = match place(&session.incoming, header.ssrc) {
+        Some(known) => known,
+        None => {
+            meet(session, packet, &header, &extensions, with)?;
+            place(&session.incoming, header.ssrc).ok_or(Drop::Direction)?
+        }
     };
-    let mut place = (main(&session.incoming), repair(&session.incoming));
-    if place == (None, None) {
-        meet(session, packet, &header, &extensions, with)?;
-        place = (main(&session.incoming), repair(&session.incoming));
-    }
     match place {
-        (Some(stream), _) => main_in(key, session, stream, packet, &header, &extensions, with),
-        (_, Some(stream)) => repair_in(key, session, stream, packet, &header, &extensions, with),
-        (None, None) => Err(Drop::Direction),
+        Place::Main(stream) => main_in(key, session, stream, packet, &header, &extensions, with),
+        Place::Repair(stream) => repair_in(key, session, stream, packet, &header, &extensions, with),
     }
+}
+
+/// How long a packet's payload is once it is opened.
+fn payload_len(srtp: &Srtp, packet: &[u8], header: &Header) -> Result<usize, Drop> {
+    packet.len().checked_sub(header.len + srtp.tag_len()).ok_or(Drop::Malformed)
+}
+
+/// Opens a packet that is not for a history yet.
+fn open(srtp: &Srtp, packet: &[u8], header: &Header, index: u64, opened: &mut Vec<u8>) -> Result<(), Drop> {
+    opened.clear();
+    opened.resize(payload_len(srtp, packet, header)?, 0);
+    srtp.open_rtp(packet, header.len, header.ssrc, index, opened).ok_or(Drop::Rejected)
+}
+
+/// What a history remembers of a packet.
+fn about(seq: u64, header: &Header, extensions: &Extensions<'_>, at_us: i64) -> history::Packet {
+    let Header { timestamp, marker, .. } = *header;
+    history::Packet { seq, timestamp, marker, audio_level: extensions.audio_level, at_us }
 }
 
 /// The first packet of a stream: whether it is authentic, and the line it is on may send at all.
@@ -75,11 +103,7 @@ fn meet(
     let (n, repairs) = incoming::identify(&session.senders, header, extensions).ok_or(Drop::Direction)?;
     let sender = &session.senders[n];
     let srtp = session.srtp.as_ref().ok_or(Drop::Rejected)?;
-    let len = packet.len().checked_sub(header.len + srtp.tag_len()).ok_or(Drop::Malformed)?;
-    let opened = &mut with.turn.opened;
-    opened.clear();
-    opened.resize(len, 0);
-    srtp.open_rtp(packet, header.len, header.ssrc, header.seq.into(), opened).ok_or(Drop::Rejected)?;
+    open(srtp, packet, header, header.seq.into(), &mut with.turn.opened)?;
     if repairs {
         let stream = incoming::repaired(&session.incoming, n, &sender.line, header.ssrc, extensions);
         let stream = stream.ok_or(Drop::Direction)?;
@@ -125,14 +149,8 @@ fn main_in(
         return Err(Drop::Repeat);
     }
     let srtp = session.srtp.as_ref().ok_or(Drop::Rejected)?;
-    let len = packet.len().checked_sub(header.len + srtp.tag_len()).ok_or(Drop::Malformed)?;
-    let about = history::Packet {
-        seq,
-        timestamp: header.timestamp,
-        marker: header.marker,
-        audio_level: extensions.audio_level,
-        at_us: with.now_us,
-    };
+    let len = payload_len(srtp, packet, header)?;
+    let about = about(seq, header, extensions, with.now_us);
     let open = |bytes: &mut [u8]| {
         srtp.open_rtp(packet, header.len, header.ssrc, seq, bytes)?;
         Some(rtp::without_padding(bytes, header)?.len())
@@ -155,7 +173,6 @@ fn repair_in(
 ) -> Result<(), Drop> {
     let stream = &mut session.incoming[n];
     let srtp = session.srtp.as_ref().ok_or(Drop::Rejected)?;
-    let len = packet.len().checked_sub(header.len + srtp.tag_len()).ok_or(Drop::Malformed)?;
     let sender = stream.sender.and_then(|n| session.senders.get(n)).ok_or(Drop::Direction)?;
     if sender.source.is_none() {
         return Err(Drop::Direction);
@@ -165,12 +182,9 @@ fn repair_in(
     if !seen.is_new(index) {
         return Err(Drop::Repeat);
     }
-    let opened = &mut with.turn.opened;
-    opened.clear();
-    opened.resize(len, 0);
-    srtp.open_rtp(packet, header.len, header.ssrc, index, opened).ok_or(Drop::Rejected)?;
+    open(srtp, packet, header, index, &mut with.turn.opened)?;
     seen.saw(index);
-    let opened = std::mem::take(opened);
+    let opened = std::mem::take(&mut with.turn.opened);
     came(session, extensions, with);
     let outcome = repaired_in(key, session, n, &opened, header, extensions, with);
     with.turn.opened = opened;
@@ -194,13 +208,7 @@ fn repaired_in(
     if payload.is_empty() || !stream.seen.is_new(seq) {
         return Err(Drop::Repeat);
     }
-    let about = history::Packet {
-        seq,
-        timestamp: header.timestamp,
-        marker: header.marker,
-        audio_level: extensions.audio_level,
-        at_us: with.now_us,
-    };
+    let about = about(seq, header, extensions, with.now_us);
     let copy = |bytes: &mut [u8]| {
         bytes.copy_from_slice(payload);
         Some(payload.len())

@@ -28,12 +28,9 @@ pub(crate) struct Changes {
     pub(crate) touched: Vec<u32>,
 }
 
-/// What a picture may take, for the estimator's goal.
+/// What a picture and a sound may take, for the estimator's goal.
 const PICTURE_BPS: u64 = 1_700_000;
-
-/// What sound and the smallest picture take: the estimator keeps this going.
 const SOUND_BPS: u64 = 48_000;
-const SMALLEST_PICTURE_BPS: u64 = 150_000;
 
 struct Publisher {
     participant: ParticipantId,
@@ -138,17 +135,15 @@ fn subscribe(
     }
 }
 
-/// What the estimator is told the session could use, so that it neither starves (str0m#1018) nor fills
-/// the link of somebody who only waits.
+/// What the estimator is told the session could use, so that it probes for no more, and not at all on the link of
+/// somebody who only waits.
 fn aim(session: &mut Session, goal_bps: u64) {
     let fed = |video: bool| {
         let kind = |sink: Sink| !matches!(sink, Sink::Audio(_)) == video;
         session.tracks.iter().filter(|t| t.route.is_some() && kind(t.sink)).count() as u64
     };
     let (sounds, pictures) = (fed(false), fed(true));
-    let least = sounds * SOUND_BPS + pictures.min(1) * SMALLEST_PICTURE_BPS;
-    let most = (sounds * SOUND_BPS + pictures * PICTURE_BPS).min(goal_bps);
-    session.aim = (least.min(most), most);
+    session.useful_bps = (sounds * SOUND_BPS + pictures * PICTURE_BPS).min(goal_bps);
 }
 
 /// Which kind a source is.

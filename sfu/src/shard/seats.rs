@@ -58,8 +58,7 @@ impl Shard {
         }
         for key in changes.touched {
             self.with_session(key, now, |session, with| {
-                let (least, most) = session.aim;
-                session.egress.aim(least, most, with.now_us);
+                session.egress.aim(session.useful_bps, with.now_us);
                 Ok(())
             });
         }

@@ -113,8 +113,8 @@ pub(crate) struct Session {
     pub(crate) quality_due: Instant,
     pub(crate) sent_bytes: u64,
     pub(crate) received_bytes: u64,
-    /// What the estimator keeps going and what it probes for, in bit/s.
-    pub(crate) aim: (u64, u64),
+    /// What the session could use, in bit/s.
+    pub(crate) useful_bps: u64,
     pub(crate) egress: Egress,
     /// What came in, for the client's own estimate.
     pub(crate) arrivals: Arrivals,
@@ -171,7 +171,7 @@ impl Session {
             quality_due: now + QUALITY_EVERY,
             sent_bytes: 0,
             received_bytes: 0,
-            aim: (0, 0),
+            useful_bps: 0,
             egress: Egress::new(initial_bps, max_bps, now_us),
             arrivals: Arrivals::default(),
             reports: Reports::default(),
@@ -216,10 +216,9 @@ impl Session {
                 }
             });
         }
-        let known =
-            |track: &OutTrack, rtc: &mut Rtc| rtc.direct_api().stream_tx(&track.wire.ssrc.into()).is_some();
         // A stream that the engine gave up does not come back.
-        tracks.retain(|track| known(track, &mut self.rtc));
+        let rtc = &mut self.rtc;
+        tracks.retain(|track| rtc.direct_api().stream_tx(&track.wire.ssrc.into()).is_some());
         self.resting = tracks.into_iter().map(OutTrack::rest).collect();
         for stream in &mut self.incoming {
             stream.sender = self.senders.iter().position(|sender| sender.line.mid == stream.mid);

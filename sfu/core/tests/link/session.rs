@@ -114,7 +114,7 @@ pub(crate) fn travel(journey: &'static Journey, seed: u64) -> Travelled {
             sending.congestion.feedback(&read(&report[12..]).expect("ours is well formed"), now_us);
         }
         let wanted = journey.wanted_bps(now_us);
-        sending.congestion.aim(0, wanted, now_us);
+        sending.congestion.aim(wanted, now_us);
         sending.media(journey, now_us);
         sending.probe(now_us);
         let estimate = sending.congestion.estimate_bps();
