@@ -13,7 +13,7 @@ export const SLOTS = 3;
  * begins it and the tick that ends it, half a second.
  */
 export const STALL_FLOWING_MS = 400;
-/** The same while everybody is muted and only pulses come, five a second: one may be lost, not two. */
+/** The same while only pulses come, five a second: one may be lost, not two. */
 export const STALL_PULSES_MS = 600;
 /** Packets were flowing if the last one came so short a time before the silence. */
 export const FLOWING_MS = 1_000;
@@ -24,8 +24,13 @@ export const FLOWING_MS = 1_000;
 export const STALL_AGAIN_MS = 30_000;
 /** How many times as long at most. */
 export const STALL_MAX_PATIENCE = 8;
-/** The same in a warm seat, where a pulse comes once a second: three in a row are missing. */
-export const STALL_WARM_MS = 3_500;
+/** The same where a pulse comes once a second, in a warm seat or among the muted: three in a row are missing. */
+export const STALL_SLOW_MS = 3_500;
+/**
+ * So many quick pulses after we said that slow ones will do, we say it again: what the channel loses is lost.
+ * Five seconds among the muted. A server that knows no slow pulses passes over it.
+ */
+export const SAY_SLOW_EVERY = 25;
 /** From this silence on, the transport's own counters are asked, which costs more than a glance. */
 export const STALL_DOUBT_MS = 200;
 /** The most that one tick may add to the silence: a page that was frozen heard nothing either way. */

@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { CONNECT_WITHIN_MAX_MS, CONNECT_WITHIN_MS, LINGER_MS, VOICELESS_AGAIN_MS, VOICELESS_MS } from "./limits";
+import {
+  CONNECT_WITHIN_MAX_MS,
+  CONNECT_WITHIN_MS,
+  LINGER_MS,
+  SAY_SLOW_EVERY,
+  STALL_SLOW_MS,
+  VOICELESS_AGAIN_MS,
+  VOICELESS_MS,
+} from "./limits";
 import { FakeEnv, settle } from "./testing/fake-env";
 import type { FakePeerConnection } from "./testing/fake-peer";
 import { open, type Opened } from "./testing/session";
@@ -419,6 +427,176 @@ describe("stalls", () => {
     expect(env.peers).toHaveLength(2);
     await opened.connect();
     expect(session.state.media.status).toBe("connected");
+  });
+});
+
+describe("slow pulses", () => {
+  const SLOW = 2;
+
+  /** Everybody is muted: a slow pulse a second, for so many seconds. */
+  async function quiet(env: FakeEnv, peer: FakePeerConnection, seconds: number): Promise<void> {
+    for (let second = 0; second < seconds; second++) {
+      peer.pulse(SLOW);
+      env.socket.say({ type: "pong", nonce: 0 });
+      await env.pass(1_000);
+    }
+  }
+
+  /** How long from now until the path is given up. */
+  async function untilStalled({ env, session }: Pick<Opened, "env" | "session">): Promise<number> {
+    const began = env.time;
+    while (session.state.media.status === "connected" && env.time - began < 30_000) await env.pass(100);
+    return env.time - began;
+  }
+
+  test("whoever opens the channel says that slow ones will do, on every connection anew", async () => {
+    const opened = await inCall();
+    const { env, peer } = opened;
+    expect(peer.channel?.sent).toEqual([]);
+    peer.channel?.onopen?.();
+    expect(peer.channel?.sent).toEqual([[SLOW]]);
+    await env.pass(700);
+    const next = await opened.connect();
+    expect(next).not.toBe(peer);
+    next.channel?.onopen?.();
+    expect(next.channel?.sent).toEqual([[SLOW]]);
+    expect(peer.channel?.onopen).toBeNull();
+  });
+
+  test("it is said again to a server that goes on with quick ones, now and then, and not to one that heard it", async () => {
+    const { peer } = await inCall();
+    peer.channel?.onopen?.();
+    for (let i = 0; i < 2 * SAY_SLOW_EVERY; i++) peer.pulse();
+    expect(peer.channel?.sent).toHaveLength(3);
+    for (let i = 0; i < 4 * SAY_SLOW_EVERY; i++) peer.pulse(SLOW);
+    expect(peer.channel?.sent).toHaveLength(3);
+  });
+
+  test("a channel that is closing breaks nothing", async () => {
+    const { peer } = await inCall();
+    peer.closed = true;
+    expect(() => peer.channel?.onopen?.()).not.toThrow();
+  });
+
+  test("one a second is life, two may be lost, and three in a row are a stall", async () => {
+    const opened = await inCall();
+    const { env, session, peer } = opened;
+    await quiet(env, peer, 5);
+    await env.pass(2_000);
+    expect(session.state.media.status).toBe("connected");
+    peer.pulse(SLOW);
+    const took = await untilStalled(opened);
+    expect(took).toBeGreaterThanOrEqual(STALL_SLOW_MS);
+    expect(took).toBeLessThanOrEqual(STALL_SLOW_MS + 200);
+  });
+
+  test("a packet, and the ordinary patience holds again", async () => {
+    const opened = await inCall();
+    await quiet(opened.env, opened.peer, 3);
+    await hear(opened.env, opened.peer, 100);
+    expect(await untilStalled(opened)).toBe(400);
+  });
+
+  test("a quick pulse, and the ordinary patience holds again", async () => {
+    const opened = await inCall();
+    await quiet(opened.env, opened.peer, 3);
+    opened.peer.pulse();
+    await opened.env.pass(100);
+    expect(await untilStalled(opened)).toBe(600);
+  });
+
+  test("a word of a server from later times is an ordinary pulse, and so is text", async () => {
+    for (const say of [(peer: FakePeerConnection) => peer.pulse(3), (peer: FakePeerConnection) => peer.channel?.onmessage?.({ data: "2" })]) {
+      const opened = await inCall();
+      await quiet(opened.env, opened.peer, 2);
+      say(opened.peer);
+      await opened.env.pass(100);
+      expect(await untilStalled(opened)).toBe(600);
+    }
+  });
+
+  test("a server from before: quick pulses only, and the patience there always was", async () => {
+    const opened = await inCall();
+    opened.peer.channel?.onopen?.();
+    for (let i = 0; i < 50; i++) {
+      opened.peer.pulse();
+      await opened.env.pass(200);
+    }
+    expect(opened.session.state.media.status).toBe("connected");
+    // The last of them came 100 ms ago.
+    expect(await untilStalled(opened)).toBe(500);
+  });
+
+  test("somebody unmutes and nothing comes: no stall while pulses come, and one when they end", async () => {
+    const opened = await inCall();
+    const { env, session, peer } = opened;
+    const person = { connected: true, awaySince: null, camera: false, canShareScreen: true };
+    const both = (microphone: boolean) => [
+      { ...person, id: "me", role: "patient" as const, name: "me", microphone: false },
+      { ...person, id: "other", role: "clinician" as const, name: "other", microphone },
+    ];
+    await opened.visit({ participants: both(false) });
+    await quiet(env, peer, 3);
+    await opened.visit({ participants: both(true) });
+    await quiet(env, peer, 5);
+    expect(session.state.media.status).toBe("connected");
+    const took = await untilStalled(opened);
+    expect(took).toBeLessThanOrEqual(STALL_SLOW_MS - 1_000 + 200);
+  });
+
+  test("a page whose timers are slowed down: packets, then slow pulses, between two looks", async () => {
+    const opened = await inCall();
+    const { env, session, peer } = opened;
+    await hear(env, peer, 300);
+    // Nothing looks for ten seconds; messages are noted all the same.
+    peer.line(3).receiver.sources[0] = { rtpTimestamp: env.time + 500 };
+    for (let second = 0; second < 8; second++) peer.pulse(SLOW);
+    env.time += 10_000;
+    await env.pass(900);
+    expect(session.state.media.status).toBe("connected");
+    expect(await untilStalled(opened)).toBeGreaterThanOrEqual(2_000);
+  });
+
+  test("the other way round, the packets that follow put it right", async () => {
+    const opened = await inCall();
+    await quiet(opened.env, opened.peer, 3);
+    opened.peer.pulse(SLOW);
+    await hear(opened.env, opened.peer, 200);
+    expect(await untilStalled(opened)).toBe(400);
+  });
+
+  test("a new connection knows nothing of the pulses of the one before", async () => {
+    const opened = await inCall();
+    const { env, peer } = opened;
+    await quiet(env, peer, 3);
+    peer.become("failed");
+    const next = await opened.connect();
+    next.pulse();
+    await env.pass(100);
+    expect(await untilStalled(opened)).toBe(600);
+  });
+
+  test("slow pulses that came before the connection was promoted count", async () => {
+    const opened = await open();
+    await opened.visit();
+    opened.env.peer.pulse(SLOW);
+    await opened.connect();
+    expect(await untilStalled(opened)).toBeGreaterThanOrEqual(STALL_SLOW_MS);
+  });
+
+  test("stalls in a row make the patience longer, but not that of a second times eight", async () => {
+    const opened = await inCall();
+    const { env } = opened;
+    for (let stall = 0; stall < 4; stall++) {
+      env.peer.pulse();
+      await hear(env, env.peer, 500);
+      await untilStalled(opened);
+      await opened.connect();
+    }
+    await quiet(env, env.peer, 3);
+    env.peer.pulse(SLOW);
+    // It stuttered just now: eight times the usual, which is more than three slow pulses, and no more than that.
+    expect(await untilStalled(opened)).toBeLessThanOrEqual(5_000);
   });
 });
 

@@ -1,11 +1,15 @@
 /** One RTCPeerConnection with the fixed pool. Knows nothing of when to make one; `media.ts` does. */
 import type { Env } from "./env";
+import { SAY_SLOW_EVERY } from "./limits";
 import { addPool, keepSending, type Pool, type Tracks } from "./pool";
 import { fits, startSharp } from "./sdp";
 import { Refusal } from "./session";
 import { type Reading, read } from "./stats";
 
 export type PeerStatus = "connecting" | "connected" | "interrupted" | "dead";
+
+/** From the server: "I am silent, a pulse a second from now on". From us: "I know what that means". */
+const SLOW = 0x02;
 
 export class Peer {
   readonly pc: RTCPeerConnection;
@@ -15,6 +19,9 @@ export class Peer {
   readonly screen: MediaStream;
   /** Pulses heard so far. */
   pulses = 0;
+  /** The latest one said that the next comes a second later. */
+  slow = false;
+  #quick = 0;
   readonly #changed: (status: PeerStatus) => void;
   readonly #firefox: boolean;
   #closed = false;
@@ -32,8 +39,14 @@ export class Peer {
       ({ audio, video }) => new env.MediaStream([audio.receiver.track, video.receiver.track]),
     );
     this.screen = new env.MediaStream([this.pool.screenIn.receiver.track]);
-    this.pool.pulse.onmessage = () => {
+    const { pulse } = this.pool;
+    pulse.binaryType = "arraybuffer";
+    pulse.onopen = () => this.#saySlow();
+    pulse.onmessage = ({ data }: MessageEvent<unknown>) => {
       this.pulses += 1;
+      this.slow = data instanceof ArrayBuffer && new Uint8Array(data)[0] === SLOW;
+      this.#quick = this.slow ? 0 : this.#quick + 1;
+      if (this.#quick >= SAY_SLOW_EVERY) this.#saySlow();
     };
     this.pc.onconnectionstatechange = () => this.#report();
     this.pc.oniceconnectionstatechange = () => this.#report();
@@ -85,12 +98,23 @@ export class Peer {
     this.#closed = true;
     this.pc.onconnectionstatechange = null;
     this.pc.oniceconnectionstatechange = null;
+    this.pool.pulse.onopen = null;
     this.pool.pulse.onmessage = null;
     this.pc.close();
   }
 
   get connected(): boolean {
     return this.#status() === "connected";
+  }
+
+  /** Whoever does not say this is sent quick pulses, as pages from before slow ones expect. */
+  #saySlow(): void {
+    this.#quick = 0;
+    try {
+      this.pool.pulse.send(new Uint8Array([SLOW]));
+    } catch {
+      // The channel is about to close, and the connection with it.
+    }
   }
 
   #report(): void {

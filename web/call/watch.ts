@@ -7,7 +7,7 @@ import {
   STALL_DOUBT_MS,
   STALL_FLOWING_MS,
   STALL_PULSES_MS,
-  STALL_WARM_MS,
+  STALL_SLOW_MS,
   STATS_FIRST_MS,
   STATS_MS,
   STATS_WITHIN_MS,
@@ -49,6 +49,8 @@ export class Watch {
   quality: { rttMs: number | null; loss: number } = { rttMs: null, loss: 0 };
   #glance: string;
   #pulses = 0;
+  /** The latest sign of life was a slow pulse. */
+  #slow = false;
   #flowingAt = Number.NEGATIVE_INFINITY;
   #reading: Reading | null = null;
   #readAt = Number.NEGATIVE_INFINITY;
@@ -68,13 +70,18 @@ export class Watch {
   }
 
   /**
-   * One look. True when the path is stalled. `expected`: somebody is to be heard or seen now; `patience`: how
+   * One look. True when the path is stalled. `expected`: somebody is there to be heard or seen; `patience`: how
    * many times as long as usual a silence must last.
    */
   tick(now: number, wish: MediaWish, expected: boolean, patience = 1): boolean {
     const glance = this.#peer.glance();
     const flowing = glance !== this.#glance;
-    const silent = this.#silence.tick(now, flowing || this.#peer.pulses !== this.#pulses);
+    const pulsed = this.#peer.pulses !== this.#pulses;
+    const silent = this.#silence.tick(now, flowing || pulsed);
+    // Of a packet and a slow pulse since the last look, the pulse is taken for the later one. If it was not, the
+    // next packet puts that right; the other way round, nothing would before the silence is called a stall.
+    if (pulsed) this.#slow = this.#peer.slow;
+    else if (flowing) this.#slow = false;
     this.#glance = glance;
     this.#pulses = this.#peer.pulses;
     if (flowing) this.#flowingAt = now;
@@ -83,8 +90,7 @@ export class Watch {
     if (expected && !this.#expected) this.#pictureBy = now + FIRST_PICTURE_MS;
     this.#expected = expected;
     const period = now < this.#pictureBy && !this.frames.any ? STATS_FIRST_MS : STATS_MS;
-    const usual = this.#limit(now - silent, wish, expected);
-    const limit = usual === null ? null : usual * patience;
+    const limit = this.#limit(now - silent, wish === "live" && expected, patience);
     const doubtful = limit !== null && silent >= Math.max(STALL_DOUBT_MS, limit - 3 * STALL_DOUBT_MS);
     if (doubtful || now - this.#readAt >= period) void this.#ask(now, doubtful);
     return limit !== null && silent >= limit && this.#doubts >= 2;
@@ -101,11 +107,17 @@ export class Watch {
     this.#wordlessMs = 0;
   }
 
-  /** How long a silence means a stall; `null` while silence means nothing, as nobody promised a word. */
-  #limit(since: number, wish: MediaWish, expected: boolean): number | null {
+  /**
+   * How long a silence means a stall; `null` while silence means nothing, as nobody promised a word.
+   *
+   * What counts is what the server promised, not who is unmuted: between "the microphone is on", which signaling
+   * says, and the first packet, a slow pulse a second is all that comes.
+   */
+  #limit(since: number, expected: boolean, patience: number): number | null {
     if (this.#peer.pulses === 0) return null;
-    if (wish !== "live" || !expected) return STALL_WARM_MS;
-    return since - this.#flowingAt < FLOWING_MS ? STALL_FLOWING_MS : STALL_PULSES_MS;
+    if (!expected) return STALL_SLOW_MS * patience;
+    const usual = patience * (since - this.#flowingAt < FLOWING_MS ? STALL_FLOWING_MS : STALL_PULSES_MS);
+    return this.#slow ? Math.max(usual, STALL_SLOW_MS) : usual;
   }
 
   async #ask(now: number, doubtful: boolean): Promise<void> {

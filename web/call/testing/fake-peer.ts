@@ -9,10 +9,20 @@ export interface FakeTransceiver {
   receiver: { track: FakeTrack; sources: { rtpTimestamp: number; audioLevel?: number }[] };
 }
 
+export interface FakeChannel {
+  label: string;
+  options: RTCDataChannelInit;
+  binaryType: BinaryType;
+  sent: number[][];
+  onopen: (() => void) | null;
+  onmessage: ((event: unknown) => void) | null;
+  send(bytes: Uint8Array): void;
+}
+
 /** An RTCPeerConnection that keeps what it is given and connects when it is told to. */
 export class FakePeerConnection {
   transceivers: FakeTransceiver[] = [];
-  channel: { label: string; options: RTCDataChannelInit; onmessage: ((event: unknown) => void) | null } | null = null;
+  channel: FakeChannel | null = null;
   /** What was added, in order: the order of the lines in the offer. */
   readonly lines: string[] = [];
   connectionState: RTCPeerConnectionState = "new";
@@ -58,7 +68,13 @@ export class FakePeerConnection {
 
   createDataChannel(label: string, options: RTCDataChannelInit): RTCDataChannel {
     this.lines.push("application");
-    this.channel = { label, options, onmessage: null };
+    const sent: number[][] = [];
+    const send = (bytes: Uint8Array): void => {
+      if (this.closed) throw new DOMException("closed", "InvalidStateError");
+      sent.push(Array.from(bytes));
+    };
+    // Firefox begins with blobs.
+    this.channel = { label, options, binaryType: "blob", sent, onopen: null, onmessage: null, send };
     return this.channel as unknown as RTCDataChannel;
   }
 
@@ -93,8 +109,9 @@ export class FakePeerConnection {
     this.onconnectionstatechange?.();
   }
 
-  pulse(): void {
-    this.channel?.onmessage?.({ data: new Uint8Array([1]) });
+  pulse(kind = 1): void {
+    const data = new Uint8Array([kind]).buffer;
+    this.channel?.onmessage?.({ data: this.channel.binaryType === "arraybuffer" ? data : new Blob([data]) });
   }
 
   line(index: number): FakeTransceiver {
