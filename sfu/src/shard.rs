@@ -393,9 +393,8 @@ impl Shard {
                     session.rtc.handle_input(Input::Timeout(now)).map_err(|_| ClosedReason::Failed)?;
                     drive::drain(key, session, with)?;
                 }
-                quality = session.poll_quality(now);
                 receive::ask_for_keyframes(key, session, with);
-                reports::send_due(key, session, with);
+                quality = reports::send_due(key, session, with);
                 forward::probe(key, session, with);
                 pulse(key, session, with)
             });

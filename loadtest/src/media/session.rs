@@ -379,6 +379,12 @@ impl Session {
                     }
                 }
                 Ok(Output::Event(Event::Connected)) => self.connected(now),
+                Ok(Output::Event(Event::ChannelOpen(id, _))) => {
+                    // As a page does: it counts bytes, so a report a second is enough while nobody speaks.
+                    if let Some(mut channel) = self.rtc.channel(id) {
+                        let _ = channel.write(true, &[2]);
+                    }
+                }
                 Ok(Output::Event(Event::Closed)) => self.ended(now),
                 Ok(Output::Event(_)) => {}
                 Err(_) => return self.ended(now),

@@ -153,6 +153,7 @@ enum Command {
     Send(Source, Box<Sending>),
     Stop(Source),
     Inject(Vec<u8>),
+    Say(Vec<u8>),
     /// Ignore one in so many of the media datagrams that arrive; 0 for none.
     Lose(u32),
     /// Do not send one in so many media datagrams; 0 for none.
@@ -210,6 +211,11 @@ impl MediaClient {
         let (reply, done) = sync_channel(1);
         self.command(Command::Reoffer(reply));
         done.recv_timeout(PATIENCE).context("the client makes an offer")?
+    }
+
+    /// Says something on the data channel, if that is open.
+    pub fn say(&self, word: &[u8]) {
+        self.command(Command::Say(word.to_vec()));
     }
 
     /// Begins to send, or changes what is sent.

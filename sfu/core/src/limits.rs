@@ -51,8 +51,16 @@ pub const KEYFRAME_RETRY: Duration = Duration::from_secs(1);
 /// stalled after 500 ms of nothing, so two may be lost.
 pub const PULSE_AFTER_SILENCE: Duration = Duration::from_millis(200);
 
-/// Time between pulses to somebody who expects no media.
+/// Time between signs of life to somebody who expects no media, or where everybody has been silent for
+/// [`PULSE_QUIET_AFTER`].
 pub const PULSE_IDLE: Duration = Duration::from_secs(1);
+
+/// So long without media, and a client that can wait is told that only reports will come: five pulses a second to
+/// thousands of muted people would cost cores.
+pub const PULSE_QUIET_AFTER: Duration = Duration::from_secs(2);
+
+/// How often it is told. Nothing on the channel is repeated, and a client that missed it takes the path for dead.
+pub const PULSE_QUIET_SAID: u8 = 3;
 
 /// Silence after which a layer counts as stopped, so that another one may take its place.
 pub const LAYER_SILENT: Duration = Duration::from_millis(400);

@@ -1,32 +1,75 @@
-//! When to send a pulse on the data channel, so that a client notices a dead path in half a second.
+//! When to give a session a sign of life, so that a client notices a dead path in half a second.
+//!
+//! ```text
+//! media flows ──▶ 200 ms without: 0x01, again every 200 ms ──▶ 2 s without: 0x02, three times ──▶ a report a second
+//!      ▲                                                                                                 │
+//!      └────────────────────────────────────── the next packet of media ─────────────────────────────────┘
+//! ```
+//!
+//! Only clients that said 0x02 themselves get beyond the first byte: it means that they watch the path's count of
+//! bytes, in which a report shows. A report costs a tenth of a pulse, which the far end acknowledges.
 
-use crate::limits::{PULSE_AFTER_SILENCE, PULSE_IDLE};
+use crate::limits::{PULSE_AFTER_SILENCE, PULSE_IDLE, PULSE_QUIET_AFTER, PULSE_QUIET_SAID};
 use std::time::Instant;
 
 /// The one byte of a pulse.
 pub const PULSE: [u8; 1] = [0x01];
 
-/// Pulses to one session.
+/// The server: reports are all that comes until media does. The client: I know what that means.
+pub const QUIET: [u8; 1] = [0x02];
+
+/// A sign of life that is due.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sign {
+    /// [`PULSE`] on the data channel.
+    Pulse,
+    /// [`QUIET`] on the data channel.
+    Quiet,
+    /// A report (RTCP), whether or not there is anything to report.
+    Report,
+}
+
+/// Signs of life to one session.
 #[derive(Clone, Copy, Debug)]
 pub struct Pulse {
     last_media: Instant,
-    last_pulse: Instant,
+    last_sign: Instant,
     expects_media: bool,
     /// The channel is open and has carried nothing yet.
     owes_the_first: bool,
+    /// The client said [`QUIET`].
+    counts_bytes: bool,
+    /// How often it was told so since media last flowed: a message may be lost.
+    said_quiet: u8,
 }
 
 impl Pulse {
     /// Begins with a pulse due one idle interval from now.
     #[must_use]
     pub const fn new(now: Instant) -> Self {
-        Self { last_media: now, last_pulse: now, expects_media: false, owes_the_first: false }
+        Self {
+            last_media: now,
+            last_sign: now,
+            expects_media: false,
+            owes_the_first: false,
+            counts_bytes: false,
+            said_quiet: 0,
+        }
     }
 
     /// The channel is open: the first pulse goes at once, even while media flows. A client that has heard one
     /// knows that silence means something.
     pub const fn open(&mut self) {
         self.owes_the_first = true;
+    }
+
+    /// The client said something on the channel.
+    pub fn heard(&mut self, word: &[u8]) {
+        if word == QUIET {
+            self.counts_bytes = true;
+            // Said again by a client that missed what it was told.
+            self.said_quiet = 0;
+        }
     }
 
     /// Whether there is somebody whose media the session should be receiving.
@@ -37,73 +80,133 @@ impl Pulse {
     /// A media packet was sent to the session.
     pub const fn sent_media(&mut self, now: Instant) {
         self.last_media = now;
+        self.said_quiet = 0;
     }
 
-    /// When a pulse is due unless media is sent before.
+    /// When a sign is due unless media is sent before.
     #[must_use]
     pub fn deadline(&self) -> Instant {
         if self.owes_the_first {
-            self.last_pulse
+            self.last_sign
+        } else if self.said_quiet >= PULSE_QUIET_SAID {
+            self.last_sign + PULSE_IDLE
+        } else if self.said_quiet > 0 {
+            self.last_sign + PULSE_AFTER_SILENCE
         } else if self.expects_media {
-            self.last_media.max(self.last_pulse) + PULSE_AFTER_SILENCE
+            self.last_media.max(self.last_sign) + PULSE_AFTER_SILENCE
         } else {
-            self.last_pulse + PULSE_IDLE
+            self.last_sign + PULSE_IDLE
         }
     }
 
-    /// Whether to send one now; counts it as sent.
-    pub fn poll(&mut self, now: Instant) -> bool {
-        let due = self.deadline() <= now;
-        if due {
-            self.owes_the_first = false;
-            self.last_pulse = now;
+    /// The sign to give now, if one is due; counts it as given.
+    pub fn poll(&mut self, now: Instant) -> Option<Sign> {
+        if self.deadline() > now {
+            return None;
         }
-        due
+        let quiet = !self.expects_media || now >= self.last_media + PULSE_QUIET_AFTER;
+        let sign = if self.owes_the_first || !self.counts_bytes || !quiet {
+            Sign::Pulse
+        } else if self.said_quiet < PULSE_QUIET_SAID {
+            self.said_quiet += 1;
+            Sign::Quiet
+        } else {
+            Sign::Report
+        };
+        self.owes_the_first = false;
+        self.last_sign = now;
+        Some(sign)
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "any instant will do")]
 mod tests {
     use super::*;
     use std::time::Duration;
 
-    #[test]
-    #[expect(clippy::disallowed_methods, reason = "any instant will do")]
-    fn silence_brings_pulses_media_stops_them_and_idlers_get_one_a_second() {
+    /// What is sent when, in milliseconds, of a time in which `each` does as it likes.
+    fn signs(ms: u64, mut each: impl FnMut(u64, Instant, &mut Pulse)) -> Vec<(u64, Sign)> {
         let start = Instant::now();
         let mut pulse = Pulse::new(start);
-        let mut sent = Vec::new();
-        for ms in 1..=4_000 {
-            let now = start + Duration::from_millis(ms);
+        (1..=ms)
+            .filter_map(|ms| {
+                let now = start + Duration::from_millis(ms);
+                each(ms, now, &mut pulse);
+                pulse.poll(now).map(|sign| (ms, sign))
+            })
+            .collect()
+    }
+
+    fn times(signs: &[(u64, Sign)], of: Sign) -> Vec<u64> {
+        signs.iter().filter(|(_, sign)| *sign == of).map(|(ms, _)| *ms).collect()
+    }
+
+    #[test]
+    fn silence_brings_pulses_media_stops_them_and_idlers_get_one_a_second() {
+        let sent = signs(4_000, |ms, now, pulse| {
             pulse.expect((1_500..3_000).contains(&ms));
             if (1_500..2_500).contains(&ms) && ms % 20 == 0 {
                 pulse.sent_media(now);
             }
-            if pulse.poll(now) {
-                sent.push(ms);
-            }
-        }
+        });
         // Idle: 1000. Media from 1500 to 2480, so the first silence pulse is 200 ms later. Idle again: 1 s on.
-        assert_eq!(sent, [1_000, 2_680, 2_880, 3_880]);
+        assert_eq!(times(&sent, Sign::Pulse), [1_000, 2_680, 2_880, 3_880]);
+        assert_eq!(sent.len(), 4, "nobody said that anything else will do");
     }
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "any instant will do")]
     fn the_first_goes_when_the_channel_opens_whatever_flows() {
-        let start = Instant::now();
-        let mut pulse = Pulse::new(start);
-        pulse.expect(true);
-        let mut sent = Vec::new();
-        for ms in 1..=500 {
-            let now = start + Duration::from_millis(ms);
+        let sent = signs(500, |ms, now, pulse| {
+            pulse.expect(true);
             pulse.sent_media(now);
+            pulse.heard(&QUIET);
             if ms == 300 {
                 pulse.open();
             }
-            if pulse.poll(now) {
-                sent.push(ms);
+        });
+        assert_eq!(sent, [(300, Sign::Pulse)]);
+    }
+
+    #[test]
+    fn two_silent_seconds_later_a_report_a_second_is_enough_until_media_flows() {
+        let sent = signs(9_000, |ms, now, pulse| {
+            pulse.expect(true);
+            match ms {
+                1 => pulse.heard(&QUIET),
+                // Some sound, and nothing more.
+                6_000 => pulse.sent_media(now),
+                _ => {}
             }
+        });
+        let quick: Vec<u64> = (200..2_000).step_by(200).chain((6_200..8_000).step_by(200)).collect();
+        assert_eq!(times(&sent, Sign::Pulse), quick);
+        assert_eq!(times(&sent, Sign::Quiet), [2_000, 2_200, 2_400, 8_000, 8_200, 8_400]);
+        assert_eq!(times(&sent, Sign::Report), [3_400, 4_400, 5_400]);
+    }
+
+    #[test]
+    fn who_is_alone_needs_no_two_seconds_and_who_missed_it_is_told_again() {
+        let sent = signs(8_000, |ms, _, pulse| match ms {
+            1 => pulse.heard(&QUIET),
+            5_000 => pulse.heard(&QUIET),
+            _ => {}
+        });
+        assert_eq!(times(&sent, Sign::Quiet), [1_000, 1_200, 1_400, 5_400, 5_600, 5_800]);
+        assert_eq!(times(&sent, Sign::Report), [2_400, 3_400, 4_400, 6_800, 7_800]);
+        assert_eq!(sent.len(), 11);
+    }
+
+    #[test]
+    fn words_that_nobody_knows_change_nothing() {
+        for word in [&[][..], &[0x01], &[0x03], &[0x02, 0x02], b"2"] {
+            let sent = signs(4_000, |ms, _, pulse| {
+                pulse.expect(true);
+                if ms == 1 {
+                    pulse.heard(word);
+                }
+            });
+            assert_eq!(times(&sent, Sign::Pulse).len(), 20, "{word:?}");
         }
-        assert_eq!(sent, [300]);
     }
 }

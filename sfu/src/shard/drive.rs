@@ -105,6 +105,7 @@ fn take(key: u32, session: &mut Session, event: Event, with: &mut Drive<'_>) -> 
             session.pulse_open = true;
             session.pulse.open();
         }
+        Event::ChannelData(said) if session.pulse_channel == Some(said.id) => session.pulse.heard(&said.data),
         Event::ChannelClose(id) if session.pulse_channel == Some(id) => session.pulse_open = false,
         Event::Closed => return Err(ClosedReason::Peer),
         _ => {}

@@ -3,7 +3,7 @@
 use super::{
     Shard,
     drive::{self, Drive, Lacking, Turn, Want},
-    nanos, receive,
+    nanos, receive, reports,
     session::Session,
     track::{Forward, OutTrack, Refused},
 };
@@ -12,7 +12,7 @@ use sfu_core::{
     history::History,
     limits::RESEND_AFTER_US,
     port::ClosedReason,
-    pulse::PULSE,
+    pulse::{PULSE, QUIET, Sign},
     rebase::Position,
     rtp::Outgoing,
     sdp::{Sink, Source},
@@ -354,12 +354,22 @@ pub(super) fn probe(key: u32, session: &mut Session, with: &mut Drive<'_>) {
     }
 }
 
+/// Gives the client the sign of life that is due.
 pub(super) fn pulse(key: u32, session: &mut Session, with: &mut Drive<'_>) -> Result<(), ClosedReason> {
-    if !session.pulse_open || !session.pulse.poll(with.now) {
+    if !session.pulse_open {
         return Ok(());
     }
+    let word = match session.pulse.poll(with.now) {
+        None => return Ok(()),
+        Some(Sign::Report) => {
+            reports::send_sign_of_life(key, session, with);
+            return Ok(());
+        }
+        Some(Sign::Pulse) => &PULSE,
+        Some(Sign::Quiet) => &QUIET,
+    };
     if let Some(mut channel) = session.pulse_channel.and_then(|id| session.rtc.channel(id))
-        && matches!(channel.write(true, &PULSE), Ok(true))
+        && matches!(channel.write(true, word), Ok(true))
     {
         with.metrics.pulses.inc();
     }

@@ -2,7 +2,10 @@
 
 use super::{drive::Drive, session::Session};
 use crate::metrics::{Feedback, ShardMetrics};
-use sfu_core::rtcp::{self, Reported, SenderReport};
+use sfu_core::{
+    port::Quality,
+    rtcp::{self, Reported, SenderReport},
+};
 
 /// How often arrivals are reported: often enough for the client's estimator, seldom enough to cost little.
 const FEEDBACK_EVERY_US: i64 = 100_000;
@@ -28,6 +31,8 @@ pub(crate) struct Reports {
     feedback_us: Option<i64>,
     missing_us: Option<i64>,
     report_us: Option<i64>,
+    /// Media flowed since the last report.
+    flowed: bool,
 }
 
 impl Reports {
@@ -47,9 +52,20 @@ impl Reports {
 
     /// Media flowed, one way or the other.
     pub(crate) fn flowed(&mut self, now_us: i64) {
+        self.flowed = true;
         if self.report_us.is_none() {
             self.report_us = Some(grid(now_us + REPORT_EVERY_US));
         }
+    }
+
+    /// Whether the report is due, and if so, how long the time is that it covers. The last one covers a time in which
+    /// nothing flowed any more.
+    fn take_report(&mut self, now_us: i64) -> Option<i64> {
+        let due_us = self.report_us.take_if(|at| *at <= now_us)?;
+        if std::mem::take(&mut self.flowed) {
+            self.report_us = Some(grid(now_us + REPORT_EVERY_US));
+        }
+        Some(now_us - due_us + REPORT_EVERY_US)
     }
 
     pub(crate) fn deadline_us(&self) -> Option<i64> {
@@ -67,10 +83,11 @@ fn take_due(due: &mut Option<i64>, now_us: i64) -> bool {
     due.take_if(|at| *at <= now_us).is_some()
 }
 
-/// Sends the reports that are due.
-pub(super) fn send_due(key: u32, session: &mut Session, with: &mut Drive<'_>) {
+/// Sends the reports that are due; the link's figures, once a second while media flows.
+pub(super) fn send_due(key: u32, session: &mut Session, with: &mut Drive<'_>) -> Option<Quality> {
     let now_us = with.now_us;
-    if take_due(&mut session.reports.report_us, now_us) {
+    let covers_us = session.reports.take_report(now_us);
+    if covers_us.is_some() {
         send(key, session, with, |session, out, with| {
             sender_reports(session, out, with);
             receiver_reports(session, out, now_us);
@@ -93,6 +110,15 @@ pub(super) fn send_due(key: u32, session: &mut Session, with: &mut Drive<'_>) {
             }
         }
     }
+    covers_us.map(|us| session.sample(us))
+}
+
+/// Sends a report that reports nothing, as a sign of life.
+pub(super) fn send_sign_of_life(key: u32, session: &mut Session, with: &mut Drive<'_>) {
+    send(key, session, with, |session, out, _| {
+        rtcp::receiver_report(out, session.own_ssrc(), std::iter::empty());
+        rtcp::canonical_name(out, session.own_ssrc(), NAME);
+    });
 }
 
 /// Asks the client for a keyframe of a stream.
@@ -199,5 +225,20 @@ mod tests {
         assert!(take_due(&mut reports.missing_us, 10_000));
         assert!(!take_due(&mut reports.missing_us, 10_000));
         assert_eq!(reports.deadline_us(), Some(105_000));
+    }
+
+    #[test]
+    fn reports_go_once_a_second_while_media_flows_and_once_after() {
+        let mut reports = Reports::default();
+        let mut sent = Vec::new();
+        for now_us in (0..10_000_000).step_by(10_000) {
+            if (500_000..2_700_000).contains(&now_us) {
+                reports.flowed(now_us);
+            }
+            sent.extend(reports.take_report(now_us).map(|covers_us| (now_us, covers_us)));
+        }
+        let at: Vec<i64> = sent.iter().map(|(now_us, _)| now_us / 1_000).collect();
+        assert_eq!(at, [1_510, 2_520, 3_530, 4_540]);
+        assert!(sent.iter().all(|(_, covers_us)| (1_000_000..1_020_000).contains(covers_us)), "{sent:?}");
     }
 }

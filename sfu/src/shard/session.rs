@@ -31,9 +31,6 @@ use str0m::{
     rtp::{Extension, ExtensionMap},
 };
 
-/// How often link figures are told.
-const QUALITY_EVERY: Duration = Duration::from_secs(1);
-
 /// Whose session it is and what for: a newer one with the same identity replaces an older one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Identity {
@@ -110,7 +107,6 @@ pub(crate) struct Session {
     /// [`Session::next_due`], in ticks of the shard.
     pub(crate) due_tick: u64,
     pub(crate) quality: Quality,
-    pub(crate) quality_due: Instant,
     pub(crate) sent_bytes: u64,
     pub(crate) received_bytes: u64,
     /// What the session could use, in bit/s.
@@ -168,7 +164,6 @@ impl Session {
             engine_due: Some(now),
             due_tick: 0,
             quality: Quality::default(),
-            quality_due: now + QUALITY_EVERY,
             sent_bytes: 0,
             received_bytes: 0,
             useful_bps: 0,
@@ -260,7 +255,6 @@ impl Session {
             None => self.created + connect,
             Some(since) => self.checked.unwrap_or(since) + consent,
         };
-        due = due.min(self.quality_due);
         if let Some(engine) = self.engine_due {
             due = due.min(engine);
         }
@@ -288,21 +282,16 @@ impl Session {
         }
     }
 
-    /// Link figures, once a second.
-    pub(crate) fn poll_quality(&mut self, now: Instant) -> Option<Quality> {
-        if self.quality_due > now {
-            return None;
-        }
-        let over = now.saturating_duration_since(self.quality_due) + QUALITY_EVERY;
-        let rate =
-            |bytes: u64| model::Bitrate::bps(bytes.saturating_mul(8_000) / (over.as_millis() as u64).max(1));
+    /// The link's figures of the last so many microseconds.
+    pub(crate) fn sample(&mut self, us: i64) -> Quality {
+        let us = u64::try_from(us).unwrap_or(0).max(1);
+        let rate = |bytes: u64| model::Bitrate::bps(bytes.saturating_mul(8_000_000) / us);
         self.quality.sent = rate(std::mem::take(&mut self.sent_bytes));
         self.quality.received = rate(std::mem::take(&mut self.received_bytes));
         self.quality.estimate = model::Bitrate::bps(self.egress.estimate_bps());
         self.quality.loss = self.egress.loss();
         self.quality.rtt_ms = self.egress.rtt_us().and_then(|us| u32::try_from(us / 1_000).ok());
-        self.quality_due = now + QUALITY_EVERY;
-        Some(self.quality)
+        self.quality
     }
 }
 

@@ -195,6 +195,33 @@ fn pulses_fill_silence_and_only_silence() {
     assert!(ana.seen().pulses.is_empty(), "while they speak: {:?}", gaps(&ana.seen()));
 }
 
+#[test]
+fn who_counts_bytes_is_sent_a_report_a_second_and_no_pulse_where_nobody_speaks() {
+    let node = Node::start();
+    let (ana, _) = node.join(1, Some(1));
+    let (ben, _) = node.join(2, Some(1));
+    assert!(ana.wait(|s| s.channel_open.is_some()) && ben.wait(|s| s.channel_open.is_some()));
+    ana.say(&[2]);
+    assert!(ana.wait(|s| s.told_quiet == 3));
+    ana.seen().forget();
+    assert!(ana.wait(|s| s.control.len() >= 3));
+    let gaps: Vec<u128> =
+        ana.seen().control.windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect();
+    assert!(gaps.iter().all(|ms| (900..1_300).contains(ms)), "one a second: {gaps:?}");
+    assert!(ana.wait(|s| s.pulses.is_empty() && s.told_quiet == 0));
+    // Ben's page is from before: it knows pulses only.
+    ben.seen().forget();
+    assert!(ben.wait(|s| s.pulses.len() >= 8));
+    assert_eq!(ben.seen().told_quiet, 0);
+
+    ben.send(Source::Microphone, BEN);
+    assert!(ana.wait(|s| s.hears(0, BEN)));
+    ben.stop(Source::Microphone);
+    ana.seen().forget();
+    assert!(ana.wait(|s| s.pulses.len() >= 5), "quick again, as somebody spoke just now");
+    assert!(ana.wait(|s| s.told_quiet == 3));
+}
+
 /// A STUN binding request with a made-up MESSAGE-INTEGRITY.
 pub(crate) fn forged_check(local: &str, remote: &str, use_candidate: bool) -> Vec<u8> {
     let username = format!("{local}:{remote}");

@@ -19,6 +19,7 @@ use std::{
 use str0m::{
     Candidate, Event, Input, Output, Rtc,
     bwe::{Bitrate, BweKind},
+    channel::ChannelId,
     change::{SdpAnswer, SdpPendingOffer},
     format::Codec,
     media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer},
@@ -77,6 +78,7 @@ pub(super) fn pool(rtc: &mut Rtc, options: &Options) -> Result<(Pool, String, Sd
 
 pub(super) struct Runner {
     rtc: Rtc,
+    channel: Option<ChannelId>,
     socket: UdpSocket,
     tcp: Vec<TcpLink>,
     pool: Pool,
@@ -173,6 +175,7 @@ impl Runner {
     ) -> Self {
         Self {
             rtc,
+            channel: None,
             socket,
             tcp: Vec::new(),
             pool,
@@ -229,6 +232,12 @@ impl Runner {
                 if let Some(remote) = self.remote {
                     let _ = self.socket.send_to(&bytes, remote);
                 }
+            }
+            Command::Say(word) => {
+                if let Some(mut channel) = self.channel.and_then(|id| self.rtc.channel(id)) {
+                    let _ = channel.write(true, &word);
+                }
+                self.drain();
             }
             Command::Lose(n) => self.lose_one_in = n,
             Command::LoseSent(n) => self.lose_one_out_in = n,
@@ -514,6 +523,9 @@ impl Runner {
         if is_media(bytes) && proto == Protocol::Udp && self.media_to.is_some_and(|remote| remote != from) {
             self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).strays += 1;
         }
+        if matches!(bytes, [128..=191, 200..=206, ..]) {
+            self.change(|seen| seen.control.push(now()));
+        }
         let Ok(receive) = Receive::new(proto, from, to, bytes) else { return };
         let _ = self.rtc.handle_input(Input::Receive(now(), receive));
         self.drain();
@@ -551,9 +563,15 @@ impl Runner {
                 let source = stream.source;
                 self.change(|seen| seen.keyframe_requests.push((source, now())));
             }
-            Event::ChannelOpen(..) => self.change(|seen| {
-                seen.channel_open.get_or_insert_with(now);
-            }),
+            Event::ChannelOpen(id, _) => {
+                self.channel = Some(id);
+                self.change(|seen| {
+                    seen.channel_open.get_or_insert_with(now);
+                });
+            }
+            Event::ChannelData(data) if data.binary && data.data == [2] => {
+                self.change(|seen| seen.told_quiet += 1);
+            }
             Event::ChannelData(data) if data.binary && data.data == [1] => {
                 self.change(|seen| seen.pulses.push(now()));
             }

@@ -105,6 +105,10 @@ pub struct Seen {
     pub reports: VecDeque<Report>,
     /// When pulses came.
     pub pulses: Vec<Instant>,
+    /// How often the server said that only reports will come.
+    pub told_quiet: usize,
+    /// When RTCP came.
+    pub control: Vec<Instant>,
     /// When the data channel opened.
     pub channel_open: Option<Instant>,
     /// When somebody asked for a keyframe, by line.
@@ -132,6 +136,8 @@ impl Default for Seen {
             packets: VecDeque::new(),
             reports: VecDeque::new(),
             pulses: Vec::new(),
+            told_quiet: 0,
+            control: Vec::new(),
             channel_open: None,
             keyframe_requests: Vec::new(),
             sent: 0,
@@ -246,6 +252,8 @@ impl Seen {
         self.packets.clear();
         self.reports.clear();
         self.pulses.clear();
+        self.told_quiet = 0;
+        self.control.clear();
         self.keyframe_requests.clear();
     }
 }
