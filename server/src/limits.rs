@@ -38,4 +38,4 @@ pub(crate) const MAX_TOKEN_PARTICIPANTS: u32 = 50;
 pub(crate) const MAX_TOKEN_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Most waiting rooms that `--demo-rooms` opens.
-pub(crate) const MAX_DEMO_ROOMS: u32 = 1_000;
+pub(crate) const MAX_DEMO_ROOMS: u32 = 2_500;

@@ -155,6 +155,12 @@ pub(crate) fn accept(
         .sdp_api()
         .accept_offer(offer)
         .map_err(|_| MediaError::OfferInvalid("it does not fit what this node speaks"))?;
+    for line in lines {
+        // What is sent again comes from histories of our own; the engine's caches would hold nothing but 30 KiB.
+        if let Some(stream) = rtc.direct_api().stream_tx_by_mid(Mid::from(line.mid.as_str()), None) {
+            stream.set_rtx_cache(1, Duration::ZERO, None);
+        }
+    }
     let mut answer = sdp::finish(&answer.to_sdp_string(), lines);
     let mut credentials = rtc.direct_api().local_ice_credentials();
     if credentials != before {

@@ -68,6 +68,9 @@ const COMMANDS_PER_TURN: usize = 32;
 /// Reads of up to 32 coalesced buffers in one turn; what is left comes in the next, at once.
 const READS_PER_TURN: usize = 4;
 
+/// Timers that no packet waits for fire on a grid of so many ticks.
+const TICKS_OF_A_GRID: u64 = 10;
+
 /// What a shard is made of.
 pub(crate) struct Parts {
     pub(crate) config: Config,
@@ -352,8 +355,11 @@ impl Shard {
         }
         let Some(session) = self.sessions.get_mut(key as usize) else { return };
         let due = session.next_due(self.config.consent_timeout(), self.config.connect_timeout());
-        // Rounded up: a timer that fires early would find nothing due and spin.
-        session.due_tick = due.saturating_duration_since(self.start).as_micros().div_ceil(1_000) as u64;
+        // Rounded up: a timer that fires early would find nothing due and spin. On a grid, so that thousands who are
+        // silent share a wake-up; nothing here is as pressing as a packet.
+        let ticks = due.saturating_duration_since(self.start).as_micros().div_ceil(1_000) as u64;
+        session.due_tick =
+            if session.connected.is_some() { ticks.next_multiple_of(TICKS_OF_A_GRID) } else { ticks };
         self.set_timer(key);
     }
 

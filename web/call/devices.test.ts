@@ -125,10 +125,13 @@ describe("in use", () => {
     expect(microphone).toMatchObject({ enabled: false, readyState: "live" });
     expect(camera?.readyState).toBe("ended");
     expect(peer.line(1).sender.track).toBeNull();
+    // Not even silence is sent.
+    expect(peer.line(0).sender.track).toBeNull();
     session.setMicrophone(true);
     session.setCamera(true);
     await settle();
     expect(microphone?.enabled).toBe(true);
+    expect(peer.line(0).sender.track).toBe(microphone);
     expect(peer.line(1).sender.track?.readyState).toBe("live");
     expect(env.socket.of("offer")).toHaveLength(1);
   });
@@ -166,8 +169,10 @@ describe("in use", () => {
     session.setMicrophone(false);
     await session.devices.chooseMicrophone("mic-2");
     expect(session.state.local.microphone).toMatchObject({ chosen: "mic-2", on: false });
-    expect(peer.line(0).sender.track).toMatchObject({ deviceId: "mic-2", enabled: false });
     expect(env.devices.tracks[0]?.readyState).toBe("ended");
+    expect(peer.line(0).sender.track).toBeNull();
+    session.setMicrophone(true);
+    expect(peer.line(0).sender.track).toMatchObject({ deviceId: "mic-2", enabled: true });
   });
 
   test("a chosen microphone that fails leaves the one that works", async () => {

@@ -115,7 +115,11 @@ export class Devices {
   switch(kind: Kind, on: boolean): void {
     const device = this.#devices[kind];
     device.wanted = on;
-    if (kind === "microphone" && device.track !== null) device.track.enabled = on;
+    if (kind === "microphone" && device.track !== null) {
+      // At once; and off the line, for browsers go on to send silence, fifty packets a second.
+      device.track.enabled = on;
+      this.#events.track(kind, on ? device.track : null);
+    }
     if (kind === "camera" && !on) this.#put(kind, null);
     this.#events.changed();
     if (on && device.track === null) void this.#inTurn(() => (device.wanted ? this.#acquire(kind) : Promise.resolve()));
@@ -183,7 +187,7 @@ export class Devices {
     const tracks = [this.#devices.microphone.track, this.#devices.camera.track].filter((each) => each !== null);
     this.#stream = tracks.length > 0 ? new this.#env.MediaStream(tracks) : null;
     if (kind === "microphone") this.#meter.attach(track === null ? null : new this.#env.MediaStream([track]));
-    this.#events.track(kind, track);
+    this.#events.track(kind, device.wanted ? track : null);
     this.#events.changed();
   }
 

@@ -251,18 +251,18 @@ impl Session {
 
     // ---- in ----
 
-    /// `received_ns` is the time of day at which the kernel had it, if it says so.
+    /// `received_ns` is the time of day at which the kernel had it, if it says so; `arrived` is then the same moment.
     pub(super) fn handle_datagram(
         &mut self,
         bytes: &mut [u8],
+        (arrived, received_ns): (Instant, Option<u64>),
         now: Instant,
-        received_ns: Option<u64>,
         observed: &mut Observed,
     ) {
         match (bytes.first(), bytes.get(1)) {
             (Some(128..=191), Some(192..=223)) => self.rtcp(bytes, now),
             (Some(128..=191), _) => {
-                if let Some((sent_ns, received_ns)) = self.rtp(bytes, now).zip(received_ns) {
+                if let Some((sent_ns, received_ns)) = self.rtp(bytes, arrived).zip(received_ns) {
                     observed.arrived(sent_ns, received_ns);
                 }
             }

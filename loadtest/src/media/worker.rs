@@ -22,6 +22,12 @@ use tokio::sync::{oneshot, watch};
 /// Token of the waker; clients count from 1.
 pub(super) const WAKE: Token = Token(0);
 
+/// How often sockets are looked at. The kernel notes when a packet came, so no figure depends on it.
+const READ_EVERY: Duration = Duration::from_millis(1);
+
+/// A packet that seems to have waited for longer was stamped by a clock that jumped.
+const LONGEST_UNREAD: Duration = Duration::from_secs(1);
+
 const READ_BYTES: usize = 65_536;
 const READS: usize = 4;
 
@@ -115,24 +121,37 @@ impl Worker {
     }
 
     pub(super) fn run(mut self) {
-        let mut events = Events::with_capacity(1_024);
+        let mut events = Events::with_capacity(4_096);
         let mut buffer = vec![0; READ_BYTES * READS];
         self.since = (now(), processor_time());
+        let mut read_at = now();
         loop {
-            let wait = self.timers.first().map(|(due, _)| due.saturating_duration_since(now()));
-            if let Err(e) = self.poll.poll(&mut events, wait)
-                && e.kind() != io::ErrorKind::Interrupted
-            {
-                return;
-            }
-            while let Ok(command) = self.commands.try_recv() {
-                if !self.command(command) {
+            // A wait for sockets would be ended by every packet, at the expense of the kernel that delivers it: on the
+            // server's core, where both share a machine. So it sleeps, and looks at the sockets now and then.
+            let wait = if self.clients.is_empty() {
+                None
+            } else {
+                let until = self.timers.first().map_or(read_at, |(due, _)| read_at.min(*due));
+                sleep_until(until);
+                Some(Duration::ZERO)
+            };
+            let at = now();
+            if wait.is_none() || at >= read_at {
+                read_at = at + READ_EVERY;
+                if let Err(e) = self.poll.poll(&mut events, wait)
+                    && e.kind() != io::ErrorKind::Interrupted
+                {
                     return;
                 }
-            }
-            for event in &events {
-                if event.token() != WAKE {
-                    self.read(event.token().0, &mut buffer);
+                while let Ok(command) = self.commands.try_recv() {
+                    if !self.command(command) {
+                        return;
+                    }
+                }
+                for event in &events {
+                    if event.token() != WAKE {
+                        self.read(event.token().0, &mut buffer);
+                    }
                 }
             }
             self.run_timers();
@@ -199,11 +218,13 @@ impl Worker {
                 std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
             let socket = UdpSockRef::from(&client.socket);
             let Ok(count) = client.state.recv(socket, &mut slices, &mut meta) else { break };
-            let at = now();
+            let (at, time) = (now(), time_of_day());
             for (meta, bytes) in meta[..count].iter().zip(buffer.chunks_mut(READ_BYTES)) {
+                let ago = meta.timestamp.map_or(Duration::ZERO, |came| time.saturating_sub(came));
+                let arrived = at.checked_sub(ago.min(LONGEST_UNREAD)).unwrap_or(at);
                 let received_ns = meta.timestamp.map(nanos);
                 for datagram in bytes[..meta.len].chunks_mut(meta.stride.max(1)) {
-                    client.session.handle_datagram(datagram, at, received_ns, &mut self.observed);
+                    client.session.handle_datagram(datagram, (arrived, received_ns), at, &mut self.observed);
                 }
             }
             // Fewer than asked for: there was no more.
@@ -255,6 +276,14 @@ impl Worker {
 
 fn add(one: (u64, u64), other: (u64, u64)) -> (u64, u64) {
     (one.0 + other.0, one.1 + other.1)
+}
+
+/// Sleeps to the microsecond, which a wait for sockets does not.
+fn sleep_until(at: Instant) {
+    let left = at.saturating_duration_since(now());
+    if !left.is_zero() {
+        std::thread::sleep(left);
+    }
 }
 
 /// Keeps the calling thread on one core.

@@ -10,6 +10,9 @@ const OLDEST_US: i64 = 10_000_000;
 /// A step of the publisher's clock larger than this restarts the mapping.
 const STEP_US: i64 = 2_000_000;
 
+/// A stream whose own clock stood still for so long was paused: browsers stop counting while a microphone is off.
+pub const PAUSE_US: i64 = 1_000_000;
+
 /// How fast the mapping follows a publisher whose clock runs slow: 500 ppm.
 const DRIFT_DIVISOR: i64 = 2_000;
 
@@ -27,6 +30,8 @@ pub struct PublisherClock {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StreamClock {
     report: Option<Report>,
+    /// Timestamp and arrival of the newest packet.
+    newest: Option<(u32, i64)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,19 +63,39 @@ impl PublisherClock {
     /// When the packet with this timestamp was captured, on this node's clock: never later
     /// than its arrival, and its arrival while no report allows better.
     #[must_use]
-    pub fn captured_us(&self, stream: &StreamClock, rtp: u32, clock_rate: u32, arrival_us: i64) -> i64 {
+    pub fn captured_us(&self, stream: &mut StreamClock, rtp: u32, clock_rate: u32, arrival_us: i64) -> i64 {
+        stream.saw(rtp, clock_rate, arrival_us);
         let captured = self.offset_us.zip(stream.report).and_then(|(offset, report)| {
             (report.epoch == self.epoch).then_some(())?;
-            // In 32 bits, as on the wire: packets and reports may be extended from different beginnings.
-            let ticks = i64::from(rtp.wrapping_sub(report.rtp).cast_signed());
-            let us = ticks * 1_000_000 / i64::from(clock_rate.max(1));
-            report.publisher_us.checked_add(us)?.checked_add(offset)
+            report.publisher_us.checked_add(since(report.rtp, rtp, clock_rate))?.checked_add(offset)
         });
         match captured {
             Some(at) if at > arrival_us.saturating_sub(OLDEST_US) => at.min(arrival_us),
             _ => arrival_us,
         }
     }
+}
+
+impl StreamClock {
+    /// Notes a packet. After a pause the last report no longer tells when anything was captured.
+    fn saw(&mut self, rtp: u32, clock_rate: u32, arrival_us: i64) {
+        if let Some((newest, at_us)) = self.newest {
+            let passed = since(newest, rtp, clock_rate);
+            if passed < 0 {
+                return;
+            }
+            if arrival_us.saturating_sub(at_us).saturating_sub(passed) > PAUSE_US {
+                self.report = None;
+            }
+        }
+        self.newest = Some((rtp, arrival_us));
+    }
+}
+
+/// Microseconds between two timestamps. In 32 bits, as on the wire: packets and reports may be extended from
+/// different beginnings.
+fn since(earlier: u32, later: u32, clock_rate: u32) -> i64 {
+    i64::from(later.wrapping_sub(earlier).cast_signed()) * 1_000_000 / i64::from(clock_rate.max(1))
 }
 
 #[cfg(test)]
@@ -90,8 +115,8 @@ mod tests {
         // Both captured at 1 s. Audio arrives 20 ms later, video 320 ms later.
         publisher.report(&mut audio, AHEAD + 1_000 * MS, 48_000, 1_020 * MS);
         publisher.report(&mut video, AHEAD + 1_000 * MS, 900_000, 1_320 * MS);
-        let heard = publisher.captured_us(&audio, 96_000, 48_000, 2_020 * MS);
-        let seen = publisher.captured_us(&video, 990_000, 90_000, 2_320 * MS);
+        let heard = publisher.captured_us(&mut audio, 96_000, 48_000, 2_020 * MS);
+        let seen = publisher.captured_us(&mut video, 990_000, 90_000, 2_320 * MS);
         assert!((heard - seen).abs() <= MS, "heard {heard}, seen {seen}");
         assert!((heard - 2_020 * MS).abs() <= MS, "the least delay is what remains");
     }
@@ -99,7 +124,7 @@ mod tests {
     #[test]
     fn without_a_report_it_is_the_arrival() {
         let publisher = PublisherClock::default();
-        assert_eq!(publisher.captured_us(&StreamClock::default(), 5, 90_000, 77), 77);
+        assert_eq!(publisher.captured_us(&mut StreamClock::default(), 5, 90_000, 77), 77);
     }
 
     #[test]
@@ -107,8 +132,8 @@ mod tests {
         let mut publisher = PublisherClock::default();
         let mut video = StreamClock::default();
         publisher.report(&mut video, 0, 0, 0);
-        assert_eq!(publisher.captured_us(&video, 90_000, 90_000, 500 * MS), 500 * MS);
-        assert_eq!(publisher.captured_us(&video, 0, 90_000, 60_000 * MS), 60_000 * MS);
+        assert_eq!(publisher.captured_us(&mut video, 90_000, 90_000, 500 * MS), 500 * MS);
+        assert_eq!(publisher.captured_us(&mut video, 0, 90_000, 60_000 * MS), 60_000 * MS);
     }
 
     #[test]
@@ -117,8 +142,25 @@ mod tests {
         let (mut audio, mut video) = (StreamClock::default(), StreamClock::default());
         publisher.report(&mut audio, 1_000 * MS, 0, 1_010 * MS);
         publisher.report(&mut video, AHEAD, 0, 2_000 * MS);
-        assert_eq!(publisher.captured_us(&video, 9_000, 90_000, 2_150 * MS), 2_100 * MS);
-        assert_eq!(publisher.captured_us(&audio, 48_000, 48_000, 2_200 * MS), 2_200 * MS);
+        assert_eq!(publisher.captured_us(&mut video, 9_000, 90_000, 2_150 * MS), 2_100 * MS);
+        assert_eq!(publisher.captured_us(&mut audio, 48_000, 48_000, 2_200 * MS), 2_200 * MS);
+    }
+
+    #[test]
+    fn after_a_pause_in_which_timestamps_stood_still_the_arrival_counts_until_the_next_report() {
+        let mut publisher = PublisherClock::default();
+        let mut audio = StreamClock::default();
+        publisher.report(&mut audio, 1_000 * MS, 0, 1_010 * MS);
+        assert_eq!(publisher.captured_us(&mut audio, 4_800, 48_000, 1_130 * MS), 1_110 * MS);
+        // The network stood still: time went on in the timestamps.
+        assert_eq!(publisher.captured_us(&mut audio, 4_800 + 96_000, 48_000, 3_130 * MS), 3_110 * MS);
+        // Off for four seconds.
+        assert_eq!(publisher.captured_us(&mut audio, 101_760, 48_000, 7_150 * MS), 7_150 * MS);
+        assert_eq!(publisher.captured_us(&mut audio, 102_720, 48_000, 7_170 * MS), 7_170 * MS);
+        publisher.report(&mut audio, 7_200 * MS, 104_640, 7_210 * MS);
+        assert_eq!(publisher.captured_us(&mut audio, 105_600, 48_000, 7_240 * MS), 7_230 * MS);
+        // One that comes late is no pause.
+        assert_eq!(publisher.captured_us(&mut audio, 48_000, 48_000, 9_000 * MS), 6_030 * MS);
     }
 
     #[test]
@@ -126,9 +168,9 @@ mod tests {
         let mut publisher = PublisherClock::default();
         let mut audio = StreamClock::default();
         publisher.report(&mut audio, 1_000 * MS, u32::MAX - 47, 1_010 * MS);
-        assert_eq!(publisher.captured_us(&audio, 48_000 - 48, 48_000, 2_500 * MS), 2_010 * MS);
+        assert_eq!(publisher.captured_us(&mut audio, 48_000 - 48, 48_000, 2_500 * MS), 2_010 * MS);
         publisher.report(&mut audio, 2_000 * MS, 48, 2_010 * MS);
-        assert_eq!(publisher.captured_us(&audio, u32::MAX - 47, 48_000, 2_020 * MS), 2_008 * MS);
+        assert_eq!(publisher.captured_us(&mut audio, u32::MAX - 47, 48_000, 2_020 * MS), 2_008 * MS);
     }
 
     #[test]
@@ -140,7 +182,7 @@ mod tests {
             let ours = second * 1_000_000;
             publisher.report(&mut audio, ours - ours / 10_000, 0, ours + 10 * MS);
         }
-        let at = publisher.captured_us(&audio, 0, 48_000, 3_600_000 * MS);
+        let at = publisher.captured_us(&mut audio, 0, 48_000, 3_600_000 * MS);
         assert!((at - 3_599_010 * MS).abs() < 2 * MS, "{at}");
     }
 
@@ -157,7 +199,7 @@ mod tests {
             for (ntp, rtp, arrival) in reports {
                 publisher.report(&mut stream, ntp, rtp, arrival);
             }
-            let at = publisher.captured_us(&stream, rtp, rate, arrival);
+            let at = publisher.captured_us(&mut stream, rtp, rate, arrival);
             prop_assert!(at <= arrival);
         }
     }

@@ -4,6 +4,8 @@
 //! Outgoing sequence numbers begin below 65,536: a receiver that joins cannot know a rollover counter
 //! (RFC 3711 §3.3.1).
 
+use crate::clock::PAUSE_US;
+
 /// How many past corrections are remembered, so that late packets still find theirs.
 const SEGMENTS: usize = 8;
 
@@ -74,6 +76,18 @@ impl Rebaser {
         self.sent(seq, timestamp, packet.at_us)
     }
 
+    /// Whether the source's timestamps stood still while time went on, as a browser's do while a microphone is off.
+    /// Its next packet is then to be taken for the first of another source.
+    #[must_use]
+    pub fn paused(&self, packet: Incoming) -> bool {
+        self.last.is_some_and(|(last, at_us)| {
+            let ticks = packet.timestamp.wrapping_add(self.timestamp_delta).wrapping_sub(last).cast_signed();
+            let passed_us = i64::from(ticks) * 1_000_000 / i64::from(self.clock_rate.max(1));
+            packet.seq > self.newest
+                && packet.at_us.saturating_sub(at_us).saturating_sub(passed_us) > PAUSE_US
+        })
+    }
+
     /// A further packet of the same source; `None` when it is older than the source's first.
     pub fn map(&mut self, packet: Incoming) -> Option<Position> {
         let segment =
@@ -131,6 +145,21 @@ mod tests {
 
     fn at(seq: u64, timestamp: u32, ms: i64) -> Incoming {
         Incoming { seq, timestamp, at_us: ms * 1_000 }
+    }
+
+    #[test]
+    fn a_source_that_paused_goes_on_as_much_later_as_it_was() {
+        let mut track = Rebaser::new(48_000, 7);
+        let before = track.switch(at(10, 0, 0));
+        assert!(!track.paused(at(11, 960, 900)), "late, as packets are");
+        assert!(!track.paused(at(500, 48_000 * 9, 9_000)), "nothing came, and the source counted on");
+        let after = at(11, 960, 5_000);
+        assert!(track.paused(after));
+        assert!(!track.paused(at(9, 0, 5_000)), "an old one");
+        let position = track.switch(after);
+        assert_eq!(position.seq, before.seq + 1);
+        assert_eq!(position.timestamp, before.timestamp + 5 * 48_000);
+        assert!(!track.paused(at(12, 1_920, 5_020)));
     }
 
     fn video() -> Rebaser {

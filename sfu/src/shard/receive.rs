@@ -264,7 +264,7 @@ fn accept(key: u32, session: &mut Session, packet: Arrived, with: &mut Drive<'_>
         return Err(if source == Source::Screen { Drop::NotSharing } else { Drop::NotForwarded });
     }
     let rate = clock_rate(kind(source));
-    let at_us = session.clock.captured_us(&stream.clock, packet.timestamp, rate, with.now_us);
+    let at_us = session.clock.captured_us(&mut stream.clock, packet.timestamp, rate, with.now_us);
     let numbers = rebase::Incoming { seq: packet.seq, timestamp: packet.timestamp, at_us };
     let forward = Forward { publisher: key, source, ssrc: stream.ssrc, numbers, empty, picture };
     match source {

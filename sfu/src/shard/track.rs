@@ -206,7 +206,7 @@ impl OutTrack {
 
     fn take_sound(&mut self, packet: &Forward, this: (u32, u32), now: Instant) -> Result<Position, Refused> {
         self.last = Some(now);
-        if self.current == Some(this) {
+        if self.current == Some(this) && !self.rebaser.paused(packet.numbers) {
             return self.rebaser.map(packet.numbers).ok_or(Refused::Late);
         }
         self.current = Some(this);

@@ -205,8 +205,7 @@ fn who_counts_bytes_is_sent_a_report_a_second_and_no_pulse_where_nobody_speaks()
     assert!(ana.wait(|s| s.told_quiet == 3));
     ana.seen().forget();
     assert!(ana.wait(|s| s.control.len() >= 3));
-    let gaps: Vec<u128> =
-        ana.seen().control.windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect();
+    let gaps: Vec<u128> = ana.seen().control.windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect();
     assert!(gaps.iter().all(|ms| (900..1_300).contains(ms)), "one a second: {gaps:?}");
     assert!(ana.wait(|s| s.pulses.is_empty() && s.told_quiet == 0));
     // Ben's page is from before: it knows pulses only.

@@ -19,8 +19,8 @@ use std::{
 use str0m::{
     Candidate, Event, Input, Output, Rtc,
     bwe::{Bitrate, BweKind},
-    channel::ChannelId,
     change::{SdpAnswer, SdpPendingOffer},
+    channel::ChannelId,
     format::Codec,
     media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer},
     net::{Protocol, Receive, Transmit},
