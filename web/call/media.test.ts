@@ -413,6 +413,46 @@ describe("stalls", () => {
     expect(await untilStalled()).toBe(400);
   });
 
+  test("the path carries again before another could be offered: it is kept", async () => {
+    const opened = await inCall();
+    const { env, session, peer } = opened;
+    await hear(env, peer, 500);
+    env.socket.lose(1006);
+    await env.pass(700);
+    expect(session.state.media.status).toBe("stalled");
+    await hear(env, peer, 100);
+    expect(session.state.media.status).toBe("stalled");
+    await hear(env, peer, 100);
+    expect(session.state.media.status).toBe("connected");
+    await opened.welcome();
+    await opened.visit();
+    await hear(env, peer, 1_000);
+    expect(env.peers).toHaveLength(1);
+    expect(env.socket.of("offer")).toHaveLength(0);
+    // And it is watched as before, with the patience of one that stuttered.
+    await env.pass(1_500);
+    expect(env.peers).toHaveLength(2);
+  });
+
+  test("once another is offered there is no way back", async () => {
+    const { env, session, peer } = await inCall();
+    await hear(env, peer, 500);
+    await env.pass(700);
+    expect(env.peers).toHaveLength(2);
+    await hear(env, peer, 500);
+    expect(session.state.media.status).toBe("stalled");
+    expect(env.peers[1]?.closed).toBe(false);
+  });
+
+  test("packets that were still on their way do not bring back a connection that is gone", async () => {
+    const { env, session, peer } = await inCall();
+    await hear(env, peer, 500);
+    env.socket.lose(1006);
+    peer.become("failed");
+    await hear(env, peer, 500);
+    expect(session.state.media.status).toBe("stalled");
+  });
+
   test("the server dies: after it is back the call comes back without a click", async () => {
     const opened = await inCall();
     const { env, session } = opened;

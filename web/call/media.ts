@@ -7,6 +7,7 @@
  *                      ▲  pause ◀── failed, too slow           │
  *                      └───────────────────────────── stalled, dead, closed by the server
  * ```
+ * One that was silent and carries again before another was offered is kept.
  * A network change first tries an ICE restart: the same seat, one round trip.
  */
 import { backoff, type MediaWish, type ServerMessage } from "../protocol";
@@ -58,8 +59,8 @@ export class Media {
   #currentSince = 0;
   #watch: Watch | null = null;
   #next: Next | null = null;
-  /** The current connection is to be replaced. */
-  #broken = false;
+  /** The current connection is to be replaced: it carries nothing, which may pass, or it is gone. */
+  #broken: "silent" | "gone" | null = null;
   #restartUntil = 0;
   #stalledAt = Number.NEGATIVE_INFINITY;
   /** Stalls in a row, each soon after the one before. */
@@ -105,7 +106,7 @@ export class Media {
   closed(): void {
     const now = this.#env.now();
     if (this.#next !== null || now - this.#currentSince < FRESH_MS) return;
-    this.#break();
+    this.#break("gone");
     this.#step(now);
   }
 
@@ -132,10 +133,14 @@ export class Media {
       const expected = this.#wish === "live" && this.#receiving.expected;
       const silent = this.#watch.tick(now, this.#wish, expected, this.#patience(now));
       this.#receiving.look(current, this.#watch.frames);
-      if (silent && !this.#broken && now >= this.#restartUntil) {
+      if (silent && this.#broken === null && now >= this.#restartUntil) {
         this.#stuttered(now);
-        this.#break();
+        this.#break("silent");
         this.#events.stalled();
+      } else if (this.#broken === "silent" && this.#watch.alive && this.#next === null) {
+        // The hole is over before the server could be asked for another one: that would only interrupt again.
+        this.#broken = null;
+        this.#attempt = 0;
       }
       this.#listen(now, this.#watch);
     }
@@ -160,7 +165,7 @@ export class Media {
   #listen(now: number, watch: Watch): void {
     const microphone = this.#tracks.microphone;
     const open = microphone?.readyState === "live" && microphone.enabled && !microphone.muted;
-    if (!open || this.#broken) return watch.excuse();
+    if (!open || this.#broken !== null) return watch.excuse();
     if (watch.wordlessMs < VOICELESS_MS || now - this.#voicelessAt < VOICELESS_AGAIN_MS) return;
     this.#voicelessAt = now;
     this.#events.voiceless();
@@ -170,8 +175,8 @@ export class Media {
     return now - this.#stalledAt < STALL_AGAIN_MS ? Math.min(2 ** this.#stalls, STALL_MAX_PATIENCE) : 1;
   }
 
-  #break(): void {
-    this.#broken = true;
+  #break(why: "silent" | "gone"): void {
+    this.#broken = why;
     this.#retryAt = 0;
   }
 
@@ -187,7 +192,7 @@ export class Media {
       if (this.#next.peer.connected) this.#promote(this.#next.peer);
       else this.#failed(this.#next.peer);
     }
-    const needed = this.#current === null || this.#broken;
+    const needed = this.#current === null || this.#broken !== null;
     if (needed && this.#next === null && this.#open && now >= this.#retryAt) void this.#connect(now);
     this.#show();
   }
@@ -225,7 +230,7 @@ export class Media {
       if (status === "connected") this.#restartUntil = 0;
       else if (status === "interrupted") this.networkChanged();
       // Firefox does not come back from `failed` by a restart (w3c/webrtc-pc#3139), so nobody tries.
-      else if (status === "dead") this.#break();
+      else if (status === "dead") this.#break("gone");
       this.#step(this.#env.now());
     }
   }
@@ -237,7 +242,7 @@ export class Media {
     this.#currentSince = now;
     this.#watch = new Watch(peer, this.#env.now);
     this.#next = null;
-    this.#broken = false;
+    this.#broken = null;
     this.#attempt = 0;
     this.#restartUntil = 0;
     for (const kind of ["microphone", "camera", "screen"] as const) {
@@ -264,14 +269,14 @@ export class Media {
 
   async #restart(peer: Peer): Promise<void> {
     const now = this.#env.now();
-    if (!this.#open || now < this.#restartUntil || this.#broken) return;
+    if (!this.#open || now < this.#restartUntil || this.#broken !== null) return;
     this.#restartUntil = now + RESTART_WITHIN_MS;
     try {
       const answer = await this.#events.offer(await peer.offer(true), true);
       if (this.#current === peer) await peer.accept(answer);
     } catch {
       // The server does not know the session any more, or cannot be asked: a new one it is.
-      if (this.#current === peer) this.#break();
+      if (this.#current === peer) this.#break("gone");
       this.#step(this.#env.now());
     }
   }
@@ -280,7 +285,7 @@ export class Media {
     this.#current?.close();
     this.#next?.peer.close();
     this.#current = this.#next = this.#watch = null;
-    this.#broken = false;
+    this.#broken = null;
     this.#attempt = this.#retryAt = 0;
     this.#receiving.detach();
   }
@@ -300,7 +305,7 @@ export class Media {
   }
 
   #status(): MediaPath["status"] {
-    if (this.#current !== null && !this.#broken) return "connected";
+    if (this.#current !== null && this.#broken === null) return "connected";
     if (this.#wish === "idle") return "idle";
     if (this.#attempt >= FAILED_AFTER) return "failed";
     return this.#current === null ? "connecting" : "stalled";

@@ -51,6 +51,8 @@ export class Watch {
   #pulses = 0;
   /** The latest sign of life was a slow pulse. */
   #slow = false;
+  /** Signs of life since the last stall. */
+  #signs = 0;
   #flowingAt = Number.NEGATIVE_INFINITY;
   #reading: Reading | null = null;
   #readAt = Number.NEGATIVE_INFINITY;
@@ -86,6 +88,7 @@ export class Watch {
     this.#pulses = this.#peer.pulses;
     if (flowing) this.#flowingAt = now;
     if (silent === 0) this.#doubts = 0;
+    if (flowing || pulsed) this.#signs += 1;
 
     if (expected && !this.#expected) this.#pictureBy = now + FIRST_PICTURE_MS;
     this.#expected = expected;
@@ -93,7 +96,14 @@ export class Watch {
     const limit = this.#limit(now - silent, wish === "live" && expected, patience);
     const doubtful = limit !== null && silent >= Math.max(STALL_DOUBT_MS, limit - 3 * STALL_DOUBT_MS);
     if (doubtful || now - this.#readAt >= period) void this.#ask(now, doubtful);
-    return limit !== null && silent >= limit && this.#doubts >= 2;
+    const stalled = limit !== null && silent >= limit && this.#doubts >= 2;
+    if (stalled) this.#signs = 0;
+    return stalled;
+  }
+
+  /** It carries, or carries again after a stall: two looks in which something came, as one packet may be a late one. */
+  get alive(): boolean {
+    return this.#signs >= 2;
   }
 
   /** For how long, from reading to reading, no packet of our own sound has left. */
