@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Act, Milestones, Source,
+        Act, Milestones,
         incoming::Incoming,
         now,
         outgoing::{Outbox, Outgoing},
@@ -24,6 +24,7 @@ use rtc::{
     rtp as theirs,
 };
 use std::{
+    any::Any,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -50,10 +51,8 @@ const JUDGE_EVERY: Duration = Duration::from_secs(1);
 /// What came.
 enum Heard {
     Rtp(theirs::Packet),
-    /// About what comes.
-    Report,
-    /// About what is sent.
-    Feedback(Source, Vec<Box<dyn rtcp::Packet>>),
+    /// A compound packet about anything: the crate gives it to the track that its first packet is about.
+    Rtcp(Vec<Box<dyn rtcp::Packet>>),
     Pulse,
 }
 
@@ -109,8 +108,8 @@ impl Running {
 
     /// Until its handle goes.
     pub(super) async fn run(mut self, mut acts: mpsc::Receiver<Act>, mut happens: mpsc::Receiver<Happened>) {
-        for (source, track) in &self.connection.tracks {
-            self.listeners.spawn(listen_to_feedback(*source, Arc::clone(track) as _, self.tells.clone()));
+        for (_, track) in &self.connection.tracks {
+            self.listeners.spawn(listen_to_feedback(Arc::clone(track) as _, self.tells.clone()));
         }
         if let Some(pulse) = &self.connection.pulse {
             self.listeners.spawn(listen_to_pulses(Arc::clone(pulse), self.tells.clone()));
@@ -248,26 +247,28 @@ impl Running {
     async fn hear(&mut self, heard: Heard) {
         match heard {
             Heard::Rtp(packet) => self.rtp(&packet).await,
-            Heard::Report => self.first(|seen| &mut seen.rtcp),
-            Heard::Feedback(source, packets) => {
-                self.feedback(source, &packets);
+            Heard::Rtcp(packets) => {
                 self.first(|seen| &mut seen.rtcp);
+                for packet in &packets {
+                    self.rtcp(packet.as_any());
+                }
             }
             Heard::Pulse => self.first(|seen| &mut seen.pulse),
         }
     }
 
-    fn feedback(&mut self, source: Source, packets: &[Box<dyn rtcp::Packet>]) {
-        let Some(line) = self.outgoing.iter_mut().find(|line| line.source == source) else { return };
-        for packet in packets {
-            let packet = packet.as_any();
-            if packet.is::<PictureLossIndication>() || packet.is::<FullIntraRequest>() {
-                line.want_keyframe();
-            } else if let Some(report) = packet.downcast_ref::<ReceiverReport>() {
-                let ssrc = line.ssrc;
-                for block in report.reports.iter().filter(|block| block.ssrc == ssrc) {
-                    line.took(block.total_lost, block.last_sequence_number);
-                }
+    fn rtcp(&mut self, packet: &dyn Any) {
+        let of = |line: &&mut Outgoing, ssrc: u32| line.ssrc == ssrc;
+        if let Some(asks) = packet.downcast_ref::<PictureLossIndication>() {
+            let lines = self.outgoing.iter_mut().filter(|line| of(line, asks.media_ssrc));
+            lines.for_each(Outgoing::want_keyframe);
+        } else if let Some(asks) = packet.downcast_ref::<FullIntraRequest>() {
+            let lines = self.outgoing.iter_mut().filter(|line| asks.fir.iter().any(|fir| of(line, fir.ssrc)));
+            lines.for_each(Outgoing::want_keyframe);
+        } else if let Some(report) = packet.downcast_ref::<ReceiverReport>() {
+            for block in &report.reports {
+                let lines = self.outgoing.iter_mut().filter(|line| of(line, block.ssrc));
+                lines.for_each(|line| line.took(block.total_lost, block.last_sequence_number));
             }
         }
     }
@@ -329,7 +330,7 @@ async fn listen(track: Arc<dyn TrackRemote>, tells: mpsc::Sender<Heard>) {
     while let Some(event) = track.poll().await {
         let heard = match event {
             TrackRemoteEvent::OnRtpPacket(packet) => Heard::Rtp(packet),
-            TrackRemoteEvent::OnRtcpPacket(_) => Heard::Report,
+            TrackRemoteEvent::OnRtcpPacket(packets) => Heard::Rtcp(packets),
             _ => continue,
         };
         if tells.send(heard).await.is_err() {
@@ -338,9 +339,9 @@ async fn listen(track: Arc<dyn TrackRemote>, tells: mpsc::Sender<Heard>) {
     }
 }
 
-async fn listen_to_feedback(source: Source, track: Arc<dyn TrackLocal>, tells: mpsc::Sender<Heard>) {
+async fn listen_to_feedback(track: Arc<dyn TrackLocal>, tells: mpsc::Sender<Heard>) {
     while let Some(TrackLocalEvent::OnRtcpPacket(packets)) = track.poll().await {
-        if tells.send(Heard::Feedback(source, packets)).await.is_err() {
+        if tells.send(Heard::Rtcp(packets)).await.is_err() {
             return;
         }
     }
