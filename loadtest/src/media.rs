@@ -361,7 +361,10 @@ impl Fleet {
                 let socket = UdpSocket::bind((options.ip, 0)).context("bind a client socket")?;
                 let (pending, sdp) = session::Session::offer(options, socket.local_addr()?, now())?;
                 let id = self.next.fetch_add(1, Ordering::Relaxed);
-                Ok((Offer(Pending::Own { pending: Box::new(pending), socket, line: self.line.clone(), id }), sdp))
+                Ok((
+                    Offer(Pending::Own { pending: Box::new(pending), socket, line: self.line.clone(), id }),
+                    sdp,
+                ))
             }
             #[cfg(feature = "interop")]
             Engine::WebRtc => {

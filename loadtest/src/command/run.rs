@@ -147,7 +147,9 @@ async fn play(args: &Args, name: &str, journey: Journey, show: &mut Show) -> Res
             )
             .into());
         }
-        (None, target) => of_consults(args, play::play(&journey, target, args.engines(), scrape, show).await?, &journey),
+        (None, target) => {
+            of_consults(args, play::play(&journey, target, args.engines(), scrape, show).await?, &journey)
+        }
     };
     report.machine = this_machine(&found.about);
     report.target = crate::report::Target { build: report.target.build.take(), ..found.about.clone() };
@@ -204,7 +206,9 @@ fn of_consults(args: &Args, played: Played, journey: &Journey) -> Report {
     report.series = record.samples();
     report.target.build = record.target_build();
     if record.only_published() {
-        report.notes.push("Nobody subscribed: packets and loss are what the target's receiver reports say.".into());
+        report
+            .notes
+            .push("Nobody subscribed: packets and loss are what the target's receiver reports say.".into());
     }
     if let Some(load) = record.load()
         && load.saturated(LATEST)

@@ -6,11 +6,7 @@
 //!
 //! In reading order: `connection` (what it is made of), `client` (one of them at work).
 
-use super::{
-    Act, Milestones, Observation, Options, Sink, Source, lines, now,
-    observed::Observed,
-    session,
-};
+use super::{Act, Milestones, Observation, Options, Sink, Source, lines, now, observed::Observed, session};
 use anyhow::{Context as _, Result};
 use client::Running;
 use connection::{Connection, Happened};

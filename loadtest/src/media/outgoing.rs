@@ -190,7 +190,14 @@ impl Outgoing {
         Some(late)
     }
 
-    fn frame(&mut self, sending: Sending, sent_ns: u64, seal: &impl Seal, transport: &mut u16, out: &mut Outbox) {
+    fn frame(
+        &mut self,
+        sending: Sending,
+        sent_ns: u64,
+        seal: &impl Seal,
+        transport: &mut u16,
+        out: &mut Outbox,
+    ) {
         let keyframe = std::mem::take(&mut self.keyframe) && self.source != Source::Microphone;
         let parts = match self.source {
             Source::Microphone => 1,
@@ -330,7 +337,7 @@ fn layered(sending: Sending, n: usize) -> Sending {
 #[expect(clippy::disallowed_methods, reason = "any instant will do")]
 mod tests {
     use super::*;
-    use crate::media::Tag;
+    use crate::media::{Tag, srtp::Srtp};
 
     fn line() -> (Line, Line) {
         let extensions = vec![(4, MID.to_owned()), (3, TRANSPORT_CC.to_owned())];
@@ -340,7 +347,7 @@ mod tests {
     }
 
     /// What the other end reads: header, transport-wide number, payload.
-    fn read(out: &mut Outbox, seal: &impl Seal) -> Vec<(rtp::Header, u16, Vec<u8>)> {
+    fn read(out: &mut Outbox, srtp: &Srtp) -> Vec<(rtp::Header, u16, Vec<u8>)> {
         let mut rest = out.bytes.as_mut_slice();
         let mut packets = Vec::new();
         for len in std::mem::take(&mut out.lengths) {
@@ -433,5 +440,19 @@ mod tests {
         line.run(start + Duration::from_secs(10), 77, &srtp, &mut 0, &mut out);
         assert_eq!(out.lengths.len(), 4, "one frame, a keyframe");
         assert!(line.due().is_some_and(|due| due > start + Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn what_the_other_end_reports_is_told() {
+        let material: Vec<u8> = (0..88).collect();
+        let srtp = Srtp::new(&material, true).expect("keys");
+        let start = Instant::now();
+        let (ours, theirs) = line();
+        let mut line = Outgoing::new(Source::Camera, &ours, &theirs, start).expect("a line");
+        assert_eq!(line.sent(), Told::default());
+        line.send(Sending::talking(Tag(1)), start);
+        line.run(start, 0, &srtp, &mut 0, &mut Outbox::default());
+        line.took(2, 10);
+        assert_eq!(line.sent(), Told { sent: 12, taken: 8, lost: 2 }, "a keyframe of twelve");
     }
 }

@@ -291,6 +291,32 @@ mod tests {
     }
 
     #[test]
+    fn what_was_taken_is_read_of_every_stream_and_never_negative() {
+        let block = |ssrc, lost| Block {
+            ssrc,
+            fraction: 9,
+            lost,
+            highest: 70_000,
+            jitter: 0,
+            last_report: 0,
+            delay: 0,
+        };
+        let mut out = Vec::new();
+        receiver_report(&mut out, 1, &[block(7, 3), block(8, 0x00ff_ffff)]);
+        // A sender report with the same block behind it (RFC 3550 §6.4.1).
+        packet(&mut out, 1, SENDER_REPORT, |out| {
+            out.extend_from_slice(&[0; SENDER_INFO]);
+            for word in [9_u32, 4, 5, 0, 0, 0] {
+                out.extend_from_slice(&word.to_be_bytes());
+            }
+        });
+        let said: Vec<_> = read(&out).collect();
+        let took = |ssrc, lost, highest| Said::Took { ssrc, lost, highest };
+        let reported = Said::Reported { ssrc: 0, ntp_middle: 0 };
+        assert_eq!(said, [took(7, 3, 70_000), took(8, 0, 70_000), reported, took(9, 4, 5)]);
+    }
+
+    #[test]
     fn arrivals_are_reported_with_their_gaps() {
         let start = Instant::now();
         let at = |ms: u64| start + Duration::from_millis(ms);

@@ -1,8 +1,6 @@
 //! Many clients on one thread: their sockets, their timers, and how late this thread is.
 
-use super::{
-    Act, Milestones, Observation, now, observed::Observed, session::Session,
-};
+use super::{Act, Milestones, Observation, now, observed::Observed, session::Session};
 use mio::{Events, Interest, Poll, Token, Waker, unix::SourceFd};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use rustix::{

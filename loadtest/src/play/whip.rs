@@ -105,10 +105,7 @@ impl Rooms {
             rooms.entry(line.room.clone()).or_default().push(line);
         }
         let pair = |lines: Vec<Line>| {
-            let mut both = lines.into_iter().filter_map(|line| {
-                let subscribe = line.subscribe.into_iter().next()?;
-                Some((line.publish, Some(subscribe)))
-            });
+            let mut both = lines.into_iter().map(|line| (line.publish, line.subscribe.into_iter().next()));
             Some([both.next()?, both.next()?])
         };
         let rooms: Vec<_> = rooms.into_values().filter_map(pair).collect();

@@ -89,14 +89,15 @@ async fn visit([of_clinician, of_patient]: [Engine; 2]) {
     let (visit, link) = invite(&mut clinician).await.unwrap();
     let mut patient = Participant::join(&link).await.unwrap();
     check_in(&mut patient, Modality::Video).await.unwrap();
-    let wishes = |wish| {
-        move |seen: &loadtest::participant::Seen| seen.visit.as_ref().is_some_and(|v| v.media == wish)
-    };
+    let wishes =
+        |wish| move |seen: &loadtest::participant::Seen| seen.visit.as_ref().is_some_and(|v| v.media == wish);
     patient.until(wishes(MediaWish::Warm)).await.unwrap();
     let at_patient = connected(&fleet, of_patient, &mut patient).await;
     talk(&at_patient, Sending::talking(PATIENT));
     for client in [&at_clinician, &at_patient] {
-        client.until(|seen| seen.pulse.is_some() && seen.rtcp.is_some()).await.unwrap();
+        let seen = client.until(|seen| seen.pulse.is_some() && seen.rtcp.is_some()).await.unwrap();
+        let [up, pulse, rtcp] = [seen.connected, seen.pulse, seen.rtcp].map(Option::unwrap);
+        println!("pulse after {} ms, RTCP after {} ms", (pulse - up).as_millis(), (rtcp - up).as_millis());
         assert_eq!(client.counters().await.unwrap().iter().map(|(_, line)| line.packets).sum::<u64>(), 0);
     }
 
@@ -165,11 +166,16 @@ fn strangers_play_a_journey() {
         .current_dir(dir.path())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     println!("{said}");
     let report = fs::read_to_string(dir.path().join("loadtest-report.json")).expect("a report");
     let report: Value = serde_json::from_str(&report).unwrap();
-    assert_eq!((&report["people"]["done"], &report["people"]["failed"]), (&2.into(), &0.into()), "{report:#}");
+    assert_eq!(
+        (&report["people"]["done"], &report["people"]["failed"]),
+        (&2.into(), &0.into()),
+        "{report:#}"
+    );
     for (stage, count) in [("connected", 2), ("first_frame", 4), ("screen", 2), ("reconnect", 2)] {
         assert_eq!(report["stages"][stage]["count"], count, "{stage}: {report:#}");
     }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Act, Milestones,
+        Act, Milestones, Sink,
         incoming::Incoming,
         now,
         outgoing::{Outbox, Outgoing},
@@ -21,7 +21,7 @@ use rtc::{
         },
         receiver_report::ReceiverReport,
     },
-    rtp as theirs,
+    rtp::{self as theirs, codec::vp8::Vp8Packet, packetizer::Depacketizer as _},
 };
 use std::{
     any::Any,
@@ -54,7 +54,12 @@ enum Heard {
     /// A compound packet about anything: the crate gives it to the track that its first packet is about.
     Rtcp(Vec<Box<dyn rtcp::Packet>>),
     Pulse,
+    /// The other end said goodbye: of that the crate tells by the data channel only.
+    Goodbye,
 }
+
+/// What a keyframe of VP8 begins with, behind its frame tag (RFC 6386 §9.1).
+const START_CODE: [u8; 3] = [0x9d, 0x01, 0x2a];
 
 /// The crate encrypts: packets are handed over as they are.
 struct Plain;
@@ -163,9 +168,8 @@ impl Running {
 
     /// Adds what is new to what all of them saw.
     fn count(&mut self) {
-        let sum = |sum: (u64, u64), line: &Incoming| {
-            (sum.0 + line.counters.packets, sum.1 + line.counters.lost)
-        };
+        let sum =
+            |sum: (u64, u64), line: &Incoming| (sum.0 + line.counters.packets, sum.1 + line.counters.lost);
         let counted = self.incoming.iter().fold((0, 0), sum);
         let told = std::mem::replace(&mut self.told, counted);
         self.tally.count(counted.0.saturating_sub(told.0), counted.1.saturating_sub(told.1));
@@ -254,6 +258,7 @@ impl Running {
                 }
             }
             Heard::Pulse => self.first(|seen| &mut seen.pulse),
+            Heard::Goodbye => self.first(|seen| &mut seen.closed),
         }
     }
 
@@ -286,6 +291,9 @@ impl Running {
     async fn rtp(&mut self, packet: &theirs::Packet) {
         let of = &packet.header;
         let Some(line) = self.incoming.iter_mut().find(|line| line.ssrc == of.ssrc) else { return };
+        if !matches!(line.sink, Sink::Audio(_)) && !readable(&packet.payload) {
+            return;
+        }
         let header = rtp::Header {
             payload_type: of.payload_type,
             marker: of.marker,
@@ -307,6 +315,17 @@ impl Running {
             let please = PictureLossIndication { sender_ssrc: 0, media_ssrc: of.ssrc };
             let _ = track.write_rtcp(vec![Box::new(please)]).await;
         }
+    }
+}
+
+/// Whether the crate's own depacketizer finds VP8 in it, and a keyframe's beginning where it says that one begins.
+fn readable(payload: &Bytes) -> bool {
+    let mut vp8 = Vp8Packet::default();
+    let Ok(frame) = vp8.depacketize(payload) else { return false };
+    let begins = vp8.s == 1 && vp8.pid == 0;
+    match frame.split_first_chunk::<3>() {
+        Some(([tag, ..], rest)) if begins && tag & 1 == 0 => rest.starts_with(&START_CODE),
+        _ => true,
     }
 }
 
@@ -349,7 +368,12 @@ async fn listen_to_feedback(track: Arc<dyn TrackLocal>, tells: mpsc::Sender<Hear
 
 async fn listen_to_pulses(channel: Arc<dyn DataChannel>, tells: mpsc::Sender<Heard>) {
     while let Some(event) = channel.poll().await {
-        if matches!(event, DataChannelEvent::OnMessage(_)) && tells.send(Heard::Pulse).await.is_err() {
+        let heard = match event {
+            DataChannelEvent::OnMessage(_) => Heard::Pulse,
+            DataChannelEvent::OnClose => Heard::Goodbye,
+            _ => continue,
+        };
+        if tells.send(heard).await.is_err() {
             return;
         }
     }
