@@ -208,7 +208,7 @@ fn of_consults(args: &Args, played: Played, journey: &Journey) -> Report {
     if record.only_published() {
         report
             .notes
-            .push("Nobody subscribed: packets and loss are what the target's receiver reports say.".into());
+            .push("Nobody subscribed: packets and loss are what the target's receiver reports say".into());
     }
     if let Some(load) = record.load()
         && load.saturated(LATEST)
