@@ -79,16 +79,15 @@ impl Connection {
             .with(Slot::from(LAST), ShowRtcp::default());
         let (happens, happened) = mpsc::channel(HAPPENINGS);
         let (gathering, gathered) = watch::channel(false);
-        let peer: Arc<dyn PeerConnection> = Arc::new(
-            PeerConnectionBuilder::new()
-                .with_media_engine(media)
-                .with_interceptor_registry(registry)
-                .with_handler(Arc::new(Handler { happens, gathering }))
-                .with_udp_addrs(vec![SocketAddr::new(options.ip, 0)])
-                .with_dedicated_reactor_pool_size(REACTORS)
-                .build()
-                .await?,
-        );
+        let building = PeerConnectionBuilder::new()
+            .with_media_engine(media)
+            .with_interceptor_registry(registry)
+            .with_handler(Arc::new(Handler { happens, gathering }))
+            .with_udp_addrs(vec![SocketAddr::new(options.ip, 0)])
+            .with_dedicated_reactor_pool_size(REACTORS)
+            .build();
+        // It has 20 KB, and would make every future large that may wait for it.
+        let peer: Arc<dyn PeerConnection> = Arc::new(Box::pin(building).await?);
         let mut tracks = Vec::new();
         for source in sends {
             let track = Arc::new(TrackLocalStaticRTP::new(track(*source)));
