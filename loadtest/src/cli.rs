@@ -28,7 +28,7 @@ pub(crate) enum Command {
     Netem(loadtest::netem::command::Args),
 }
 
-/// Whom to load. One of: --start, --target with --links, --tokens, --whip with --whep.
+/// Whom to load. One of: --start, --target with --links, --tokens, --whip, with --whep or without.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Whom to load")]
 pub(crate) struct TargetArgs {
@@ -45,9 +45,10 @@ pub(crate) struct TargetArgs {
     #[arg(long, value_name = "FILE", group = "whom")]
     pub(crate) tokens: Option<PathBuf>,
     /// Any SFU: where to publish, with {room} and {participant}.
-    #[arg(long, value_name = "URL", requires = "whep", group = "whom")]
+    #[arg(long, value_name = "URL", group = "whom")]
     pub(crate) whip: Option<String>,
-    /// Any SFU: where to subscribe to {participant} of {room}.
+    /// Any SFU: where to subscribe to {participant} of {room}. Without it nobody does, and what the SFU's reports say of
+    /// what is published is taken instead.
     #[arg(long, value_name = "URL", requires = "whip")]
     pub(crate) whep: Option<String>,
     /// The bearer token for both. Better in the environment, where other users do not see it.
@@ -123,9 +124,10 @@ mod tests {
             parse("loadtest run --whip http://x/{room}/{participant} --whep http://x/{room}/{participant}")
                 .is_ok()
         );
+        assert!(parse("loadtest run --whip http://x/{room}/{participant}").is_ok());
         for bad in [
             "loadtest run --target http://x",
-            "loadtest run --whip http://x",
+            "loadtest run --whep http://x",
             "loadtest run --start a --links b",
             "loadtest run --start a --headroom 2",
         ] {

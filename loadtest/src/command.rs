@@ -48,8 +48,8 @@ pub(crate) async fn find(args: &TargetArgs, rooms: usize, place: Place) -> Resul
     } else if let Some(file) = &args.tokens {
         let rooms = read(file).and_then(|text| Rooms::listed(&text)).map_err(wrong)?;
         (Target::Whip(Arc::new(rooms)), "WHIP and WHEP", None)
-    } else if let (Some(whip), Some(whep)) = (&args.whip, &args.whep) {
-        let rooms = Rooms::made(whip, whep, args.bearer.clone()).map_err(wrong)?;
+    } else if let Some(whip) = &args.whip {
+        let rooms = Rooms::made(whip, args.whep.as_deref(), args.bearer.clone()).map_err(wrong)?;
         (Target::Whip(Arc::new(rooms)), "WHIP and WHEP", None)
     } else {
         return Err(Wrong(

@@ -36,7 +36,7 @@ pub struct Connected {
 /// # Errors
 /// The offer is refused, or nothing connects.
 pub async fn connect(fleet: &Fleet, options: Options, who: &mut Participant) -> Result<Connected> {
-    let (pending, mut offer) = fleet.offer(options)?;
+    let (pending, mut offer) = fleet.offer(options).await?;
     pad(&mut offer);
     let offer_bytes = offer.len();
     let offered = now();
@@ -44,7 +44,7 @@ pub async fn connect(fleet: &Fleet, options: Options, who: &mut Participant) -> 
     let ServerMessage::Answer { sdp, .. } = who.ask(message).await.context("offer")? else {
         bail!("not an answer");
     };
-    let client = pending.answered(sdp.expose())?;
+    let client = pending.answered(sdp.expose()).await?;
     let up = client.connected().await?;
     Ok(Connected { client, offered, took: up - offered, offer_bytes })
 }

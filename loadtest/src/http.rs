@@ -15,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// Longest answer taken, bytes.
 const LONGEST: usize = 4 * 1024 * 1024;
 
+/// Longest line of text repeated in an error, bytes.
+const LONGEST_SENTENCE: usize = 200;
+
 /// What was answered.
 #[derive(Debug)]
 pub struct Answer {
@@ -30,13 +33,21 @@ impl Answer {
     /// The answer, if it is a success.
     ///
     /// # Errors
-    /// It is not; in the server's own words, where it gives a title or a detail.
+    /// It is not; in the server's own words, where it gives a title, a detail, or a sentence.
     pub fn good(self) -> Result<Self> {
         let problem: Value = serde_json::from_str(&self.body).unwrap_or_default();
-        let said = problem["detail"].as_str().or_else(|| problem["title"].as_str()).unwrap_or_default();
+        let said = problem["detail"].as_str().or_else(|| problem["title"].as_str());
+        let said = said.or_else(|| sentence(&self.body)).unwrap_or_default();
         ensure!(self.status.is_success(), "{}{}{said}", self.status, if said.is_empty() { "" } else { ": " });
         Ok(self)
     }
+}
+
+/// What somebody else's server says of an error, if that is a line of text.
+fn sentence(body: &str) -> Option<&str> {
+    let line = body.trim();
+    let text = !line.is_empty() && line.len() <= LONGEST_SENTENCE && !line.contains(['<', '{', '\n']);
+    text.then_some(line)
 }
 
 /// Posts JSON.
@@ -88,4 +99,24 @@ async fn exchange(at: &Origin, request: Request<Full<Bytes>>) -> Result<Answer> 
     let body = body.map_err(|error| anyhow::anyhow!("{error}"))?.to_bytes();
     let body = String::from_utf8(body.into()).context("the answer is not text")?;
     Ok(Answer { status: parts.status, headers: parts.headers, body })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_in_the_servers_words() {
+        let told = |body: &str| {
+            let (status, headers) = (StatusCode::FORBIDDEN, HeaderMap::new());
+            Answer { status, headers, body: body.to_owned() }.good().unwrap_err().to_string()
+        };
+        assert_eq!(told(r#"{"title": "No", "detail": "Not you."}"#), "403 Forbidden: Not you.");
+        assert_eq!(told("Endpoint ID already in use\n"), "403 Forbidden: Endpoint ID already in use");
+        let longest = "x".repeat(LONGEST_SENTENCE);
+        assert_eq!(told(&longest), format!("403 Forbidden: {longest}"));
+        for nothing in ["", "<html>no</html>", "{}", "a\nb", &format!("{longest}x")] {
+            assert_eq!(told(nothing), "403 Forbidden");
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! Media clients that cost little: an engine for the handshake, then packets of our own making.
 //!
 //! ```text
-//! let fleet = Fleet::start()?;
-//! let (offer, sdp) = fleet.offer(Options::default())?;
+//! let fleet = Fleet::start(None)?;
+//! let (offer, sdp) = fleet.offer(Options::default()).await?;
 //! let answer = /* through signaling or WHIP */;
-//! let client = offer.answered(&answer)?;
+//! let client = offer.answered(&answer).await?;
 //! client.send(Source::Camera, Sending::talking(Tag(7)));
 //! client.until(|seen| seen.first_frame(Sink::Video(0)).is_some()).await?;
 //! ```
@@ -12,6 +12,9 @@
 //! The engine (str0m) makes the offer and keeps ICE, DTLS and the data channel going; SRTP, RTCP and the
 //! schedule of frames are [`session`]'s, so that a packet costs microseconds. Every client has a socket of its
 //! own, as every browser does; all of them share one thread, which says in [`Load`] how late it was.
+//!
+//! With the feature `interop` a client can be spoken for by the `webrtc` crate instead ([`Engine`]): dear, and a stranger
+//! to all of this. What is sent and how it is judged stays the same.
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use hdrhistogram::Histogram;
@@ -35,6 +38,8 @@ use worker::{Command, Running, Worker};
 pub mod content;
 mod handshake;
 mod incoming;
+#[cfg(feature = "interop")]
+mod interop;
 mod lines;
 mod observed;
 mod outgoing;
@@ -54,6 +59,18 @@ const COMMANDS: usize = 4_096;
 /// Longest wait for anything a client waits for.
 pub const PATIENCE: Duration = Duration::from_secs(15);
 
+/// Whose WebRTC a client speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Engine {
+    /// Ours, made for thousands.
+    #[default]
+    Own,
+    /// The `webrtc` crate's, which knows nothing of us: if it can talk to the server, so may others. One camera size
+    /// only; its packets do not say when they were sent.
+    #[cfg(feature = "interop")]
+    WebRtc,
+}
+
 /// What a client offers.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -71,6 +88,8 @@ pub struct Options {
     pub data: bool,
     /// Local address.
     pub ip: IpAddr,
+    /// Who offers it.
+    pub engine: Engine,
 }
 
 impl Default for Options {
@@ -84,6 +103,7 @@ impl Default for Options {
             screen: true,
             data: true,
             ip: Ipv4Addr::LOCALHOST.into(),
+            engine: Engine::Own,
         }
     }
 }
@@ -150,6 +170,10 @@ pub struct Milestones {
     pub connected: Option<Instant>,
     /// The other end closed, or the client gave up.
     pub closed: Option<Instant>,
+    /// The first pulse came on the data channel.
+    pub pulse: Option<Instant>,
+    /// The first RTCP came that could be read.
+    pub rtcp: Option<Instant>,
     /// The SRTP profile that the other end chose and these clients do not speak.
     pub strange_profile: bool,
     frames: Vec<(Sink, Instant)>,
@@ -172,10 +196,23 @@ pub struct Counters {
     pub late: u64,
     /// Packets given up.
     pub lost: u64,
+    /// Packets that have not come and may still.
+    pub missing: u64,
     /// When the last one came.
     pub last: Option<Instant>,
     /// Whose content the last one was.
     pub tag: Option<Tag>,
+}
+
+/// What was sent on a line, and what the other end's reports say of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Told {
+    /// Packets sent.
+    pub sent: u64,
+    /// Packets that had come to the other end when it last reported.
+    pub taken: u64,
+    /// Packets that the other end had given up by then.
+    pub lost: u64,
 }
 
 /// What the clients of one thread saw together since they were last asked.
@@ -257,6 +294,8 @@ pub struct Fleet {
     line: Line,
     next: AtomicUsize,
     thread: Option<JoinHandle<()>>,
+    #[cfg(feature = "interop")]
+    interop: Arc<interop::Tally>,
 }
 
 /// The way to the thread.
@@ -278,14 +317,15 @@ impl Line {
         let (milestones, seen) = watch::channel(Milestones::default());
         let client = Box::new(Running::new(session, socket, milestones)?);
         self.tell(Command::Start { id, client });
-        Ok(Client { line: self.clone(), id, seen })
+        Ok(Client { reach: Reach::Own(Remote { line: self.clone(), id }), seen })
     }
+}
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T> {
-        let (reply, answer) = oneshot::channel();
-        self.tell(command(reply));
-        timeout(PATIENCE, answer).await.context("the clients' thread does not answer")?.context("it ended")
-    }
+/// Commands, and waits for the answer.
+async fn ask<T>(command: impl FnOnce(oneshot::Sender<T>)) -> Result<T> {
+    let (reply, answer) = oneshot::channel();
+    command(reply);
+    timeout(PATIENCE, answer).await.context("the client does not answer")?.context("it ended")
 }
 
 impl Fleet {
@@ -302,18 +342,36 @@ impl Fleet {
             worker.run();
         })?;
         pinning.recv().context("the clients' thread ended")?.context("keep the clients on their core")?;
-        Ok(Self { line: Line { commands, waker }, next: AtomicUsize::new(1), thread: Some(thread) })
+        Ok(Self {
+            line: Line { commands, waker },
+            next: AtomicUsize::new(1),
+            thread: Some(thread),
+            #[cfg(feature = "interop")]
+            interop: interop::Tally::new()?,
+        })
     }
 
     /// Opens a socket and makes an offer.
     ///
     /// # Errors
     /// The socket cannot be bound, or the engine makes no offer.
-    pub fn offer(&self, options: Options) -> Result<(Offer, String)> {
-        let socket = UdpSocket::bind((options.ip, 0)).context("bind a client socket")?;
-        let (pending, sdp) = session::Session::offer(options, socket.local_addr()?, now())?;
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        Ok((Offer { pending, socket, line: self.line.clone(), id }, sdp))
+    pub async fn offer(&self, options: Options) -> Result<(Offer, String)> {
+        match options.engine {
+            Engine::Own => {
+                let socket = UdpSocket::bind((options.ip, 0)).context("bind a client socket")?;
+                let (pending, sdp) = session::Session::offer(options, socket.local_addr()?, now())?;
+                let id = self.next.fetch_add(1, Ordering::Relaxed);
+                Ok((
+                    Offer(Pending::Own { pending: Box::new(pending), socket, line: self.line.clone(), id }),
+                    sdp,
+                ))
+            }
+            #[cfg(feature = "interop")]
+            Engine::WebRtc => {
+                let (pending, sdp) = interop::Pending::offer(options, &self.interop).await?;
+                Ok((Offer(Pending::WebRtc(pending)), sdp))
+            }
+        }
     }
 
     /// Answers the offer of somebody who only sends; the client, and the answer.
@@ -340,7 +398,10 @@ impl Fleet {
     /// # Errors
     /// The thread does not answer.
     pub async fn observe(&self) -> Result<Observation> {
-        self.line.ask(|reply| Command::Observe { reply }).await
+        let seen = ask(|reply| self.line.tell(Command::Observe { reply })).await?;
+        #[cfg(feature = "interop")]
+        let seen = self.interop.add_to(seen);
+        Ok(seen)
     }
 }
 
@@ -354,16 +415,22 @@ impl Drop for Fleet {
 }
 
 /// An offer that waits for its answer.
-pub struct Offer {
-    pending: session::Pending,
-    socket: UdpSocket,
-    line: Line,
-    id: usize,
+pub struct Offer(Pending);
+
+enum Pending {
+    Own {
+        pending: Box<session::Pending>,
+        socket: UdpSocket,
+        line: Line,
+        id: usize,
+    },
+    #[cfg(feature = "interop")]
+    WebRtc(interop::Pending),
 }
 
 impl std::fmt::Debug for Offer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Offer").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Offer").finish_non_exhaustive()
     }
 }
 
@@ -372,45 +439,99 @@ impl Offer {
     ///
     /// # Errors
     /// The answer does not fit the offer, or names no address that can be reached.
-    pub fn answered(self, answer: &str) -> Result<Client> {
-        let Self { pending, socket, line, id } = self;
-        line.run(id, pending.answered(answer, now())?, socket)
+    pub async fn answered(self, answer: &str) -> Result<Client> {
+        match self.0 {
+            Pending::Own { pending, socket, line, id } => {
+                line.run(id, pending.answered(answer, now())?, socket)
+            }
+            #[cfg(feature = "interop")]
+            Pending::WebRtc(pending) => {
+                let (remote, seen) = pending.answered(answer).await?;
+                Ok(Client { reach: Reach::WebRtc(remote), seen })
+            }
+        }
     }
+}
+
+/// What a client is told, whichever engine it has.
+enum Act {
+    Send { source: Source, sending: Sending },
+    Stop { source: Source },
+    Forget { done: oneshot::Sender<()> },
+    Counters { reply: oneshot::Sender<Vec<(Sink, Counters)>> },
+    Sent { reply: oneshot::Sender<Vec<(Source, Told)>> },
 }
 
 /// Handle of a client. Dropping it ends the client without a goodbye, like a pulled cable.
 #[derive(Debug)]
 pub struct Client {
+    reach: Reach,
+    seen: watch::Receiver<Milestones>,
+}
+
+#[derive(Debug)]
+enum Reach {
+    Own(Remote),
+    #[cfg(feature = "interop")]
+    WebRtc(interop::Remote),
+}
+
+impl Reach {
+    fn tell(&self, act: Act) {
+        match self {
+            Self::Own(remote) => remote.line.tell(Command::Act { id: remote.id, act }),
+            #[cfg(feature = "interop")]
+            Self::WebRtc(remote) => remote.tell(act),
+        }
+    }
+}
+
+/// A client on the thread, which goes with this.
+#[derive(Debug)]
+struct Remote {
     line: Line,
     id: usize,
-    seen: watch::Receiver<Milestones>,
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        self.line.tell(Command::Remove { id: self.id });
+    }
 }
 
 impl Client {
     /// Begins to send, or changes what is sent; with a keyframe first.
     pub fn send(&self, source: Source, sending: Sending) {
-        self.line.tell(Command::Send { id: self.id, source, sending });
+        self.reach.tell(Act::Send { source, sending });
     }
 
     /// Sends nothing more of it.
     pub fn stop(&self, source: Source) {
-        self.line.tell(Command::Stop { id: self.id, source });
+        self.reach.tell(Act::Stop { source });
     }
 
     /// Looks only at pictures and packets that come from now on.
     ///
     /// # Errors
-    /// The thread does not answer.
+    /// The client does not answer.
     pub async fn forget(&self) -> Result<()> {
-        self.line.ask(|done| Command::Forget { id: self.id, done }).await
+        ask(|done| self.reach.tell(Act::Forget { done })).await
     }
 
     /// What every line brought.
     ///
     /// # Errors
-    /// The thread does not answer.
+    /// The client does not answer.
     pub async fn counters(&self) -> Result<Vec<(Sink, Counters)>> {
-        self.line.ask(|reply| Command::Counters { id: self.id, reply }).await
+        ask(|reply| self.reach.tell(Act::Counters { reply })).await
+    }
+
+    /// What was sent on every line, and what the other end says of it.
+    ///
+    /// # Errors
+    /// The client does not answer.
+    pub async fn sent(&self) -> Result<Vec<(Source, Told)>> {
+        ask(|reply| self.reach.tell(Act::Sent { reply })).await
     }
 
     /// What happened so far.
@@ -426,7 +547,7 @@ impl Client {
     pub async fn until(&self, mut condition: impl FnMut(&Milestones) -> bool) -> Result<Milestones> {
         let mut seen = self.seen.clone();
         match timeout(PATIENCE, seen.wait_for(|seen| condition(seen))).await {
-            Ok(seen) => Ok(seen.map_err(|_| anyhow!("the clients' thread ended"))?.clone()),
+            Ok(seen) => Ok(seen.map_err(|_| anyhow!("the client ended"))?.clone()),
             Err(_) => bail!("not in {PATIENCE:?}: {:?}", self.seen()),
         }
     }
@@ -452,12 +573,6 @@ impl Client {
     pub async fn first_frame(&self, sink: Sink) -> Result<Instant> {
         let seen = self.until(|seen| seen.first_frame(sink).is_some()).await.context("no picture")?;
         seen.first_frame(sink).context("a picture")
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        self.line.tell(Command::Remove { id: self.id });
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
 use anyhow::{Context as _, Result, ensure};
 use loadtest::{
     consult::now,
-    media::{Fleet, Options, Sending, Tag},
+    media::{Engine, Fleet, Options, Sending, Tag},
     net::Origin,
     participant::Link,
 };
@@ -52,7 +52,15 @@ impl Target {
 pub(crate) struct World {
     pub(crate) fleet: Fleet,
     pub(crate) record: Record,
-    pub(crate) options: Options,
+    pub(crate) patients: Options,
+    pub(crate) clinicians: Options,
+}
+
+/// Whose WebRTC people speak.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Engines {
+    pub(crate) patients: Engine,
+    pub(crate) clinicians: Engine,
 }
 
 /// A play that is over.
@@ -73,19 +81,19 @@ pub(crate) struct Played {
 pub(crate) async fn play(
     journey: &Journey,
     target: &Target,
+    engines: Engines,
     scrape: Option<Scrape>,
     show: &mut Show,
 ) -> Result<Played> {
     let people = plan::people(journey);
     ensure!(!people.is_empty(), "nobody comes: raise arrivals.per_minute or arrivals.over_s");
+    let ip = local_ip(&target.origin()?)?;
+    let options = |engine| Options { ip, engine, simulcast: journey.visit.simulcast, ..Options::default() };
     let world = Arc::new(World {
         fleet: Fleet::start(None)?,
         record: Record::default(),
-        options: Options {
-            ip: local_ip(&target.origin()?)?,
-            simulcast: journey.visit.simulcast,
-            ..Options::default()
-        },
+        patients: options(engines.patients),
+        clinicians: options(engines.clinicians),
     });
     world.record.planned(people.len());
     show.say(&format!("{} patients will come; getting ready", people.len()));

@@ -65,6 +65,8 @@ struct Inner {
     in_call: u64,
     connections: u64,
     media: Option<Observation>,
+    /// Packets that came to the target, and were lost on the way, by its reports.
+    taken: Option<(u64, u64)>,
     busy: Vec<f64>,
     samples: Vec<Sample>,
     /// Of the sample that is being made.
@@ -163,6 +165,18 @@ impl Record {
         let mut inner = self.inner();
         inner.in_call = if begins { inner.in_call + 1 } else { inner.in_call.saturating_sub(1) };
         inner.people.most_at_once = inner.people.most_at_once.max(inner.in_call);
+    }
+
+    /// The target says that so many packets came to it, and so many were lost.
+    pub(crate) fn taken(&self, packets: u64, lost: u64) {
+        let mut inner = self.inner();
+        let (all, all_lost) = inner.taken.unwrap_or_default();
+        inner.taken = Some((all + packets, all_lost + lost));
+    }
+
+    /// Whether the target's word is all there is about media.
+    pub(crate) fn only_published(&self) -> bool {
+        self.inner().taken.is_some()
     }
 
     pub(crate) fn connections(&self, open: i64) {
@@ -270,11 +284,13 @@ impl Record {
     pub(crate) fn media(&self) -> Media {
         let inner = self.inner();
         let Some(seen) = &inner.media else { return Media::default() };
-        let all = seen.packets + seen.lost;
+        let (taken, taken_lost) = inner.taken.unwrap_or_default();
+        let (packets, lost) = (seen.packets + taken, seen.lost + taken_lost);
+        let all = packets + lost;
         Media {
-            packets: seen.packets,
-            lost: seen.lost,
-            loss: if all == 0 { 0.0 } else { seen.lost as f64 / all as f64 },
+            packets,
+            lost,
+            loss: if all == 0 { 0.0 } else { lost as f64 / all as f64 },
             forward: times(&seen.latency),
         }
     }

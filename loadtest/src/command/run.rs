@@ -4,7 +4,7 @@ use super::{command_line, conclude, find, plan, runtime, this_machine, time_of_d
 use crate::{
     cli::{OutArgs, TargetArgs, Wrong, wrong},
     journey::{self, Journey},
-    play::{self, Played, Target, waiting},
+    play::{self, Engines, Played, Target, waiting},
     record::Stage,
     report::{Generator, Report, SCHEMA, Verdict, capacity},
     show::Show,
@@ -28,8 +28,38 @@ pub(crate) struct Args {
     target: TargetArgs,
     #[command(flatten)]
     overrides: Overrides,
+    /// Who speaks WebRTC through the `webrtc` crate instead of through clients of ours.
+    #[cfg(feature = "interop")]
+    #[arg(long, value_name = "WHO", value_enum)]
+    webrtc: Option<Who>,
     #[command(flatten)]
     out: OutArgs,
+}
+
+/// Some of the people in a journey.
+#[cfg(feature = "interop")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum Who {
+    Patients,
+    Clinicians,
+    Everybody,
+}
+
+impl Args {
+    #[cfg(not(feature = "interop"))]
+    fn engines(&self) -> Engines {
+        Engines::default()
+    }
+
+    #[cfg(feature = "interop")]
+    fn engines(&self) -> Engines {
+        use loadtest::media::Engine;
+        let of = |who| match self.webrtc {
+            Some(those) if those == who || those == Who::Everybody => Engine::WebRtc,
+            _ => Engine::Own,
+        };
+        Engines { patients: of(Who::Patients), clinicians: of(Who::Clinicians) }
+    }
 }
 
 /// What differs from the journey's file.
@@ -117,7 +147,9 @@ async fn play(args: &Args, name: &str, journey: Journey, show: &mut Show) -> Res
             )
             .into());
         }
-        (None, target) => of_consults(args, play::play(&journey, target, scrape, show).await?, &journey),
+        (None, target) => {
+            of_consults(args, play::play(&journey, target, args.engines(), scrape, show).await?, &journey)
+        }
     };
     report.machine = this_machine(&found.about);
     report.target = crate::report::Target { build: report.target.build.take(), ..found.about.clone() };
@@ -173,6 +205,11 @@ fn of_consults(args: &Args, played: Played, journey: &Journey) -> Report {
     report.generator = record.generator();
     report.series = record.samples();
     report.target.build = record.target_build();
+    if record.only_published() {
+        report
+            .notes
+            .push("Nobody subscribed: packets and loss are what the target's receiver reports say".into());
+    }
     if let Some(load) = record.load()
         && load.saturated(LATEST)
     {

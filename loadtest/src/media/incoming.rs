@@ -67,6 +67,11 @@ impl Incoming {
         })
     }
 
+    /// What it brought so far.
+    pub(super) fn counters(&self) -> Counters {
+        Counters { missing: self.missing.len() as u64, ..self.counters }
+    }
+
     /// Looks only at what comes from now on.
     pub(super) fn forget(&mut self) {
         self.keyframe = None;
@@ -136,8 +141,7 @@ impl Incoming {
 
     /// Asks for what is missing and due, and for a keyframe; gives up on what was asked for often enough.
     pub(super) fn ask(&mut self, now: Instant, own: u32, out: &mut Vec<u8>) {
-        if self.keyframe_due.is_some_and(|due| due <= now) {
-            self.keyframe_due = Some(now + KEYFRAME_EVERY);
+        if self.wants_keyframe(now) {
             rtcp::picture_loss(out, own, self.ssrc);
         }
         self.give_up(|asks, due| asks >= ASKS && due <= now);
@@ -155,10 +159,24 @@ impl Incoming {
         rtcp::nack(out, own, self.ssrc, due.into_iter().map(|number| number as u16));
     }
 
+    /// Whether to ask for a keyframe now.
+    pub(super) fn wants_keyframe(&mut self, now: Instant) -> bool {
+        let due = self.keyframe_due.is_some_and(|due| due <= now);
+        if due {
+            self.keyframe_due = Some(now + KEYFRAME_EVERY);
+        }
+        due
+    }
+
     fn give_up(&mut self, on: impl Fn(u8, Instant) -> bool) {
         let before = self.missing.len();
         self.missing.retain(|_, (asks, due)| !on(*asks, *due));
         self.lose((before - self.missing.len()) as u64);
+    }
+
+    /// What is late by now is lost: of sound, which is not repaired, and where others ask for repairs.
+    pub(super) fn give_up_late(&mut self, now: Instant) {
+        self.give_up(|_, noticed| now.saturating_duration_since(noticed) > ASK_EVERY * u32::from(ASKS));
     }
 
     fn lose(&mut self, packets: u64) {
@@ -174,8 +192,7 @@ impl Incoming {
     /// A block of the next receiver report.
     pub(super) fn report(&mut self, now: Instant) -> Option<rtcp::Block> {
         if self.repair_ssrc.is_none() {
-            // Sound is not repaired: what is late by now is lost.
-            self.give_up(|_, noticed| now.saturating_duration_since(noticed) > ASK_EVERY * u32::from(ASKS));
+            self.give_up_late(now);
         }
         let expected = self.highest - self.base? + 1;
         let received = expected.saturating_sub(self.missing.len() as u64 + self.lost);

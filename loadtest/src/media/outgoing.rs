@@ -1,11 +1,11 @@
 //! One line being sent on: frames on schedule, and repairs of what was lost.
 
 use super::{
-    Sending, Source,
+    Sending, Source, Told,
     content::{self, Mark},
     lines::Line,
     rtcp, rtp,
-    srtp::Srtp,
+    srtp::Seal,
 };
 use std::{
     collections::VecDeque,
@@ -14,6 +14,9 @@ use std::{
 
 /// Packets that can be repaired: a second of picture.
 const HISTORY: usize = 512;
+
+/// Number of the first packet of a line.
+const FIRST: u64 = 1;
 
 /// A client that was not run for longer than this begins anew instead of catching up in a burst.
 const LATEST: Duration = Duration::from_millis(200);
@@ -70,6 +73,8 @@ pub(super) struct Outgoing {
     packets: u32,
     octets: u32,
     sent: VecDeque<Sent>,
+    /// Packets that the other end says it took, and says it lost.
+    taken: (u64, u64),
 }
 
 /// Enough to make the packet again.
@@ -123,7 +128,7 @@ impl Outgoing {
             transport_id: id(TRANSPORT_CC),
             sending: None,
             due: now,
-            seq: 1,
+            seq: FIRST,
             repair_seq: 1,
             timestamp: 4_294_900_000,
             frame: 0,
@@ -131,6 +136,7 @@ impl Outgoing {
             packets: 0,
             octets: 0,
             sent: VecDeque::new(),
+            taken: (0, 0),
         })
     }
 
@@ -168,7 +174,7 @@ impl Outgoing {
         &mut self,
         now: Instant,
         sent_ns: u64,
-        srtp: &Srtp,
+        seal: &impl Seal,
         transport: &mut u16,
         out: &mut Outbox,
     ) -> Option<Duration> {
@@ -179,12 +185,19 @@ impl Outgoing {
             if now.saturating_duration_since(self.due) > LATEST {
                 self.due = now + self.period();
             }
-            self.frame(sending, sent_ns, srtp, transport, out);
+            self.frame(sending, sent_ns, seal, transport, out);
         }
         Some(late)
     }
 
-    fn frame(&mut self, sending: Sending, sent_ns: u64, srtp: &Srtp, transport: &mut u16, out: &mut Outbox) {
+    fn frame(
+        &mut self,
+        sending: Sending,
+        sent_ns: u64,
+        seal: &impl Seal,
+        transport: &mut u16,
+        out: &mut Outbox,
+    ) {
         let keyframe = std::mem::take(&mut self.keyframe) && self.source != Source::Microphone;
         let parts = match self.source {
             Source::Microphone => 1,
@@ -204,7 +217,7 @@ impl Outgoing {
                 sending,
             };
             self.seq += 1;
-            let bytes = self.write(sent, None, srtp, transport, out);
+            let bytes = self.write(sent, None, seal, transport, out);
             self.packets = self.packets.wrapping_add(1);
             self.octets = self.octets.wrapping_add(bytes as u32);
             if self.repair.is_some() {
@@ -227,7 +240,7 @@ impl Outgoing {
         &self,
         sent: Sent,
         repair: Option<(u8, u32, u64)>,
-        srtp: &Srtp,
+        seal: &impl Seal,
         transport: &mut u16,
         out: &mut Outbox,
     ) -> usize {
@@ -265,7 +278,7 @@ impl Outgoing {
             }
         }
         let written = out.bytes.len() - payload;
-        match srtp.protect_rtp(&mut out.bytes, start, len, ssrc, index) {
+        match seal.rtp(&mut out.bytes, start, len, ssrc, index) {
             Some(()) => out.seal(start),
             None => out.bytes.truncate(start),
         }
@@ -273,7 +286,7 @@ impl Outgoing {
     }
 
     /// Sends again what the other end misses.
-    pub(super) fn repair(&mut self, pairs: &[u8], srtp: &Srtp, transport: &mut u16, out: &mut Outbox) {
+    pub(super) fn repair(&mut self, pairs: &[u8], seal: &impl Seal, transport: &mut u16, out: &mut Outbox) {
         let Some((payload_type, ssrc)) = self.repair else { return };
         for seq in rtcp::missing(pairs).take(HISTORY) {
             let Some(sent) = self.sent.iter().rev().find(|sent| sent.seq as u16 == seq).copied() else {
@@ -281,8 +294,19 @@ impl Outgoing {
             };
             let index = self.repair_seq;
             self.repair_seq += 1;
-            self.write(sent, Some((payload_type, ssrc, index)), srtp, transport, out);
+            self.write(sent, Some((payload_type, ssrc, index)), seal, transport, out);
         }
+    }
+
+    /// The other end says how far it came and how many packets it lost on the way.
+    pub(super) fn took(&mut self, lost: u32, highest: u32) {
+        let came_to = (u64::from(highest) + 1).saturating_sub(FIRST);
+        self.taken = (came_to.saturating_sub(lost.into()), lost.into());
+    }
+
+    /// What was sent, and what the other end says of it.
+    pub(super) const fn sent(&self) -> Told {
+        Told { sent: self.seq - FIRST, taken: self.taken.0, lost: self.taken.1 }
     }
 
     /// Says what was sent up to now.
@@ -313,7 +337,7 @@ fn layered(sending: Sending, n: usize) -> Sending {
 #[expect(clippy::disallowed_methods, reason = "any instant will do")]
 mod tests {
     use super::*;
-    use crate::media::Tag;
+    use crate::media::{Tag, srtp::Srtp};
 
     fn line() -> (Line, Line) {
         let extensions = vec![(4, MID.to_owned()), (3, TRANSPORT_CC.to_owned())];
@@ -416,5 +440,19 @@ mod tests {
         line.run(start + Duration::from_secs(10), 77, &srtp, &mut 0, &mut out);
         assert_eq!(out.lengths.len(), 4, "one frame, a keyframe");
         assert!(line.due().is_some_and(|due| due > start + Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn what_the_other_end_reports_is_told() {
+        let material: Vec<u8> = (0..88).collect();
+        let srtp = Srtp::new(&material, true).expect("keys");
+        let start = Instant::now();
+        let (ours, theirs) = line();
+        let mut line = Outgoing::new(Source::Camera, &ours, &theirs, start).expect("a line");
+        assert_eq!(line.sent(), Told::default());
+        line.send(Sending::talking(Tag(1)), start);
+        line.run(start, 0, &srtp, &mut 0, &mut Outbox::default());
+        line.took(2, 10);
+        assert_eq!(line.sent(), Told { sent: 12, taken: 8, lost: 2 }, "a keyframe of twelve");
     }
 }

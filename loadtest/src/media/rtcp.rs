@@ -8,6 +8,10 @@ const RECEIVER_REPORT: u8 = 201;
 const TRANSPORT_FEEDBACK: u8 = 205;
 const PAYLOAD_FEEDBACK: u8 = 206;
 
+/// Bytes of a sender report before its blocks, and of a block.
+const SENDER_INFO: usize = 24;
+const BLOCK: usize = 24;
+
 const NACK: u8 = 1;
 const TRANSPORT_CC: u8 = 15;
 const PLI: u8 = 1;
@@ -22,6 +26,8 @@ pub(super) enum Said<'a> {
     Missing { ssrc: u32, pairs: &'a [u8] },
     /// When this stream's sender report was made: the middle of its NTP time, for our reports' LSR.
     Reported { ssrc: u32, ntp_middle: u32 },
+    /// Of this stream the other end gives so many packets up for lost, and came to this number.
+    Took { ssrc: u32, lost: u32, highest: u32 },
 }
 
 /// Reads a compound packet.
@@ -33,17 +39,37 @@ pub(super) fn read(mut compound: &[u8]) -> impl Iterator<Item = Said<'_>> {
         compound = rest;
         Some((first & 0x1f, kind, &packet[4..]))
     };
-    std::iter::from_fn(one).filter_map(|(format, kind, body)| match (kind, format) {
-        (PAYLOAD_FEEDBACK, PLI) => Some(Said::WantsKeyframe { ssrc: word(body, 1)? }),
-        // The target stands in the first entry (RFC 5104 §4.3.1.1).
-        (PAYLOAD_FEEDBACK, FIR) => Some(Said::WantsKeyframe { ssrc: word(body, 2)? }),
-        (TRANSPORT_FEEDBACK, NACK) => Some(Said::Missing { ssrc: word(body, 1)?, pairs: body.get(8..)? }),
-        (SENDER_REPORT, _) => {
-            let ntp_middle = word(body, 1)? << 16 | word(body, 2)? >> 16;
-            Some(Said::Reported { ssrc: word(body, 0)?, ntp_middle })
-        }
-        _ => None,
+    std::iter::from_fn(one).flat_map(|(format, kind, body)| {
+        let said = match (kind, format) {
+            (PAYLOAD_FEEDBACK, PLI) => word(body, 1).map(|ssrc| Said::WantsKeyframe { ssrc }),
+            // The target stands in the first entry (RFC 5104 §4.3.1.1).
+            (PAYLOAD_FEEDBACK, FIR) => word(body, 2).map(|ssrc| Said::WantsKeyframe { ssrc }),
+            (TRANSPORT_FEEDBACK, NACK) => {
+                word(body, 1).zip(body.get(8..)).map(|(ssrc, pairs)| Said::Missing { ssrc, pairs })
+            }
+            (SENDER_REPORT, _) => sender_reported(body),
+            _ => None,
+        };
+        let blocks = match kind {
+            SENDER_REPORT => body.get(SENDER_INFO..),
+            RECEIVER_REPORT => body.get(4..),
+            _ => None,
+        };
+        let blocks = blocks.unwrap_or_default().chunks_exact(BLOCK).take(usize::from(format));
+        said.into_iter().chain(blocks.filter_map(took))
     })
+}
+
+fn sender_reported(body: &[u8]) -> Option<Said<'_>> {
+    let ntp_middle = word(body, 1)? << 16 | word(body, 2)? >> 16;
+    Some(Said::Reported { ssrc: word(body, 0)?, ntp_middle })
+}
+
+/// A block of a report (RFC 3550 §6.4.1). Lost packets are signed: repeats may outnumber them.
+fn took(block: &[u8]) -> Option<Said<'_>> {
+    let lost = word(block, 1)? & 0x00ff_ffff;
+    let lost = if lost & 0x0080_0000 == 0 { lost } else { 0 };
+    Some(Said::Took { ssrc: word(block, 0)?, lost, highest: word(block, 2)? })
 }
 
 fn word(body: &[u8], n: usize) -> Option<u32> {
@@ -262,6 +288,32 @@ mod tests {
         };
         assert_eq!(missing(pairs).collect::<Vec<_>>(), [65_535, 0, 3, 40, 41]);
         assert_eq!(third, Said::Reported { ssrc: 9, ntp_middle: 0x1111_2222 });
+    }
+
+    #[test]
+    fn what_was_taken_is_read_of_every_stream_and_never_negative() {
+        let block = |ssrc, lost| Block {
+            ssrc,
+            fraction: 9,
+            lost,
+            highest: 70_000,
+            jitter: 0,
+            last_report: 0,
+            delay: 0,
+        };
+        let mut out = Vec::new();
+        receiver_report(&mut out, 1, &[block(7, 3), block(8, 0x00ff_ffff)]);
+        // A sender report with the same block behind it (RFC 3550 §6.4.1).
+        packet(&mut out, 1, SENDER_REPORT, |out| {
+            out.extend_from_slice(&[0; SENDER_INFO]);
+            for word in [9_u32, 4, 5, 0, 0, 0] {
+                out.extend_from_slice(&word.to_be_bytes());
+            }
+        });
+        let said: Vec<_> = read(&out).collect();
+        let took = |ssrc, lost, highest| Said::Took { ssrc, lost, highest };
+        let reported = Said::Reported { ssrc: 0, ntp_middle: 0 };
+        assert_eq!(said, [took(7, 3, 70_000), took(8, 0, 70_000), reported, took(9, 4, 5)]);
     }
 
     #[test]

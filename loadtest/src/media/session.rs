@@ -8,7 +8,7 @@
 //! [`Session::due`].
 
 use super::{
-    Counters, Milestones, Options, Sending, Sink, Source, handshake,
+    Counters, Milestones, Options, Sending, Sink, Source, Told, handshake,
     incoming::Incoming,
     lines::{self, Line},
     observed::Observed,
@@ -129,26 +129,29 @@ impl Pending {
         let (ours, theirs) = (lines::read(&sdp), lines::read(answer));
         let parsed = SdpAnswer::from_sdp_string(&usable).map_err(|e| anyhow!("{e}"))?;
         rtc.sdp_api().accept_answer(pending, parsed)?;
-        ensure!(
-            theirs.len() == ours.len(),
-            "the answer has {} lines, the offer {}",
-            theirs.len(),
-            ours.len()
-        );
-        let mut pairs = ours.iter().zip(&theirs);
-        // The lines lead: a zip asks its left side first, and must not take a pair that it then drops.
-        let outgoing = sends
-            .iter()
-            .zip(pairs.by_ref())
-            .flat_map(|(source, (ours, theirs))| Outgoing::lines(*source, ours, theirs, now))
-            .collect();
-        let incoming = receives
-            .iter()
-            .zip(pairs)
-            .filter_map(|(sink, (_, theirs))| Incoming::new(*sink, theirs))
-            .collect();
+        let (outgoing, incoming) = agreed((&sends, &receives), &ours, &theirs, now)?;
         Ok(Session::new(rtc, [local, remote], outgoing, incoming, &theirs, now))
     }
+}
+
+/// What is sent and received, by the lines of an offer and of its answer: first what is sent, then what is received.
+pub(super) fn agreed(
+    (sends, receives): (&[Source], &[Sink]),
+    ours: &[Line],
+    theirs: &[Line],
+    now: Instant,
+) -> Result<(Vec<Outgoing>, Vec<Incoming>)> {
+    ensure!(theirs.len() == ours.len(), "the answer has {} lines, the offer {}", theirs.len(), ours.len());
+    let mut pairs = ours.iter().zip(theirs);
+    // The lines lead: a zip asks its left side first, and must not take a pair that it then drops.
+    let outgoing = sends
+        .iter()
+        .zip(pairs.by_ref())
+        .flat_map(|(source, (ours, theirs))| Outgoing::lines(*source, ours, theirs, now))
+        .collect();
+    let incoming =
+        receives.iter().zip(pairs).filter_map(|(sink, (_, theirs))| Incoming::new(*sink, theirs)).collect();
+    Ok((outgoing, incoming))
 }
 
 /// Where the other end can be reached from here, and its SDP with that candidate only.
@@ -187,7 +190,11 @@ impl Session {
     }
 
     pub(super) fn counters(&self) -> Vec<(Sink, Counters)> {
-        self.incoming.iter().map(|line| (line.sink, line.counters)).collect()
+        self.incoming.iter().map(|line| (line.sink, line.counters())).collect()
+    }
+
+    pub(super) fn sent(&self) -> Vec<(Source, Told)> {
+        self.outgoing.iter().map(|line| (line.source, line.sent())).collect()
     }
 
     /// Packets that came, and packets given up.
@@ -332,6 +339,7 @@ impl Session {
     fn rtcp(&mut self, packet: &mut [u8], now: Instant) {
         let Some(srtp) = &mut self.srtp else { return };
         let Some(compound) = srtp.open_rtcp(packet) else { return };
+        self.milestones.rtcp.get_or_insert(now);
         for said in rtcp::read(compound) {
             match said {
                 Said::WantsKeyframe { ssrc } => {
@@ -342,6 +350,11 @@ impl Session {
                 Said::Missing { ssrc, pairs } => {
                     for line in self.outgoing.iter_mut().filter(|line| line.ssrc == ssrc) {
                         line.repair(pairs, srtp, &mut self.transport, &mut self.outbox);
+                    }
+                }
+                Said::Took { ssrc, lost, highest } => {
+                    for line in self.outgoing.iter_mut().filter(|line| line.ssrc == ssrc) {
+                        line.took(lost, highest);
                     }
                 }
                 Said::Reported { ssrc, ntp_middle } => {
@@ -386,6 +399,9 @@ impl Session {
                     }
                 }
                 Ok(Output::Event(Event::Closed)) => self.ended(now),
+                Ok(Output::Event(Event::ChannelData(_))) => {
+                    self.milestones.pulse.get_or_insert(now);
+                }
                 Ok(Output::Event(_)) => {}
                 Err(_) => return self.ended(now),
             }

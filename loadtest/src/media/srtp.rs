@@ -18,6 +18,18 @@ const RTCP_HEADER: usize = 8;
 const KEY: usize = 32;
 const SALT: usize = 12;
 
+/// Makes a packet ready for the network.
+pub(super) trait Seal {
+    /// Encrypts what follows the header and appends the tag. `index` is the extended sequence number.
+    fn rtp(&self, packet: &mut Vec<u8>, from: usize, header: usize, ssrc: u32, index: u64) -> Option<()>;
+}
+
+impl Seal for Srtp {
+    fn rtp(&self, packet: &mut Vec<u8>, from: usize, header: usize, ssrc: u32, index: u64) -> Option<()> {
+        self.protect_rtp(packet, from, header, ssrc, index)
+    }
+}
+
 /// Both directions of one session.
 #[derive(Debug)]
 pub(super) struct Srtp {

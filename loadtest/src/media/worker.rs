@@ -1,8 +1,6 @@
 //! Many clients on one thread: their sockets, their timers, and how late this thread is.
 
-use super::{
-    Counters, Milestones, Observation, Sending, Sink, Source, now, observed::Observed, session::Session,
-};
+use super::{Act, Milestones, Observation, now, observed::Observed, session::Session};
 use mio::{Events, Interest, Poll, Token, Waker, unix::SourceFd};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use rustix::{
@@ -33,10 +31,7 @@ const READS: usize = 4;
 
 pub(super) enum Command {
     Start { id: usize, client: Box<Running> },
-    Send { id: usize, source: Source, sending: Sending },
-    Stop { id: usize, source: Source },
-    Forget { id: usize, done: oneshot::Sender<()> },
-    Counters { id: usize, reply: oneshot::Sender<Vec<(Sink, Counters)>> },
+    Act { id: usize, act: Act },
     Remove { id: usize },
     Observe { reply: oneshot::Sender<Observation> },
     Quit,
@@ -168,19 +163,7 @@ impl Worker {
                 self.clients.insert(id, client);
                 self.touch(id, |_| {});
             }
-            Command::Send { id, source, sending } => {
-                self.touch(id, |session| session.send(source, sending, now()));
-            }
-            Command::Stop { id, source } => self.touch(id, |session| session.stop(source)),
-            Command::Forget { id, done } => {
-                self.count(id);
-                self.touch(id, Session::forget);
-                let _ = done.send(());
-            }
-            Command::Counters { id, reply } => {
-                let counters = self.clients.get(&id).map(|client| client.session.counters());
-                let _ = reply.send(counters.unwrap_or_default());
-            }
+            Command::Act { id, act } => self.act(id, act),
             Command::Remove { id } => {
                 self.count(id);
                 if let Some(client) = self.clients.remove(&id) {
@@ -194,6 +177,26 @@ impl Worker {
             Command::Quit => return false,
         }
         true
+    }
+
+    fn act(&mut self, id: usize, act: Act) {
+        match act {
+            Act::Send { source, sending } => self.touch(id, |session| session.send(source, sending, now())),
+            Act::Stop { source } => self.touch(id, |session| session.stop(source)),
+            Act::Forget { done } => {
+                self.count(id);
+                self.touch(id, Session::forget);
+                let _ = done.send(());
+            }
+            Act::Counters { reply } => {
+                let counters = self.clients.get(&id).map(|client| client.session.counters());
+                let _ = reply.send(counters.unwrap_or_default());
+            }
+            Act::Sent { reply } => {
+                let sent = self.clients.get(&id).map(|client| client.session.sent());
+                let _ = reply.send(sent.unwrap_or_default());
+            }
+        }
     }
 
     /// Changes a client, sends what follows, sets its timer.

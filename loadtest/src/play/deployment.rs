@@ -145,7 +145,7 @@ impl Clinic {
             clinician.until_at(ready, warm).await?,
             "the clinician is not asked to connect: is another visit in course in this waiting room?"
         );
-        let media = connect(&world.fleet, world.options, &mut clinician).await?.client;
+        let media = connect(&world.fleet, world.clinicians, &mut clinician).await?.client;
         let own = Tag(1_000_000 + n as u32);
         talk(&media, Sending::talking(own));
         let (mut bookings, mut links) = (HashMap::new(), Vec::new());
@@ -322,7 +322,7 @@ async fn visit(
 
     let called = |seen: &Seen| wishes(seen, MediaWish::Warm) || wishes(seen, MediaWish::Live);
     until(&mut who, latest, called, "nobody had time for them before the end").await.at(Stage::Waited)?;
-    let warm = connect(&world.fleet, world.options, &mut who).await.at(Stage::Connected)?;
+    let warm = connect(&world.fleet, world.patients, &mut who).await.at(Stage::Connected)?;
     record.took(Stage::Connected, warm.took);
     speak(&warm.client, person, booking.patient);
 
@@ -404,7 +404,7 @@ async fn reload(
     drop(client);
     let mut who = who.vanish().again().await?;
     until(&mut who, cut + TOGETHER, |seen| wishes(seen, MediaWish::Live), "not in the room again").await?;
-    let client = connect(&world.fleet, world.options, &mut who).await?.client;
+    let client = connect(&world.fleet, world.patients, &mut who).await?.client;
     speak(&client, &booking.person, booking.patient);
     let frame = client.first_frame(FIRST).await?;
     world.record.took(Stage::Reconnect, frame.saturating_duration_since(cut));

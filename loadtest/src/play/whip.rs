@@ -1,4 +1,5 @@
-//! Any SFU, through WHIP and WHEP: two people who publish, and each subscribes to the other.
+//! Any SFU, through WHIP and WHEP: two people who publish, and each subscribes to the other. Where there is no WHEP
+//! they only publish, and the SFU's own reports say what came of it.
 
 use super::{World, conclude, sending};
 use crate::{plan::Arrival, record::Stage};
@@ -7,12 +8,20 @@ use hyper::{Method, header};
 use loadtest::{
     consult::{FIRST, FIRST_VOICE, now},
     http,
-    media::{Client, Options, Source, Tag},
+    media::{Client, Offer, Options, Source, Tag, Told},
     net::Origin,
 };
 use serde::Deserialize;
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
-use tokio::{sync::Semaphore, task::JoinSet, time::sleep_until};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::Semaphore,
+    task::JoinSet,
+    time::{sleep, sleep_until},
+};
 
 /// Where to post, and with what.
 #[derive(Clone, Deserialize)]
@@ -29,14 +38,20 @@ impl std::fmt::Debug for Endpoint {
 }
 
 /// Two people's endpoints: to publish, and to subscribe to the other.
-type Room = [(Endpoint, Endpoint); 2];
+type Room = [(Endpoint, Option<Endpoint>); 2];
+
+/// How long after the last word an SFU may take to report on what came. RFC 3550 §6.2: every 5 s, and then some.
+const REPORTED_WITHIN: Duration = Duration::from_secs(12);
+
+/// How often it is asked for meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Rooms to meet in.
 pub(crate) enum Rooms {
     /// So many as are listed, used again when they are free.
     Listed(Vec<Room>),
     /// As many as are wanted, by templates.
-    Made { whip: String, whep: String, bearer: Option<String> },
+    Made { whip: String, whep: Option<String>, bearer: Option<String> },
 }
 
 impl std::fmt::Debug for Rooms {
@@ -64,8 +79,8 @@ impl Rooms {
     ///
     /// # Errors
     /// They do not tell people apart.
-    pub(crate) fn made(whip: &str, whep: &str, bearer: Option<String>) -> Result<Self> {
-        for (flag, template) in [("--whip", whip), ("--whep", whep)] {
+    pub(crate) fn made(whip: &str, whep: Option<&str>, bearer: Option<String>) -> Result<Self> {
+        for (flag, template) in std::iter::once(("--whip", whip)).chain(whep.map(|whep| ("--whep", whep))) {
             Origin::split(template).with_context(|| format!("{flag} {template}"))?;
             for part in ["{room}", "{participant}"] {
                 let whip_of_a_room = flag == "--whip" && part == "{participant}" && bearer.is_none();
@@ -75,7 +90,7 @@ impl Rooms {
                 );
             }
         }
-        Ok(Self::Made { whip: whip.to_owned(), whep: whep.to_owned(), bearer })
+        Ok(Self::Made { whip: whip.to_owned(), whep: whep.map(str::to_owned), bearer })
     }
 
     /// From what `telehealth token --participants 2` prints.
@@ -90,10 +105,7 @@ impl Rooms {
             rooms.entry(line.room.clone()).or_default().push(line);
         }
         let pair = |lines: Vec<Line>| {
-            let mut both = lines.into_iter().filter_map(|line| {
-                let subscribe = line.subscribe.into_iter().next()?;
-                Some((line.publish, subscribe))
-            });
+            let mut both = lines.into_iter().map(|line| (line.publish, line.subscribe.into_iter().next()));
             Some([both.next()?, both.next()?])
         };
         let rooms: Vec<_> = rooms.into_values().filter_map(pair).collect();
@@ -122,7 +134,8 @@ impl Rooms {
                         .replace("{participant}", participant),
                     token: bearer.clone(),
                 };
-                [(fill(whip, "a"), fill(whep, "b")), (fill(whip, "b"), fill(whep, "a"))]
+                let from = |participant| whep.as_ref().map(|whep| fill(whep, participant));
+                [(fill(whip, "a"), from("b")), (fill(whip, "b"), from("a"))]
             }
         }
     }
@@ -156,19 +169,44 @@ pub(crate) async fn play(world: Arc<World>, rooms: Arc<Rooms>, people: Vec<Arriv
     while tasks.join_next().await.is_some() {}
 }
 
-/// A session at the SFU, and how to end it.
+/// A session at the SFU.
 struct Session {
     client: Client,
-    resource: Option<(Origin, String, Option<String>)>,
+    resource: Option<Resource>,
     offered: Instant,
 }
 
-async fn consult(world: &World, room: &Room, person: &Arrival, n: u32) -> Result<(), (Stage, anyhow::Error)> {
+/// How to end it.
+struct Resource {
+    origin: Origin,
+    path: String,
+    token: Option<String>,
+}
+
+type Failed = (Stage, anyhow::Error);
+
+async fn consult(world: &World, room: &Room, person: &Arrival, n: u32) -> Result<(), Failed> {
+    let mut sessions = Vec::new();
+    let talked = talk(world, room, person, n, &mut sessions).await;
+    // However it went: an endpoint that is left open is taken when the next people come.
+    let mut ended = Ok(());
+    for Session { client: _until_then, resource, .. } in sessions {
+        ended = ended.and(end(resource).await.map_err(|e| (Stage::End, e)));
+    }
+    talked.and(ended)
+}
+
+async fn talk(
+    world: &World,
+    room: &Room,
+    person: &Arrival,
+    n: u32,
+    sessions: &mut Vec<Session>,
+) -> Result<(), Failed> {
     let tags = [Tag(2 * n + 1), Tag(2 * n + 2)];
-    let none = Options { slots: 0, share: false, screen: false, data: false, ..world.options };
+    let none = Options { slots: 0, share: false, screen: false, data: false, ..world.patients };
     let sends = none;
     let receives = Options { sends: false, slots: 1, simulcast: false, ..none };
-    let mut sessions = Vec::new();
     for ((publish, _), (own, first)) in room.iter().zip([(tags[0], true), (tags[1], false)]) {
         let session = post(world, publish, sends).await.context("WHIP").map_err(|e| (Stage::Connected, e))?;
         session.client.send(Source::Microphone, sending(person.device, own));
@@ -177,11 +215,13 @@ async fn consult(world: &World, room: &Room, person: &Arrival, n: u32) -> Result
         }
         sessions.push(session);
     }
+    let publishers = sessions.len();
     let talk_until = now() + person.talk;
     let mut heard = Vec::new();
     for ((_, subscribe), (of, sound_only)) in
         room.iter().zip([(tags[1], false), (tags[0], person.sound_only)])
     {
+        let Some(subscribe) = subscribe else { continue };
         let session =
             post(world, subscribe, receives).await.context("WHEP").map_err(|e| (Stage::Connected, e))?;
         let sink = if sound_only { FIRST_VOICE } else { FIRST };
@@ -192,13 +232,30 @@ async fn consult(world: &World, room: &Room, person: &Arrival, n: u32) -> Result
         sessions.push(session);
     }
     sleep_until(talk_until.into()).await;
-    for (n, of) in heard {
-        whose(&sessions[n].client, of).await.map_err(|e| (Stage::Talk, e))?;
+    for (n, of) in &heard {
+        whose(&sessions[*n].client, *of).await.map_err(|e| (Stage::Talk, e))?;
     }
-    for session in sessions {
-        end(session).await.map_err(|e| (Stage::End, e))?;
+    if heard.is_empty() {
+        for session in &sessions[..publishers] {
+            let (packets, lost) = taken(&session.client).await.map_err(|e| (Stage::Talk, e))?;
+            world.record.taken(packets, lost);
+        }
     }
     Ok(())
+}
+
+/// What the SFU says came of what was sent: packets, and packets lost.
+async fn taken(client: &Client) -> Result<(u64, u64)> {
+    let latest = now() + REPORTED_WITHIN;
+    loop {
+        let sent = client.sent().await?;
+        if sent.iter().all(|(_, told)| told.sent == 0 || told.taken > 0) {
+            let sum = |sum: (u64, u64), told: &Told| (sum.0 + told.taken, sum.1 + told.lost);
+            return Ok(sent.iter().map(|(_, told)| told).fold((0, 0), sum));
+        }
+        ensure!(now() < latest, "the SFU does not report that it hears what is published");
+        sleep(LOOK_EVERY).await;
+    }
 }
 
 async fn whose(client: &Client, partner: Tag) -> Result<()> {
@@ -213,7 +270,7 @@ async fn whose(client: &Client, partner: Tag) -> Result<()> {
 /// Posts an offer, takes the answer, waits for ICE and DTLS.
 async fn post(world: &World, at: &Endpoint, options: Options) -> Result<Session> {
     let (origin, path) = Origin::split(&at.url)?;
-    let (pending, offer) = world.fleet.offer(options)?;
+    let (pending, offer) = world.fleet.offer(options).await?;
     let bearer = at.token.as_ref().map(|token| format!("Bearer {token}"));
     let mut headers = vec![("content-type", "application/sdp")];
     headers.extend(bearer.iter().map(|bearer| ("authorization", bearer.as_str())));
@@ -221,11 +278,24 @@ async fn post(world: &World, at: &Endpoint, options: Options) -> Result<Session>
     let answer = http::send(&origin, Method::POST, path, &headers, offer).await?.good()?;
     let location = answer.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
     let resource = location.and_then(|location| resource(&origin, path, location));
-    let client = pending.answered(&answer.body)?;
+    let resource = resource.map(|(origin, path)| Resource { origin, path, token: at.token.clone() });
+    match connected(pending, &answer.body).await {
+        Ok((client, up)) => {
+            world.record.took(Stage::Connected, up.saturating_duration_since(offered));
+            Ok(Session { client, resource, offered })
+        }
+        Err(error) => {
+            // What went wrong first is what there is to tell.
+            let _ = end(resource).await;
+            Err(error)
+        }
+    }
+}
+
+async fn connected(pending: Offer, answer: &str) -> Result<(Client, Instant)> {
+    let client = pending.answered(answer).await?;
     let up = client.connected().await?;
-    world.record.took(Stage::Connected, up.saturating_duration_since(offered));
-    let resource = resource.map(|(origin, path)| (origin, path, at.token.clone()));
-    Ok(Session { client, resource, offered })
+    Ok((client, up))
 }
 
 /// Where a session can be ended: absolute, from the root, or relative (RFC 9725 §4.2).
@@ -240,8 +310,8 @@ fn resource(origin: &Origin, path: &str, location: &str) -> Option<(Origin, Stri
     Some((origin.clone(), format!("{folder}/{location}")))
 }
 
-async fn end(session: Session) -> Result<()> {
-    let Some((origin, path, token)) = session.resource else { return Ok(()) };
+async fn end(resource: Option<Resource>) -> Result<()> {
+    let Some(Resource { origin, path, token }) = resource else { return Ok(()) };
     let bearer = token.map(|token| format!("Bearer {token}"));
     let headers: Vec<_> = bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
     http::send(&origin, Method::DELETE, &path, &headers, String::new())
@@ -259,12 +329,13 @@ mod tests {
     fn templates_tell_rooms_and_people_apart() {
         let whip = "https://sfu.example/whip/{room}/{participant}";
         let whep = "https://sfu.example/whep/{room}/{participant}";
-        let rooms = Rooms::made(whip, whep, Some("secret".into())).unwrap();
+        let rooms = Rooms::made(whip, Some(whep), Some("secret".into())).unwrap();
         let [(publish, subscribe), _] = rooms.room(4);
         assert_eq!(publish.url, "https://sfu.example/whip/loadtest-5/a");
-        assert_eq!(subscribe.url, "https://sfu.example/whep/loadtest-5/b");
+        assert_eq!(subscribe.unwrap().url, "https://sfu.example/whep/loadtest-5/b");
+        assert!(Rooms::made(whip, None, None).unwrap().room(4)[0].1.is_none(), "nobody subscribes");
         assert!(!format!("{rooms:?}").contains("secret"));
-        let said = Rooms::made("https://x/whip/{participant}", whep, None).unwrap_err().to_string();
+        let said = Rooms::made("https://x/whip/{participant}", Some(whep), None).unwrap_err().to_string();
         assert!(said.contains("--whip") && said.contains("{room}"), "{said}");
     }
 
@@ -280,7 +351,7 @@ mod tests {
         let text = [line("1", "a", "b"), line("1", "b", "a"), line("2", "c", "d")].join("\n");
         let Rooms::Listed(rooms) = Rooms::listed(&text).unwrap() else { panic!("listed") };
         assert_eq!(rooms.len(), 1, "the second has only one");
-        assert_eq!(rooms[0][0].1.url, "http://x/whep/1/b");
+        assert_eq!(rooms[0][0].1.as_ref().unwrap().url, "http://x/whep/1/b");
         assert!(!format!("{rooms:?}").contains("pa"));
         assert!(Rooms::listed("{}").is_err() && Rooms::listed("").is_err());
     }

@@ -170,6 +170,25 @@ fn a_deployment_and_its_sfu_are_loaded_with_a_credential_and_a_missed_slo_is_3()
     ends_with(&output, &of_sfu, "missed");
     assert_eq!(of_sfu["people"]["done"], 3, "{of_sfu:#}");
     assert_eq!(of_sfu["stages"]["connected"]["count"], 12, "two publish, two subscribe, three times");
+
+    // An SFU without WHEP: what it reports on what is published is all there is.
+    let tokens = fs::read_to_string(dir.path().join("tokens")).unwrap();
+    let alone = tokens.lines().map(|line| {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        line["subscribe"] = Value::Array(Vec::new());
+        format!("{line}\n")
+    });
+    fs::write(dir.path().join("publish-only"), alone.collect::<String>()).unwrap();
+    let output = loadtest(dir.path(), &["run", "--journey", &journey, "--tokens", "publish-only"]);
+    let published = report(&dir);
+    assert_eq!(
+        (&published["people"]["done"], &published["media"]["lost"]),
+        (&3.into(), &0.into()),
+        "{published:#}"
+    );
+    assert!(published["media"]["packets"].as_u64() > Some(100), "{published:#}");
+    assert_eq!(published["stages"]["connected"]["count"], 6, "two publish, three times");
+    assert!(said(&output).contains("Nobody subscribed"), "{}", said(&output));
 }
 
 #[test]

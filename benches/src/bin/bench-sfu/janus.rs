@@ -89,12 +89,12 @@ impl Janus {
     async fn publish(&self, fleet: &Fleet, ip: IpAddr, room: u32) -> Result<(Client, u64)> {
         let handle = self.attach().await?;
         let (pending, offer) =
-            fleet.offer(Options { ip, slots: 0, screen: false, data: false, ..Options::default() })?;
+            fleet.offer(Options { ip, slots: 0, screen: false, data: false, ..Options::default() }).await?;
         let body = json!({ "request": "joinandconfigure", "ptype": "publisher", "room": room });
         let event =
             self.message(&handle, body, Some(json!({ "type": "offer", "sdp": whole(&offer) }))).await?;
         let feed = event["plugindata"]["data"]["id"].as_u64().context("no feed")?;
-        let client = pending.answered(event["jsep"]["sdp"].as_str().context("no answer")?)?;
+        let client = pending.answered(event["jsep"]["sdp"].as_str().context("no answer")?).await?;
         client.connected().await?;
         // Only then can others subscribe.
         self.event(&handle, |event| event["janus"] == "webrtcup").await?;
