@@ -24,13 +24,13 @@ export const FLOWING_MS = 1_000;
 export const STALL_AGAIN_MS = 30_000;
 /** How many times as long at most. */
 export const STALL_MAX_PATIENCE = 8;
-/** The same where a pulse comes once a second, in a warm seat or among the muted: three in a row are missing. */
-export const STALL_SLOW_MS = 3_500;
+/** The same where a sign of life comes once a second, in a warm seat or among the muted: three in a row are missing. */
+export const STALL_QUIET_MS = 3_500;
 /**
- * So many quick pulses after we said that slow ones will do, we say it again: what the channel loses is lost.
- * Five seconds among the muted. A server that knows no slow pulses passes over it.
+ * So many quick pulses after we said that we count bytes, we say it again: what the channel loses is lost.
+ * Five seconds among the muted. A server that knows nothing of it passes over it.
  */
-export const SAY_SLOW_EVERY = 25;
+export const SAY_COUNTS_EVERY = 25;
 /** From this silence on, the transport's own counters are asked, which costs more than a glance. */
 export const STALL_DOUBT_MS = 200;
 /** The most that one tick may add to the silence: a page that was frozen heard nothing either way. */

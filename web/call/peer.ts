@@ -1,6 +1,6 @@
 /** One RTCPeerConnection with the fixed pool. Knows nothing of when to make one; `media.ts` does. */
 import type { Env } from "./env";
-import { SAY_SLOW_EVERY } from "./limits";
+import { SAY_COUNTS_EVERY } from "./limits";
 import { addPool, keepSending, type Pool, type Tracks } from "./pool";
 import { fits, startSharp } from "./sdp";
 import { Refusal } from "./session";
@@ -8,8 +8,8 @@ import { type Reading, read } from "./stats";
 
 export type PeerStatus = "connecting" | "connected" | "interrupted" | "dead";
 
-/** From the server: "I am silent, a pulse a second from now on". From us: "I know what that means". */
-const SLOW = 0x02;
+/** From the server: "Until media flows, only reports will come". From us: "We would see them: we count bytes". */
+const QUIET = 0x02;
 
 export class Peer {
   readonly pc: RTCPeerConnection;
@@ -19,9 +19,10 @@ export class Peer {
   readonly screen: MediaStream;
   /** Pulses heard so far. */
   pulses = 0;
-  /** The latest one said that the next comes a second later. */
-  slow = false;
+  /** The latest one said that only reports will come, which show in the count of bytes. */
+  quiet = false;
   #quick = 0;
+  #counts = false;
   readonly #changed: (status: PeerStatus) => void;
   readonly #firefox: boolean;
   #closed = false;
@@ -41,12 +42,11 @@ export class Peer {
     this.screen = new env.MediaStream([this.pool.screenIn.receiver.track]);
     const { pulse } = this.pool;
     pulse.binaryType = "arraybuffer";
-    pulse.onopen = () => this.#saySlow();
     pulse.onmessage = ({ data }: MessageEvent<unknown>) => {
       this.pulses += 1;
-      this.slow = data instanceof ArrayBuffer && new Uint8Array(data)[0] === SLOW;
-      this.#quick = this.slow ? 0 : this.#quick + 1;
-      if (this.#quick >= SAY_SLOW_EVERY) this.#saySlow();
+      this.quiet = data instanceof ArrayBuffer && new Uint8Array(data)[0] === QUIET;
+      this.#quick = this.quiet ? 0 : this.#quick + 1;
+      if (this.#counts && this.#quick >= SAY_COUNTS_EVERY) this.sayCounts();
     };
     this.pc.onconnectionstatechange = () => this.#report();
     this.pc.oniceconnectionstatechange = () => this.#report();
@@ -98,7 +98,6 @@ export class Peer {
     this.#closed = true;
     this.pc.onconnectionstatechange = null;
     this.pc.oniceconnectionstatechange = null;
-    this.pool.pulse.onopen = null;
     this.pool.pulse.onmessage = null;
     this.pc.close();
   }
@@ -107,11 +106,12 @@ export class Peer {
     return this.#status() === "connected";
   }
 
-  /** Whoever does not say this is sent quick pulses, as pages from before slow ones expect. */
-  #saySlow(): void {
+  /** We count bytes. Whoever does not say so is sent pulses, as pages from before expect. */
+  sayCounts(): void {
+    this.#counts = true;
     this.#quick = 0;
     try {
-      this.pool.pulse.send(new Uint8Array([SLOW]));
+      this.pool.pulse.send(new Uint8Array([QUIET]));
     } catch {
       // The channel is about to close, and the connection with it.
     }

@@ -7,7 +7,7 @@ import {
   STALL_DOUBT_MS,
   STALL_FLOWING_MS,
   STALL_PULSES_MS,
-  STALL_SLOW_MS,
+  STALL_QUIET_MS,
   STATS_FIRST_MS,
   STATS_MS,
   STATS_WITHIN_MS,
@@ -49,8 +49,10 @@ export class Watch {
   quality: { rttMs: number | null; loss: number } = { rttMs: null, loss: 0 };
   #glance: string;
   #pulses = 0;
-  /** The latest sign of life was a slow pulse. */
-  #slow = false;
+  /** The latest pulse said that only reports will come, and nothing else has since. */
+  #quiet = false;
+  /** The browser counts the bytes that come, and the server knows. */
+  #counts = false;
   /** Signs of life since the last stall. */
   #signs = 0;
   #flowingAt = Number.NEGATIVE_INFINITY;
@@ -80,10 +82,10 @@ export class Watch {
     const flowing = glance !== this.#glance;
     const pulsed = this.#peer.pulses !== this.#pulses;
     const silent = this.#silence.tick(now, flowing || pulsed);
-    // Of a packet and a slow pulse since the last look, the pulse is taken for the later one. If it was not, the
+    // Of a packet and a pulse that says so since the last look, the pulse is taken for the later one. If it was not, the
     // next packet puts that right; the other way round, nothing would before the silence is called a stall.
-    if (pulsed) this.#slow = this.#peer.slow;
-    else if (flowing) this.#slow = false;
+    if (pulsed) this.#quiet = this.#peer.quiet;
+    else if (flowing) this.#quiet = false;
     this.#glance = glance;
     this.#pulses = this.#peer.pulses;
     if (flowing) this.#flowingAt = now;
@@ -121,13 +123,13 @@ export class Watch {
    * How long a silence means a stall; `null` while silence means nothing, as nobody promised a word.
    *
    * What counts is what the server promised, not who is unmuted: between "the microphone is on", which signaling
-   * says, and the first packet, a slow pulse a second is all that comes.
+   * says, and the first packet, a report a second is all that comes.
    */
   #limit(since: number, expected: boolean, patience: number): number | null {
     if (this.#peer.pulses === 0) return null;
-    if (!expected) return STALL_SLOW_MS * patience;
+    if (!expected) return STALL_QUIET_MS * patience;
     const usual = patience * (since - this.#flowingAt < FLOWING_MS ? STALL_FLOWING_MS : STALL_PULSES_MS);
-    return this.#slow ? Math.max(usual, STALL_SLOW_MS) : usual;
+    return this.#quiet ? Math.max(usual, STALL_QUIET_MS) : usual;
   }
 
   async #ask(now: number, doubtful: boolean): Promise<void> {
@@ -147,6 +149,7 @@ export class Watch {
     this.transport = reading.transport ?? this.transport;
     this.frames.note(this.#clock(), reading.frames);
     if (before === null) return;
+    if (reading.bytes > before.bytes && this.#counted(doubtful)) return;
     if (reading.spoken === null || reading.spoken > (before.spoken ?? 0)) this.excuse();
     else {
       this.#wordlessSince ??= now;
@@ -164,5 +167,18 @@ export class Watch {
     const lost = reading.lost - before.lost;
     const loss = packets + lost > 20 ? Math.max(lost, 0) / (packets + lost) : 0;
     this.quality = { rttMs: reading.rttMs, loss };
+  }
+
+  /** The count of bytes grew. Whether that ends a doubt. */
+  #counted(doubtful: boolean): boolean {
+    if (!this.#counts && this.#peer.pulses > 0) {
+      this.#counts = true;
+      this.#peer.sayCounts();
+    }
+    if (!this.#quiet) return false;
+    this.#silence.broken();
+    this.#doubts = 0;
+    this.#signs += 1;
+    return doubtful;
   }
 }

@@ -18,6 +18,9 @@ pub const PULSE: [u8; 1] = [0x01];
 /// The server: reports are all that comes until media does. The client: I know what that means.
 pub const QUIET: [u8; 1] = [0x02];
 
+/// Pulses that go out when the channel opens.
+const FIRST_PULSES: u8 = 2;
+
 /// A sign of life that is due.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sign {
@@ -35,8 +38,8 @@ pub struct Pulse {
     last_media: Instant,
     last_sign: Instant,
     expects_media: bool,
-    /// The channel is open and has carried nothing yet.
-    owes_the_first: bool,
+    /// First pulses to give whatever flows: the channel is open.
+    owes: u8,
     /// The client said [`QUIET`].
     counts_bytes: bool,
     /// How often it was told so since media last flowed: a message may be lost.
@@ -51,16 +54,16 @@ impl Pulse {
             last_media: now,
             last_sign: now,
             expects_media: false,
-            owes_the_first: false,
+            owes: 0,
             counts_bytes: false,
             said_quiet: 0,
         }
     }
 
-    /// The channel is open: the first pulse goes at once, even while media flows. A client that has heard one
-    /// knows that silence means something.
+    /// The channel is open: the first pulse goes at once, even while media flows, and once more a moment later. A client
+    /// that has heard one knows that silence means something; one may be lost, or come before the client is ready.
     pub const fn open(&mut self) {
-        self.owes_the_first = true;
+        self.owes = FIRST_PULSES;
     }
 
     /// The client said something on the channel.
@@ -86,8 +89,10 @@ impl Pulse {
     /// When a sign is due unless media is sent before.
     #[must_use]
     pub fn deadline(&self) -> Instant {
-        if self.owes_the_first {
+        if self.owes == FIRST_PULSES {
             self.last_sign
+        } else if self.owes > 0 {
+            self.last_sign + PULSE_AFTER_SILENCE
         } else if self.said_quiet >= PULSE_QUIET_SAID {
             self.last_sign + PULSE_IDLE
         } else if self.said_quiet > 0 {
@@ -105,7 +110,7 @@ impl Pulse {
             return None;
         }
         let quiet = !self.expects_media || now >= self.last_media + PULSE_QUIET_AFTER;
-        let sign = if self.owes_the_first || !self.counts_bytes || !quiet {
+        let sign = if self.owes > 0 || !self.counts_bytes || !quiet {
             Sign::Pulse
         } else if self.said_quiet < PULSE_QUIET_SAID {
             self.said_quiet += 1;
@@ -113,7 +118,7 @@ impl Pulse {
         } else {
             Sign::Report
         };
-        self.owes_the_first = false;
+        self.owes = self.owes.saturating_sub(1);
         self.last_sign = now;
         Some(sign)
     }
@@ -157,7 +162,7 @@ mod tests {
 
     #[test]
     fn the_first_goes_when_the_channel_opens_whatever_flows() {
-        let sent = signs(500, |ms, now, pulse| {
+        let sent = signs(1_000, |ms, now, pulse| {
             pulse.expect(true);
             pulse.sent_media(now);
             pulse.heard(&QUIET);
@@ -165,7 +170,7 @@ mod tests {
                 pulse.open();
             }
         });
-        assert_eq!(sent, [(300, Sign::Pulse)]);
+        assert_eq!(sent, [(300, Sign::Pulse), (500, Sign::Pulse)]);
     }
 
     #[test]

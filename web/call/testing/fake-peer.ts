@@ -14,7 +14,6 @@ export interface FakeChannel {
   options: RTCDataChannelInit;
   binaryType: BinaryType;
   sent: number[][];
-  onopen: (() => void) | null;
   onmessage: ((event: unknown) => void) | null;
   send(bytes: Uint8Array): void;
 }
@@ -74,7 +73,7 @@ export class FakePeerConnection {
       sent.push(Array.from(bytes));
     };
     // Firefox begins with blobs.
-    this.channel = { label, options, binaryType: "blob", sent, onopen: null, onmessage: null, send };
+    this.channel = { label, options, binaryType: "blob", sent, onmessage: null, send };
     return this.channel as unknown as RTCDataChannel;
   }
 
