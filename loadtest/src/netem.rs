@@ -18,9 +18,10 @@
 //! router, which is init to them.
 //!
 //! Reading order: [`command`], then `link` (what becomes of a packet), `script` (when), `router` (whose packet),
-//! all three without IO; then `namespace`, `stage` (the processes) and `wire` (the loop).
+//! all three without IO; then `namespace`, `stage` (the processes), `control` and `wire` (the loop).
 
 pub mod command;
+mod control;
 mod link;
 mod namespace;
 mod packet;

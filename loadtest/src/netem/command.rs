@@ -62,6 +62,9 @@ struct Run {
     /// Longest packet on every link, bytes
     #[arg(long, default_value_t = 1_500, value_parser = clap::value_parser!(u16).range(576..=i64::from(wire::LONGEST)))]
     mtu: u16,
+    /// Take NAME=PROFILE|FILE from standard input, a line each: from then on that client's links follow it
+    #[arg(long)]
+    control: bool,
     /// Write what happened to this file, as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -131,7 +134,8 @@ impl Run {
             clients.push(ClientEnd { name, script, command });
         }
         let server = if self.here { ServerEnd::Here } else { ServerEnd::Own(self.server) };
-        Ok(Plan { seed: self.seed, mtu: self.mtu, server, wait_for: self.wait_for, clients })
+        let Self { seed, mtu, wait_for, control, .. } = self;
+        Ok(Plan { seed, mtu, server, wait_for, clients, control })
     }
 
     /// Names and commands.

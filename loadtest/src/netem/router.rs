@@ -101,6 +101,9 @@ pub(super) struct Refused {
 #[derive(Debug)]
 struct Client {
     script: Script,
+    /// When it began, and how often the address had changed before.
+    since_ns: u64,
+    changes_before: u64,
     links: [Way; 2],
     names: Names,
 }
@@ -182,7 +185,7 @@ impl Router {
                 tally: Tally::default(),
             };
             let names = Names { changes: 0, address: End::Client(index).address(), port_mask: 0 };
-            Client { script, links: [way(0), way(1)], names }
+            Client { script, since_ns: 0, changes_before: 0, links: [way(0), way(1)], names }
         });
         let mut router = Self {
             clients: clients.collect(),
@@ -196,16 +199,26 @@ impl Router {
         router
     }
 
+    /// From now on a client's links follow another script, whose times count from now. Its address stays.
+    pub(super) fn follow(&mut self, now_ns: u64, client: usize, script: Script) {
+        self.handle_timeout(now_ns);
+        let client = &mut self.clients[client];
+        (client.script, client.since_ns, client.changes_before) = (script, now_ns, client.names.changes);
+        self.next_change_ns = Some(now_ns);
+        self.handle_timeout(now_ns);
+    }
+
     /// Does what the scripts say up to now.
     pub(super) fn handle_timeout(&mut self, now_ns: u64) {
         if self.next_change_ns.is_none_or(|next| next > now_ns) {
             return;
         }
         for (index, client) in self.clients.iter_mut().enumerate() {
+            let into_ns = now_ns.saturating_sub(client.since_ns);
             for direction in [Direction::Up, Direction::Down] {
-                client.links[direction as usize].link.set(client.script.conditions(now_ns, direction));
+                client.links[direction as usize].link.set(client.script.conditions(into_ns, direction));
             }
-            let changes = client.script.readdressed(now_ns);
+            let changes = client.changes_before + client.script.readdressed(into_ns);
             if changes != client.names.changes {
                 let [a, b, c, _] = End::Client(index).address().octets();
                 let last = (changes % ADDRESSES) as u8 + 2;
@@ -215,7 +228,11 @@ impl Router {
                 client.names = Names { changes, address: Ipv4Addr::new(a, b, c, last), port_mask };
             }
         }
-        self.next_change_ns = self.clients.iter().filter_map(|it| it.script.next_change(now_ns)).min();
+        let next = |client: &Client| {
+            let into_ns = now_ns.saturating_sub(client.since_ns);
+            client.script.next_change(into_ns).map(|next| client.since_ns + next)
+        };
+        self.next_change_ns = self.clients.iter().filter_map(next).min();
     }
 
     /// Takes in what an end sent; what to answer at once, if it may not pass.
@@ -420,6 +437,21 @@ mod tests {
 
         router.handle_packet(1_003 * MS, End::Server, &between(End::Server, ALICE));
         assert_eq!((router.poll(1_003 * MS), router.refused.stale), (None, 1));
+    }
+
+    #[test]
+    fn another_script_begins_when_it_is_given_and_the_address_stays() {
+        let mut router = router(&["[[step]]\nat = '1 s'\nreaddress = true"]);
+        router.handle_timeout(2_000 * MS);
+        let next = "both = { delay = '5 ms' }\n[[step]]\nat = '1 s'\nreaddress = true\n\
+                    [[step]]\nat = '3 s'\nboth = { delay = '7 ms' }";
+        router.follow(10_000 * MS, 0, Script::parse(next).expect("a script"));
+        let mut seen = |at_ms: u64| {
+            router.handle_packet(at_ms * MS, ALICE, &between(ALICE, End::Server));
+            let out = router.poll((at_ms + 9) * MS).expect("passed");
+            (addresses(&out.packet).expect("a packet").source.octets()[3], out.due_ns / MS - at_ms)
+        };
+        assert_eq!([seen(10_000), seen(11_000), seen(13_000)], [(3, 5), (4, 5), (4, 7)]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! it kills all others, those that went into the background too.
 
 use super::{
+    control::Control,
     namespace::Namespace,
     report::{ClientReport, Report},
     router::{End, Router, SERVER},
@@ -29,6 +30,7 @@ use std::{
     env,
     ffi::OsString,
     fs::File,
+    io::Write as _,
     net::SocketAddr,
     os::{
         fd::{AsRawFd as _, OwnedFd},
@@ -55,6 +57,8 @@ pub(super) struct Plan {
     /// A TCP port of the server's that clients wait for.
     pub(super) wait_for: Option<u16>,
     pub(super) clients: Vec<ClientEnd>,
+    /// Other scripts are given on standard input.
+    pub(super) control: bool,
 }
 
 /// Where the links end.
@@ -182,13 +186,17 @@ pub(super) fn perform(plan: Plan) -> Result<(Report, ExitCode)> {
         let mut command = Command::new(program);
         command.args(arguments).envs(surroundings.iter().cloned()).env("NETEM_NAME", &client.name);
         command.env("NETEM_ADDRESS", End::Client(index).address().to_string()).env_remove(LIFELINE);
+        if plan.control {
+            command.stdin(Stdio::null());
+        }
         let child = namespaces[index].spawn(&mut command);
         let child = child.with_context(|| format!("{}: {}", client.name, program.display()))?;
         cast.clients.push(Player { name: client.name, pid: pid(&child)?, exit_code: None });
         scripts.push(client.script);
     }
     let mut wire = Wire::new(Router::new(seed, scripts), server, namespaces)?;
-    let exit_code = cast.play(&mut wire, lifeline)?;
+    let mut control = plan.control.then(Control::new);
+    let exit_code = cast.play(&mut wire, lifeline, &mut control)?;
 
     let clients = cast.clients.into_iter().enumerate().map(|(index, player)| {
         let (up, down, readdressed) = wire.router.tallies(index);
@@ -240,7 +248,7 @@ struct Player {
 
 impl Cast {
     /// Carries packets until every client has ended, or the lifeline is cut and everybody had time to end.
-    fn play(&mut self, wire: &mut Wire, lifeline: File) -> Result<ExitCode> {
+    fn play(&mut self, wire: &mut Wire, lifeline: File, control: &mut Option<Control>) -> Result<ExitCode> {
         let exits = reaper()?;
         let mut lifeline = Some(lifeline);
         let mut leave_by_ns = None;
@@ -248,15 +256,21 @@ impl Cast {
         loop {
             let mut others = vec![exits.as_fd()];
             others.extend(lifeline.as_ref().map(|lifeline| lifeline.as_fd()));
+            let control_bit = 1 << others.len();
+            let stdin = std::io::stdin();
+            others.extend(control.as_ref().map(|_| stdin.as_fd()));
             let ready = wire.turn(&others, leave_by_ns)?;
             if ready & 1 != 0 {
                 self.note_exit(&exits)?;
+            }
+            if ready & control_bit != 0 && !control.as_mut().is_some_and(|it| self.obey(it, wire)) {
+                *control = None;
             }
             let clients_ended = self.clients.iter().all(|player| player.exit_code.is_some());
             if clients_ended && self.server_ended() {
                 break;
             }
-            let cut = ready & 2 != 0;
+            let cut = lifeline.is_some() && ready & 2 != 0;
             // A server that went into the background ended well at once, and goes on.
             let fails = !clients_ended && self.server_code.is_some_and(|code| code != 0);
             if leave_by_ns.is_none() && (cut || clients_ended || fails) {
@@ -277,6 +291,23 @@ impl Cast {
     /// All of its group has.
     fn server_ended(&self) -> bool {
         self.server.is_none_or(|group| test_kill_process_group(group).is_err())
+    }
+
+    /// Does what was asked for on standard input, and answers; whether there can be more.
+    fn obey(&self, control: &mut Control, wire: &mut Wire) -> bool {
+        let Some(wishes) = control.read() else { return false };
+        for wish in wishes {
+            let done = wish.as_ref().map_err(ToString::to_string).and_then(|wish| {
+                let index = self.clients.iter().position(|player| player.name == wish.client);
+                let index = index.ok_or_else(|| format!("{}: there is no such client", wish.client))?;
+                wire.router.follow(wire.now_ns(), index, wish.script.clone());
+                Ok(&wish.text)
+            });
+            let answer = done.map_or_else(|why| format!("refused: {why}"), Clone::clone);
+            // Whoever does not listen to answers is served all the same.
+            let _ = writeln!(std::io::stdout(), "{answer}");
+        }
+        true
     }
 
     fn note_exit(&mut self, exits: &OwnedFd) -> Result<()> {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use std::{
     collections::BTreeSet,
     fs::{self, File, Permissions},
+    io::{BufRead as _, BufReader, Write as _},
     os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
@@ -200,6 +201,34 @@ fn two_clients_have_a_link_each_and_reach_each_other() {
     let times: Vec<f64> = round_trips(&scene.read("out.json")).into_iter().flatten().collect();
     // Up 20 and down 30 to bob; bob's up is not limited, nor is alice's down.
     assert!(times.len() >= 15 && times.iter().all(|time| *time >= 50.0), "{times:?}");
+}
+
+#[test]
+fn another_script_can_be_given_while_it_runs() {
+    let Some(scene) = Scene::new() else { return };
+    let (slow, go) = (scene.path("slow.toml"), scene.path("go"));
+    fs::write(&slow, "both = { delay = '30 ms' }").unwrap();
+    let server = format!("--server={}", peers::line("echo"));
+    let pings = peers::line("pings 20 10");
+    let client = format!("--client=alice=until [ -e {} ]; do sleep 0.05; done; {pings}", go.display());
+    let mut netem = scene.netem("", &["--control", "--wait-for=9000", &server, &client]);
+    let netem = netem.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut netem = netem.spawn().unwrap();
+    let mut told = netem.stdin.take().unwrap();
+    let mut answers = BufReader::new(netem.stdout.take().unwrap()).lines();
+    let wish = format!("alice={}", slow.display());
+    let mut ask = |line: &str| {
+        writeln!(told, "{line}").unwrap();
+        answers.next().unwrap().unwrap()
+    };
+    assert_eq!(ask("bob=4g"), "refused: bob: there is no such client");
+    assert_eq!(ask(&wish), wish);
+    // Nothing more will be said: it goes on all the same.
+    drop(told);
+    fs::write(go, "").unwrap();
+    assert!(netem.wait().unwrap().success());
+    let times: Vec<f64> = round_trips(&scene.read("out.json")).into_iter().flatten().collect();
+    assert!(times.len() >= 18 && times.iter().all(|time| *time >= 60.0), "{times:?}");
 }
 
 #[test]
