@@ -88,7 +88,7 @@ photographs: web/node_modules/.installed packages
 	cd web && node gallery/photograph.mjs $(if $(FULL),--full) $(if $(ONLY),--only='$(ONLY)')
 
 test-browsers: web packages
-	cargo build --quiet --package server --bin telehealth --package sfu --example flood --locked
+	cargo build --quiet --package server --bin telehealth --package sfu --example flood --package loadtest --bin loadtest --locked
 	web/e2e/run.sh
 
 # The pages, hashed and precompressed.

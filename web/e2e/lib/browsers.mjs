@@ -13,12 +13,15 @@ const FIREFOX = process.env.E2E_FIREFOX ?? "/usr/bin/firefox-esr";
 
 /**
  * Chromium as one person: its fake camera and microphone are files, so the whole capture path with
- * its audio processing is the real one.
+ * its audio processing is the real one. `inside` is what starts it in another network; `grain`, a picture that
+ * costs what a real one costs.
  */
-export async function chromium(person, { permissions = null, args = [] } = {}) {
+export async function chromium(person, { permissions = null, args = [], inside = null, grain = false } = {}) {
   const browser = await puppeteer.launch({
-    executablePath: CHROMIUM,
+    executablePath: inside ? inside(CHROMIUM) : CHROMIUM,
     headless: true,
+    // Two descriptors lead into any network; a socket would not.
+    pipe: inside !== null,
     userDataDir: scratch("chromium"),
     protocolTimeout: PATIENCE_MS,
     args: [
@@ -31,7 +34,7 @@ export async function chromium(person, { permissions = null, args = [] } = {}) {
       "--disable-dev-shm-usage",
       "--allow-loopback-in-peer-connection",
       "--use-fake-device-for-media-stream",
-      `--use-file-for-fake-video-capture=${cameraFile(person)}`,
+      `--use-file-for-fake-video-capture=${cameraFile(person, grain)}`,
       `--use-file-for-fake-audio-capture=${microphoneFile(person)}`,
       // Without stated permissions every question is answered yes, screen capture included.
       ...(permissions ? [] : ["--use-fake-ui-for-media-stream"]),

@@ -7,6 +7,17 @@ const directory = scratch("media");
 const WIDTH = 320;
 const HEIGHT = 180;
 const FPS = 15;
+/** How far a pixel is off its colour at most. The mean stays what it is. */
+const GRAIN = 24;
+
+/** The same grain in every run: xorshift32. */
+let state = 1;
+function random() {
+  state ^= state << 13;
+  state ^= state >>> 17;
+  state ^= state << 5;
+  return (state >>> 0) / 2 ** 32;
+}
 
 /** BT.601 limited range, as Y4M players assume. */
 function toYuv([r, g, b]) {
@@ -17,14 +28,18 @@ function toYuv([r, g, b]) {
   ].map(Math.round);
 }
 
-/** A second of the colour; a bar walks along the bottom so that no two frames are the same. */
-export function cameraFile(person) {
-  const file = path.join(directory, `${person.name}.y4m`);
+/**
+ * A second of the colour; a bar walks along the bottom so that no two frames are the same. With `grain`, as in a
+ * dim room: an even colour costs an encoder nothing, and it never meets the limit of a network.
+ */
+export function cameraFile(person, grain = false) {
+  const file = path.join(directory, `${person.name}${grain ? "-grain" : ""}.y4m`);
   if (existsSync(file)) return file;
   const [y, u, v] = toYuv(person.colour);
   const chunks = [Buffer.from(`YUV4MPEG2 W${WIDTH} H${HEIGHT} F${FPS}:1 Ip A1:1 C420jpeg\n`)];
   for (let frame = 0; frame < FPS; frame++) {
     const luma = Buffer.alloc(WIDTH * HEIGHT, y);
+    if (grain) for (let at = 0; at < luma.length; at++) luma[at] = y + Math.round((random() - 0.5) * 2 * GRAIN);
     const left = Math.floor((frame * WIDTH) / FPS);
     for (let row = HEIGHT - 20; row < HEIGHT; row++) luma.fill(235, row * WIDTH + left, row * WIDTH + left + 20);
     const quarter = (WIDTH / 2) * (HEIGHT / 2);

@@ -31,10 +31,10 @@ export function scratch(name) {
   return directory;
 }
 
-/** Starts a program; its output goes to `out/<name>.log` and to `onLine`. */
-export function start(name, program, args, { env = {}, onLine = () => {} } = {}) {
+/** Starts a program; its output goes to `out/<name>.log` and to `onLine`. With `input`, lines can be `told` to it. */
+export function start(name, program, args, { env = {}, onLine = () => {}, input = false } = {}) {
   const log = createWriteStream(path.join(OUT, `${name}.log`), { flags: "a" });
-  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: [input ? "pipe" : "ignore", "pipe", "pipe"] });
   running.add(child);
   const ended = new Promise((resolve) => {
     child.once("error", (error) => resolve({ error }));
@@ -56,6 +56,7 @@ export function start(name, program, args, { env = {}, onLine = () => {} } = {})
   return {
     pid: child.pid,
     ended,
+    tell: (line) => child.stdin.write(`${line}\n`),
     /** Asks it to end, insists after `grace`. */
     async stop(signal = "SIGTERM", grace = 5_000) {
       child.kill(signal);

@@ -19,18 +19,21 @@ async function freePort() {
   return port;
 }
 
-/** Starts `telehealth serve --demo`; resolves when it is ready and has printed its links. */
-export async function serve() {
+/**
+ * Starts `telehealth serve --demo`; resolves when it is ready and has printed its links. `inside` is what starts it
+ * in another network, where others reach it over TLS.
+ */
+export async function serve({ inside = null } = {}) {
   const ports = { http: await freePort(), metrics: await freePort(), media: await freePort() };
   const data = scratch("data");
-  const server = new Server(`server-${++count}`, ports, data);
+  const server = new Server(`server-${++count}`, ports, data, inside);
   await server.start();
   return server;
 }
 
 class Server {
-  constructor(name, ports, data) {
-    Object.assign(this, { name, ports, data });
+  constructor(name, ports, data, inside) {
+    Object.assign(this, { name, ports, data, inside });
     this.url = `http://localhost:${ports.http}`;
   }
 
@@ -40,10 +43,10 @@ class Server {
     rmSync(ready, { force: true });
     this.process = start(
       this.name,
-      BINARY,
+      this.inside ? this.inside(BINARY) : BINARY,
       [
-        ["serve", "--demo", "--data-dir", this.data, "--ready-file", ready],
-        ["--listen", `localhost:${this.ports.http}`, "--metrics-listen", `localhost:${this.ports.metrics}`],
+        ["serve", "--demo", "--data-dir", this.data, "--ready-file", ready, ...(this.inside ? ["--lan"] : [])],
+        ["--listen", `${this.inside ? "0.0.0.0" : "localhost"}:${this.ports.http}`, "--metrics-listen", `localhost:${this.ports.metrics}`],
         ["--media-port", String(this.ports.media)],
       ].flat(),
       { env: process.env.E2E_WEB_DIR ? { TELEHEALTH__PORTAL__WEB_DIR: process.env.E2E_WEB_DIR } : {} },
