@@ -1,6 +1,7 @@
 /** A whole visit, with each browser in each role, while somebody else waits. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "../lib/test.mjs";
+import { together } from "../lib/call.mjs";
 import { cast } from "../lib/cast.mjs";
 import { figure } from "../lib/figures.mjs";
 import {
@@ -24,7 +25,7 @@ import { looks } from "../lib/looks.mjs";
 import { PEOPLE, SCREENS } from "../lib/people.mjs";
 import { hears, hearsAndSeesNothing, listen, seesColour, seesMotion, stats } from "../lib/perception.mjs";
 import { serve } from "../lib/server.mjs";
-import { until } from "../lib/until.mjs";
+import { never, until } from "../lib/until.mjs";
 
 const pairs = [
   {
@@ -118,6 +119,21 @@ export default () => {
         await press(patient, "sound");
         await press(patient, "camera");
         await Promise.all([hears(desk, PEOPLE.patient), seesColour(desk, REMOTE, PEOPLE.patient.colour)]);
+      });
+
+      test("nobody speaks for a while: both stay connected, and the first word is heard", async () => {
+        const both = [desk, patient];
+        for (const page of both) for (const button of ["sound", "camera"]) await press(page, button);
+        const connections = (page) => page.evaluate(() => window.__probe.peers.length);
+        const before = await Promise.all(both.map(connections));
+        await never(
+          "a connection was given up",
+          async () => String(await Promise.all(both.map(connections))) !== String(before),
+          { during: 10_000, every: 250 },
+        );
+        for (const page of both) for (const button of ["sound", "camera"]) await press(page, button);
+        await together(desk, patient);
+        assert.deepEqual(await Promise.all(both.map(connections)), before);
       });
 
       test("they write to each other", async () => {
