@@ -1,8 +1,8 @@
 /**
  * This device's microphone and camera: opening, choosing, muting, and what happens when one goes away.
  *
- * A muted microphone stays open (`enabled`): unmuting is instant. A camera that is off is stopped, so that
- * its light goes off, and opened anew. Everything that asks the browser runs one at a time.
+ * A muted microphone stays open and is taken off its line: unmuting is instant, and nothing is sent. A camera that
+ * is off is stopped, so that its light goes off, and opened anew. Everything that asks the browser runs one at a time.
  */
 import type { Modality } from "../protocol";
 import { captureBoth, captureOne, type Got } from "./capture";
@@ -116,9 +116,8 @@ export class Devices {
     const device = this.#devices[kind];
     device.wanted = on;
     if (kind === "microphone" && device.track !== null) {
-      // At once; and off the line, for browsers go on to send silence, fifty packets a second.
       device.track.enabled = on;
-      this.#events.track(kind, on ? device.track : null);
+      this.#send(kind);
     }
     if (kind === "camera" && !on) this.#put(kind, null);
     this.#events.changed();
@@ -187,8 +186,14 @@ export class Devices {
     const tracks = [this.#devices.microphone.track, this.#devices.camera.track].filter((each) => each !== null);
     this.#stream = tracks.length > 0 ? new this.#env.MediaStream(tracks) : null;
     if (kind === "microphone") this.#meter.attach(track === null ? null : new this.#env.MediaStream([track]));
-    this.#events.track(kind, device.wanted ? track : null);
+    this.#send(kind);
     this.#events.changed();
+  }
+
+  /** A muted microphone is taken off its line: left there, browsers send fifty packets of silence a second. */
+  #send(kind: Kind): void {
+    const { track, wanted } = this.#devices[kind];
+    this.#events.track(kind, wanted ? track : null);
   }
 
   /** Unplugged, or taken by a telephone call: try whichever the browser gives, and say so if it gives none. */

@@ -112,6 +112,16 @@ export default () => {
       test("sound off is silence, camera off is no picture, and both come back", async () => {
         await press(patient, "sound");
         await until("the clinician to hear nobody", async () => (await listen(desk, 300)).peak.db < -70);
+        let packets = null;
+        await until(
+          "no packet of the patient's to leave, not even silence",
+          async () => {
+            const before = packets;
+            packets = (await stats(patient))[0].outbound.reduce((sum, s) => sum + (s.kind === "audio" ? s.packetsSent : 0), 0);
+            return packets === before;
+          },
+          { every: 500 },
+        );
         await press(patient, "camera");
         await until("the clinician to see no picture", () =>
           desk.$eval(REMOTE, (video) => video.dataset.picture === "false"),
