@@ -7,8 +7,8 @@
 //! `testkit::media_client`, which is slower and remembers everything.
 //!
 //! Reading order: [`consult`] (the steps of a visit), [`participant`] (signaling), [`media`], then its `session` (one
-//! client, sans-IO) and `worker` (many on one thread). The program `loadtest` is in `main.rs`; its journeys and
-//! reports are described in docs/load-testing.md.
+//! client, sans-IO) and `worker` (many on one thread). [`plot`] draws what was measured. The program `loadtest` is in
+//! `main.rs`; its journeys and reports are described in docs/load-testing.md.
 
 // Not `forbid`: netem's `sys` makes two calls that the compiler cannot check, and says why they are sound.
 #![deny(unsafe_code)]
@@ -22,5 +22,6 @@ pub mod media;
 pub mod net;
 pub mod netem;
 pub mod participant;
+pub mod plot;
 pub mod random;
 pub mod search;
