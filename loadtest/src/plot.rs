@@ -36,9 +36,10 @@ const RIGHT: f64 = 352.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 172.0;
 
-/// Above and below the drawing in a file of its own: title and legend, name of the axis.
+/// Above, below and beside the drawing in a file of its own: title and legend, name of the axis, half a number.
 const HEAD: f64 = 56.0;
 const FOOT: f64 = 18.0;
+const SIDE: f64 = 8.0;
 
 /// About what a letter of the legend takes.
 const LETTER: f64 = 5.8;
@@ -101,16 +102,16 @@ impl Plot<'_> {
     }
 
     fn file(&self, out: &mut String, axes: &Axes) -> fmt::Result {
-        let (top, height) = (-HEAD, HEAD + HEIGHT + FOOT);
+        let (top, width, height) = (-HEAD, WIDTH + SIDE, HEAD + HEIGHT + FOOT);
         writeln!(
             out,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" viewBox=\"0 {top} {WIDTH} {height}\" role=\"img\" aria-label=\"{}\">\n<style>{}</style>",
-            WIDTH * 2.0,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" viewBox=\"0 {top} {width} {height}\" role=\"img\" aria-label=\"{}\">\n<style>{}</style>",
+            width * 2.0,
             height * 2.0,
             Text(&self.spoken()),
             include_str!("plot/style.css")
         )?;
-        writeln!(out, "<rect class=\"paper\" y=\"{top}\" width=\"{WIDTH}\" height=\"{height}\"/>")?;
+        writeln!(out, "<rect class=\"paper\" y=\"{top}\" width=\"{width}\" height=\"{height}\"/>")?;
         writeln!(
             out,
             "<text class=\"title\" x=\"8\" y=\"{}\">{}</text><text x=\"8\" y=\"{}\">{}</text>",

@@ -7,7 +7,12 @@ use crate::{
 use anyhow::{Context as _, Result, ensure};
 use benches::env;
 use serde_json::{Value, json};
-use std::{num::ParseIntError, str::FromStr};
+use std::{
+    fs,
+    num::ParseIntError,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 /// A server that was not well so often in a row is asked for no more.
 const GIVEN_UP_AFTER: usize = 2;
@@ -77,8 +82,8 @@ impl Series {
         let well = void.is_none() && wrong.is_none();
         self.points.push(json!({
             "consults": consults, "core_percent": round(sample.core_percent), "cpu_us_per_packet": round(sample.cpu_us()),
-            "p50_ms": ms(sample.load.latency.p50), "p99_ms": ms(sample.load.latency.p99),
-            "p999_ms": ms(sample.load.latency.p999), "loss": sample.loss(),
+            "p50_ms": round(ms(sample.load.latency.p50)), "p99_ms": round(ms(sample.load.latency.p99)),
+            "p999_ms": round(ms(sample.load.latency.p999)), "loss": sample.loss(),
             "kib_per_participant": sample.kib_per_participant.round(),
             "clients_busy": round(sample.load.busy), "well": well, "not_well": wrong, "void": void,
         }));
@@ -163,10 +168,11 @@ pub(crate) async fn run(conditions: Conditions) -> Result<()> {
         },
         "gate": null, "target": null,
     });
-    if let Some(out) = std::env::var_os("OUT") {
-        std::fs::write(&out, format!("{figures:#}\n")).with_context(|| format!("OUT={}", out.display()))?;
-    }
     println!("{figures}");
+    if let Some(out) = std::env::var_os("OUT").map(PathBuf::from) {
+        fs::create_dir_all(out.parent().unwrap_or(Path::new(".")))?;
+        fs::write(&out, format!("{figures:#}\n")).with_context(|| format!("OUT={}", out.display()))?;
+    }
     ensure!(all.iter().any(|series| !series.fitted.is_empty()), "void: see above");
     Ok(())
 }
