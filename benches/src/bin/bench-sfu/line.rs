@@ -170,7 +170,7 @@ pub(crate) async fn run(conditions: Conditions) -> Result<()> {
     });
     println!("{figures}");
     if let Some(out) = std::env::var_os("OUT").map(PathBuf::from) {
-        fs::create_dir_all(out.parent().unwrap_or(Path::new(".")))?;
+        fs::create_dir_all(out.parent().unwrap_or_else(|| Path::new(".")))?;
         fs::write(&out, format!("{figures:#}\n")).with_context(|| format!("OUT={}", out.display()))?;
     }
     ensure!(all.iter().any(|series| !series.fitted.is_empty()), "void: see above");
