@@ -1,6 +1,6 @@
 # Thin names for the real commands.
 
-.PHONY: run test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers bench-join bench-sfu ramp-sfu idle-sfu bench-waiting loadtest
+.PHONY: run test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting plots loadtest
 
 PROFILE ?= dev
 # Debian packages that the browser tests need, and a program of each.
@@ -32,6 +32,11 @@ lint:
 fmt:
 	cargo fmt --all
 
+# What the pure cores cost, one by one, in nanoseconds. Two minutes; nothing else should run. ARGS takes some:
+# `make bench ARGS=rtp`.
+bench:
+	cargo bench --quiet --profile perf --package benches --bench cores --locked -- $(ARGS)
+
 # How long it takes to join while others talk. JOURNEYS, RATE, PAIRS and SEED change the workload.
 bench-join:
 	cargo build --quiet --profile perf --package server --package benches --locked
@@ -48,6 +53,12 @@ ramp-sfu:
 	cargo build --quiet --profile perf --package server --package benches --locked
 	STEADY_S=$${STEADY_S:-10} benches/in-namespace.sh $${CARGO_TARGET_DIR:-target}/perf/bench-sfu ramp
 
+# How processor time and latency grow with the number of consults, of both. POINTS are the numbers; OUT is a file for
+# `make plots`: `make line-sfu OUT=docs/plots/line.json`. Takes some ten minutes.
+line-sfu:
+	cargo build --quiet --profile perf --package server --package benches --locked
+	STEADY_S=$${STEADY_S:-10} $(if $(OUT),OUT='$(OUT)') benches/in-namespace.sh $${CARGO_TARGET_DIR:-target}/perf/bench-sfu line
+
 # What people cost who are connected and muted: 5,000 of them, or MUTED.
 idle-sfu:
 	cargo build --quiet --profile perf --package server --package benches --locked
@@ -58,6 +69,10 @@ idle-sfu:
 bench-waiting:
 	cargo build --quiet --profile perf --package server --package loadtest --package benches --locked
 	$${CARGO_TARGET_DIR:-target}/perf/bench-waiting $(ARGS)
+
+# Draws docs/plots/*.svg from the data beside them.
+plots:
+	cargo run --quiet --package benches --bin plots --locked -- docs/plots/*.json
 
 # Synthetic people against a deployment; docs/load-testing.md. Without ARGS, a stream of consults against a server
 # of its own: `make loadtest ARGS="run --journey smoke --links ready.json"`.

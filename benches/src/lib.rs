@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use anyhow::{Context as _, Result};
-use std::str::FromStr;
+use std::{process::Command, str::FromStr};
 
 /// A knob of a bench, from the environment.
 ///
@@ -17,4 +17,12 @@ pub fn env<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(name: &st
         Ok(text) => text.parse().with_context(|| format!("{name}={text}")),
         Err(_) => Ok(default),
     }
+}
+
+/// Which source is measured, where git can say.
+#[must_use]
+pub fn build() -> Option<String> {
+    let git = Command::new("git").args(["describe", "--always", "--dirty"]).output().ok()?;
+    let said = String::from_utf8(git.stdout).ok().filter(|_| git.status.success())?;
+    Some(said.trim().to_owned())
 }

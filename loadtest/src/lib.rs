@@ -7,7 +7,8 @@
 //! `testkit::media_client`, which is slower and remembers everything.
 //!
 //! Reading order: [`consult`] (the steps of a visit), [`participant`] (signaling), [`media`], then its `session` (one
-//! client, sans-IO), `worker` (many on one thread) and `interop` (a stranger's, for tests). The program `loadtest` is in
+//! client, sans-IO), `worker` (many on one thread) and `interop` (a stranger's, for tests). [`plot`] draws what was
+//! measured. The program `loadtest` is in
 //! `main.rs`; its journeys and reports are described in docs/load-testing.md.
 
 // Not `forbid`: netem's `sys` makes two calls that the compiler cannot check, and says why they are sound.
@@ -22,5 +23,6 @@ pub mod media;
 pub mod net;
 pub mod netem;
 pub mod participant;
+pub mod plot;
 pub mod random;
 pub mod search;

@@ -2,6 +2,7 @@
 
 use crate::journey::Journey;
 use anyhow::{Context as _, Result, ensure};
+use loadtest::plot::short;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -337,18 +338,6 @@ pub(crate) fn value(slo: &str, value: f64) -> String {
         "%" => format!("{} %", short(value * 100.0)),
         unit => format!("{} {unit}", short(value)).trim_end().to_owned(),
     }
-}
-
-/// As many digits as tell something.
-pub(crate) fn short(value: f64) -> String {
-    let digits = match value.abs() {
-        v if v == 0.0 || v >= 100.0 => 0,
-        v if v >= 10.0 => 1,
-        v if v >= 0.1 => 2,
-        _ => 3,
-    };
-    let text = format!("{value:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// Stages in the order of a visit.

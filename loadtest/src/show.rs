@@ -1,7 +1,7 @@
 //! What is said while it runs: one line that renews itself on a terminal, a line every few seconds elsewhere.
 
-use crate::{record::Now, report::short};
-use loadtest::consult::now;
+use crate::record::Now;
+use loadtest::{consult::now, plot::short};
 use std::{
     io::{self, IsTerminal as _, Write as _},
     time::{Duration, Instant},

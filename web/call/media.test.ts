@@ -579,7 +579,6 @@ describe("where everybody is silent", () => {
 
   test("a server from before: quick pulses only, and the patience there always was", async () => {
     const opened = await inCall();
-    opened.peer.channel?.onopen?.();
     for (let i = 0; i < 50; i++) {
       opened.peer.pulse();
       await opened.env.pass(200);

@@ -3,25 +3,8 @@
 use super::{
     Judged, Report, Sample, Step, Times, Verdict, in_order, sentence, short, stage_words, value, words,
 };
-use plot::{Line, Plot};
-use std::fmt::{self, Display, Write as _};
-
-mod plot;
-
-/// Escaped text.
-struct Text<'a>(&'a str);
-
-impl Display for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|c| match c {
-            '&' => f.write_str("&amp;"),
-            '<' => f.write_str("&lt;"),
-            '>' => f.write_str("&gt;"),
-            '"' => f.write_str("&quot;"),
-            c => f.write_char(c),
-        })
-    }
-}
+use loadtest::plot::{Line, Plot, Text};
+use std::fmt::{self, Write as _};
 
 /// The whole page. `other` is compared with, where it is given.
 pub(crate) fn page(report: &Report, other: Option<&Report>) -> String {

@@ -152,6 +152,7 @@ enum Command {
     Reoffer(SyncSender<Result<String>>),
     Send(Source, Box<Sending>),
     Stop(Source),
+    Ssrc(Source, u32),
     Inject(Vec<u8>),
     Say(Vec<u8>),
     /// Ignore one in so many of the media datagrams that arrive; 0 for none.
@@ -231,6 +232,11 @@ impl MediaClient {
     /// Stops sending.
     pub fn stop(&self, source: Source) {
         self.command(Command::Stop(source));
+    }
+
+    /// Sends on this stream from now on, and its repairs on the next one: as an encoder that was replaced.
+    pub fn use_ssrc(&self, source: Source, ssrc: u32) {
+        self.command(Command::Ssrc(source, ssrc));
     }
 
     /// Sends bytes from the client's own authenticated address: what a spoofer of it would send.

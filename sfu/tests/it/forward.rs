@@ -3,11 +3,12 @@
 use crate::node::{Node, eventually, room, tenant, who};
 use sfu_core::port::{ClosedReason, Direction, MediaEvent, MediaNode as _};
 use std::time::Duration;
-use testkit::media_client::{MediaClient, Options, Seen, Sending, Sink, Source, Tag};
+use testkit::media_client::{MediaClient, Options, PATIENCE, Seen, Sending, Sink, Source, Tag};
 
 const ANA: Tag = Tag(1);
 const BEN: Tag = Tag(2);
 const EVA: Tag = Tag(3);
+const DAN: Tag = Tag(5);
 
 #[test]
 fn two_people_hear_and_see_each_other_and_nobody_else() {
@@ -94,7 +95,7 @@ fn a_newer_session_of_the_same_person_replaces_the_older() {
 }
 
 /// Across a change of source: numbers without a gap, time forward, picture ids without a gap.
-fn continuous(seen: &Seen, sink: Sink) {
+pub(crate) fn continuous(seen: &Seen, sink: Sink) {
     let mut packets: Vec<_> = seen.of(sink).collect();
     packets.sort_by_key(|p| p.seq);
     for pair in packets.windows(2) {
@@ -192,6 +193,44 @@ fn lost_packets_are_repaired_on_both_legs() {
     // Five in a hundred are lost on each leg; ninety-nine in a hundred of those are repaired.
     assert!(loss < 0.1 * 0.01, "{loss} of the packets never arrived");
     assert!(node.value("rtx_packets_total", None) > 30.0);
+}
+
+/// Slots are used again, and a track's log remembers who was in one.
+#[test]
+fn no_repair_comes_from_whoever_took_the_slot_of_somebody_who_left() {
+    let node = Node::start();
+    let (ben, _) = node.join(2, Some(1));
+    let (ana, ana_session) = node.join(1, Some(1));
+    let small = |tag| Sending { packets_per_frame: 1, bytes: 100, ..Sending::of(tag) };
+    ana.use_ssrc(Source::Camera, 7_000);
+    ana.send_as(Source::Camera, small(ANA));
+    assert!(ben.wait(|s| s.sees(0, ANA)));
+    // What comes now is lost on its way to ben, who notices when somebody else is shown on that line.
+    ben.lose_one_in(1);
+    let sent = ana.seen().sent;
+    assert!(eventually(PATIENCE, || ana.seen().sent > sent + 20));
+    node.handle.disconnect(ana_session);
+    node.wait_event(|e| matches!(e, MediaEvent::Closed { session, .. } if *session == ana_session));
+    assert!(ana.wait(|s| s.closed.is_some()));
+    let sent = ana.seen().sent;
+
+    // Somebody in another room takes the slot, and sends on such a stream, in such numbers.
+    let (eva, _) = node.join(3, Some(2));
+    let (fay, _) = node.join(4, Some(2));
+    eva.use_ssrc(Source::Camera, 7_000);
+    eva.send_as(Source::Camera, small(EVA));
+    assert!(fay.wait(|s| s.total(Sink::video(0)) > sent));
+    eva.stop(Source::Camera);
+
+    ben.lose_one_in(0);
+    let asked = node.value("feedback_total", Some("nack-in"));
+    let (dan, _) = node.join(5, Some(1));
+    dan.send_as(Source::Camera, small(DAN));
+    assert!(ben.wait(|s| s.sees(0, DAN)));
+    assert!(eventually(PATIENCE, || node.value("feedback_total", Some("nack-in")) > asked), "ben lacks some");
+    let total = ben.seen().total(Sink::video(0));
+    assert!(ben.wait(|s| s.total(Sink::video(0)) > total + 30));
+    assert!(!ben.seen().tags().contains(&EVA), "another room is seen");
 }
 
 #[test]

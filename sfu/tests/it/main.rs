@@ -9,3 +9,4 @@ mod http;
 mod network;
 mod node;
 mod offers;
+mod reoffers;

@@ -12,17 +12,23 @@
 //!
 //! `bench-sfu idle` says what people cost who are connected and muted, 5,000 of them unless `MUTED` says otherwise.
 //!
+//! `bench-sfu line` measures at several numbers of consults (`POINTS`), fits a straight line to the processor time, and
+//! writes what `plots` draws to the file `OUT`.
+//!
 //! A run is void, and says so, if the clients were late or busy, or a socket had no room. The last line is one JSON
 //! object.
 
 mod floor;
 mod idle;
 mod janus;
+mod line;
 mod measure;
 mod ramp;
+mod runs;
 
 use anyhow::{Result, ensure};
 use measure::{Conditions, Sample, Server, measure};
+use runs::Runs;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -35,13 +41,14 @@ async fn main() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("ramp") => return ramp::run(conditions).await,
         Some("idle") => return idle::run(conditions).await,
+        Some("line") => return line::run(conditions).await,
         _ => {}
     }
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for repeat in 1..=conditions.repeats {
-        ours.push(report(repeat, "telehealth", measure(Server::Telehealth, &conditions).await?));
+        ours.push(report(repeat, Server::Telehealth, &conditions).await?);
         if conditions.janus {
-            theirs.push(report(repeat, "janus", measure(Server::Janus, &conditions).await?));
+            theirs.push(report(repeat, Server::Janus, &conditions).await?);
         }
     }
     let mut floors = Map::new();
@@ -56,7 +63,9 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-fn report(repeat: usize, name: &str, sample: Sample) -> Sample {
+async fn report(repeat: usize, server: Server, conditions: &Conditions) -> Result<Sample> {
+    let sample = measure(server, conditions).await?;
+    let name = server.name();
     println!(
         "{repeat} {name:<10} {:6.2} µs/packet ({:.2} user, {:.2} system)  p50 {:?} p99 {:?} p99.9 {:?}  \
          {:.0} KiB/participant  {} packets, {} lost  join p95 {:?}  clients {:.0} % busy, p99 {:?} late{}",
@@ -74,7 +83,10 @@ fn report(repeat: usize, name: &str, sample: Sample) -> Sample {
         sample.load.late_p99,
         sample.void().map(|why| format!("  VOID: {why}")).unwrap_or_default(),
     );
-    sample
+    if let Some(runs) = &sample.runs {
+        println!("             runs {runs}");
+    }
+    Ok(sample)
 }
 
 fn figures(
@@ -106,13 +118,14 @@ fn figures(
         "name": "sfu", "void": void,
         "user_us_per_packet": median(ours, |s| s.user_us), "system_us_per_packet": median(ours, |s| s.system_us),
         "p50_ms": median(ours, |s| ms(s.load.latency.p50)), "p999_ms": median(ours, |s| ms(s.load.latency.p999)),
-        "loss": median(ours, |s| s.lost as f64 / (s.packets + s.lost) as f64),
+        "loss": median(ours, Sample::loss),
         "janus": {
             "cpu_us_per_packet": cpu_of_janus, "p50_ms": median(theirs, |s| ms(s.load.latency.p50)),
             "p99_ms": median(theirs, |s| ms(s.load.latency.p99)),
             "kib_per_participant": median(theirs, |s| s.kib_per_participant),
         },
         "floor_us_per_packet": floors,
+        "runs": Runs::sum(ours.iter().filter_map(|sample| sample.runs.as_ref())).map(|runs| runs.json()),
         "conditions": {
             "consults": n, "media": "1.0 Mbit/s VP8 + Opus each way", "steady_s": conditions.steady.as_secs(),
             "repeats": conditions.repeats, "statistic": "median", "server": "one core", "clients": "one core",

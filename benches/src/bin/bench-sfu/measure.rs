@@ -1,6 +1,6 @@
 //! One server, so many consults, one figure of everything.
 
-use crate::janus::Janus;
+use crate::{janus::Janus, runs::Runs};
 use anyhow::{Context as _, Result, ensure};
 use benches::env;
 use loadtest::{
@@ -24,6 +24,15 @@ pub(crate) const SERVER: usize = 1;
 pub(crate) enum Server {
     Telehealth,
     Janus,
+}
+
+impl Server {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Telehealth => "telehealth",
+            Self::Janus => "janus",
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -53,17 +62,25 @@ impl Conditions {
 pub(crate) struct Sample {
     pub(crate) user_us: f64,
     pub(crate) system_us: f64,
+    /// All of the server, as a share of its core.
+    pub(crate) core_percent: f64,
     pub(crate) packets: u64,
     pub(crate) lost: u64,
     pub(crate) kib_per_participant: f64,
     pub(crate) join_p95: Duration,
     pub(crate) load: Load,
     pub(crate) drops: u64,
+    /// Only ours says.
+    pub(crate) runs: Option<Runs>,
 }
 
 impl Sample {
     pub(crate) fn cpu_us(&self) -> f64 {
         self.user_us + self.system_us
+    }
+
+    pub(crate) fn loss(&self) -> f64 {
+        self.lost as f64 / (self.packets + self.lost) as f64
     }
 
     pub(crate) fn void(&self) -> Option<String> {
@@ -96,7 +113,8 @@ async fn measure_ours(conditions: &Conditions) -> Result<Sample> {
         clients.extend(pair.media.map(|client| (client, Tag(tag))));
         calls.push(pair.call);
     }
-    let sample = steady(conditions, &fleet, &clients, server.pid(), empty, joins).await;
+    let process = Process { pid: server.pid(), empty_kib: empty, metrics: server.metrics.as_deref() };
+    let sample = steady(conditions, &fleet, &clients, process, joins).await;
     drop(calls);
     sample
 }
@@ -112,7 +130,27 @@ async fn measure_janus(conditions: &Conditions) -> Result<Sample> {
         joins.push(began.elapsed());
         clients.extend(pair.into_iter().map(|client| (client, Tag(n))));
     }
-    steady(conditions, &fleet, &clients, server.pid(), empty, joins).await
+    let process = Process { pid: server.pid(), empty_kib: empty, metrics: None };
+    steady(conditions, &fleet, &clients, process, joins).await
+}
+
+/// What is measured of a server.
+#[derive(Clone, Copy)]
+struct Process<'a> {
+    pid: u32,
+    /// Its memory before anybody came.
+    empty_kib: u64,
+    /// Where it says how long its runs are.
+    metrics: Option<&'a str>,
+}
+
+impl Process<'_> {
+    async fn runs(self) -> Result<Option<Runs>> {
+        match self.metrics {
+            Some(url) => Runs::read(url).await.map(Some),
+            None => Ok(None),
+        }
+    }
 }
 
 /// Everybody talks: lets it settle, then measures.
@@ -120,17 +158,20 @@ async fn steady(
     conditions: &Conditions,
     fleet: &Fleet,
     clients: &[(Client, Tag)],
-    pid: u32,
-    empty_kib: u64,
+    process: Process<'_>,
     mut joins: Vec<Duration>,
 ) -> Result<Sample> {
     tokio::time::sleep(conditions.warm).await;
     fleet.load().await?;
     let (packets, lost) = totals(clients).await?;
+    // Asking for runs costs the server something: outside of what is measured.
+    let runs = process.runs().await?;
+    let pid = process.pid;
     let (processor, drops) = (Processor::of(pid)?, machine::socket_drops()?);
     tokio::time::sleep(conditions.steady).await;
     let used = Processor::of(pid)?.since(processor);
     let drops = machine::socket_drops()? - drops;
+    let runs = process.runs().await?.zip(runs).map(|(now, then)| now.since(&then));
     let (packets_then, lost_then) = (packets, lost);
     let (packets, lost) = totals(clients).await?;
     let load = fleet.load().await?;
@@ -142,12 +183,15 @@ async fn steady(
     Ok(Sample {
         user_us: per_packet(used.user),
         system_us: per_packet(used.system),
+        core_percent: 100.0 * (used.user + used.system).as_secs_f64() / conditions.steady.as_secs_f64(),
         packets,
         lost: lost - lost_then,
-        kib_per_participant: resident.saturating_sub(empty_kib) as f64 / (2 * conditions.consults) as f64,
+        kib_per_participant: resident.saturating_sub(process.empty_kib) as f64
+            / (2 * conditions.consults) as f64,
         join_p95: joins.get(joins.len() * 95 / 100).copied().unwrap_or_default(),
         load,
         drops,
+        runs,
     })
 }
 

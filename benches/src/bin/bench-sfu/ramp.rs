@@ -48,9 +48,9 @@ async fn highest(server: Server, conditions: Conditions) -> Result<usize> {
 }
 
 /// What is wrong; an error if it cannot be told.
-fn judge(sample: &Sample) -> Result<Option<String>> {
+pub(crate) fn judge(sample: &Sample) -> Result<Option<String>> {
     let load = &sample.load;
-    let loss = sample.lost as f64 / (sample.packets + sample.lost) as f64;
+    let loss = sample.loss();
     let ill = loss > LOSS || load.latency.p99 > P99 || sample.drops > 0;
     if load.busy > 0.9 {
         bail!("void: the clients were {:.0} % busy", load.busy * 100.0);

@@ -27,6 +27,9 @@ use str0m::{
     rtp::{ExtensionValues, RtpWrite},
 };
 
+/// Far from zero and soon to wrap, as a real sender may be.
+const FIRST_SEQ: u64 = 65_000;
+
 pub(super) fn engine() -> Rtc {
     Rtc::builder()
         .set_rtp_mode(true)
@@ -228,6 +231,7 @@ impl Runner {
             }
             Command::Send(source, how) => self.start(source, *how),
             Command::Stop(source) => self.sending.retain(|s| s.source != source),
+            Command::Ssrc(source, ssrc) => self.use_ssrc(source, ssrc),
             Command::Inject(bytes) => {
                 if let Some(remote) = self.remote {
                     let _ = self.socket.send_to(&bytes, remote);
@@ -332,14 +336,26 @@ impl Runner {
             mid,
             keyframe: !how.deaf,
             how,
-            // Far from zero and soon to wrap, as a real sender may be.
-            seq: 65_000,
+            seq: FIRST_SEQ,
             timestamp: 4_294_900_000,
             counter: 0,
             due: now(),
             held: VecDeque::new(),
             since_pad: 0,
         });
+    }
+
+    fn use_ssrc(&mut self, source: Source, ssrc: u32) {
+        let Some((_, mid)) = self.pool.sends.iter().find(|(s, _)| *s == source).copied() else { return };
+        let mut api = self.rtc.direct_api();
+        if let Some(old) = api.stream_tx_by_mid(mid, None).map(|stream| stream.ssrc()) {
+            api.remove_stream_tx(old);
+        }
+        api.declare_stream_tx(ssrc.into(), Some((ssrc + 1).into()), mid, None);
+        // A receiver of a new stream cannot know a rollover counter.
+        if let Some(stream) = self.sending.iter_mut().find(|s| s.source == source) {
+            stream.seq = FIRST_SEQ;
+        }
     }
 
     // ---- out ----

@@ -1,22 +1,32 @@
-//! One plot as inline SVG: axis from zero, the question as its title, its figures as a table below.
+//! One plot: axis from zero, the question as its title. In a page, with its figures as a table below, or as a file of
+//! its own.
 
-use super::{Text, short};
-use std::fmt::{self, Write as _};
+use std::fmt::{self, Display, Write as _};
 
-pub(super) struct Plot<'a> {
-    pub(super) title: &'a str,
-    pub(super) unit: &'a str,
-    pub(super) x: &'a str,
+/// A plot to be drawn.
+#[derive(Clone, Debug)]
+pub struct Plot<'a> {
+    /// The question that it answers.
+    pub title: &'a str,
+    /// What the upright axis counts.
+    pub unit: &'a str,
+    /// What the level axis counts.
+    pub x: &'a str,
     /// Where the axis ends at least, so that plots of one run can be held beside each other.
-    pub(super) until: Option<f64>,
+    pub until: Option<f64>,
     /// The SLO, as a line across.
-    pub(super) limit: Option<f64>,
-    pub(super) lines: Vec<Line<'a>>,
+    pub limit: Option<f64>,
+    /// At most three are told apart.
+    pub lines: Vec<Line<'a>>,
 }
 
-pub(super) struct Line<'a> {
-    pub(super) name: &'a str,
-    pub(super) points: Vec<(f64, f64)>,
+/// What was measured of one thing.
+#[derive(Clone, Debug)]
+pub struct Line<'a> {
+    /// For the legend.
+    pub name: &'a str,
+    /// In rising order.
+    pub points: Vec<(f64, f64)>,
 }
 
 const WIDTH: f64 = 360.0;
@@ -26,18 +36,119 @@ const RIGHT: f64 = 352.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 172.0;
 
+/// Above, below and beside the drawing in a file of its own: title and legend, name of the axis, half a number.
+const HEAD: f64 = 56.0;
+const FOOT: f64 = 18.0;
+const SIDE: f64 = 8.0;
+
+/// About what a letter of the legend takes.
+const LETTER: f64 = 5.8;
+
 /// Rows of the table below a plot.
 const ROWS: usize = 40;
 
 /// Fewer points than this are drawn as dots too.
 const DOTS: usize = 60;
 
+/// Where the axes end and how they are divided.
+struct Axes {
+    last_x: f64,
+    x_step: f64,
+    top: f64,
+    step: f64,
+    limit: Option<f64>,
+}
+
+impl Axes {
+    fn place(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        (LEFT + x / self.last_x * (RIGHT - LEFT), BOTTOM - y / self.top * (BOTTOM - TOP))
+    }
+}
+
 impl Plot<'_> {
-    /// Nothing, if there is nothing to show.
-    pub(super) fn write(mut self, out: &mut String) -> fmt::Result {
+    /// Appends a figure of a page. Nothing, if there is nothing to show.
+    ///
+    /// # Errors
+    /// None: writing to a string does not fail.
+    pub fn write(mut self, out: &mut String) -> fmt::Result {
+        let Some(axes) = self.axes() else { return Ok(()) };
+        write!(
+            out,
+            "<figure>\n<figcaption><strong>{}</strong> <span class=\"quiet\">{}</span>",
+            Text(self.title),
+            Text(self.unit)
+        )?;
+        self.legend(out, axes.limit)?;
+        write!(
+            out,
+            "</figcaption>\n<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">\n",
+            Text(&self.spoken())
+        )?;
+        self.draw(out, &axes)?;
+        self.tips(out, &axes)?;
+        out.push_str("</svg>\n");
+        self.table(out)?;
+        out.push_str("</figure>\n");
+        Ok(())
+    }
+
+    /// A file of its own, for light and dark. `None`, if there is nothing to show.
+    #[must_use]
+    pub fn svg(mut self) -> Option<String> {
+        let axes = self.axes()?;
+        let mut out = String::new();
+        self.file(&mut out, &axes).ok()?;
+        Some(out)
+    }
+
+    fn file(&self, out: &mut String, axes: &Axes) -> fmt::Result {
+        let (top, width, height) = (-HEAD, WIDTH + SIDE, HEAD + HEIGHT + FOOT);
+        writeln!(
+            out,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" viewBox=\"0 {top} {width} {height}\" role=\"img\" aria-label=\"{}\">\n<style>{}</style>",
+            width * 2.0,
+            height * 2.0,
+            Text(&self.spoken()),
+            include_str!("plot/style.css")
+        )?;
+        writeln!(out, "<rect class=\"paper\" y=\"{top}\" width=\"{width}\" height=\"{height}\"/>")?;
+        writeln!(
+            out,
+            "<text class=\"title\" x=\"8\" y=\"{}\">{}</text><text x=\"8\" y=\"{}\">{}</text>",
+            top + 18.0,
+            Text(self.title),
+            top + 33.0,
+            Text(self.unit)
+        )?;
+        let mut x = 8.0;
+        let names =
+            self.lines.iter().enumerate().map(|(n, line)| (format!("line l{n}"), line.name.to_owned()));
+        let limit = axes.limit.map(|limit| ("limit".to_owned(), format!("at most {}", short(limit))));
+        for (class, name) in names.chain(limit) {
+            let y = top + 48.0;
+            writeln!(
+                out,
+                "<path class=\"{class}\" d=\"M{x:.1} {:.1}h22\"/><text x=\"{:.1}\" y=\"{y}\">{}</text>",
+                y - 4.0,
+                x + 27.0,
+                Text(&name)
+            )?;
+            x += 39.0 + LETTER * name.chars().count() as f64;
+        }
+        self.draw(out, axes)?;
+        writeln!(
+            out,
+            "<text class=\"end\" x=\"{RIGHT}\" y=\"{}\">{}</text>\n</svg>",
+            HEIGHT + FOOT - 10.0,
+            Text(self.x)
+        )
+    }
+
+    /// `None`, if there is nothing to show. Lines without points are left out.
+    fn axes(&mut self) -> Option<Axes> {
         self.lines.retain(|line| !line.points.is_empty());
         if self.lines.is_empty() {
-            return Ok(());
+            return None;
         }
         let points = || self.lines.iter().flat_map(|line| &line.points);
         let last_x = nice_above(points().map(|(x, _)| *x).fold(self.until.unwrap_or(1.0), f64::max), 5.0).0;
@@ -45,24 +156,13 @@ impl Plot<'_> {
         // A limit far above everything would flatten what there is to see.
         let limit = self.limit.filter(|limit| *limit <= highest * 8.0 || highest == 0.0);
         let (top, step) = nice_above(highest.max(limit.unwrap_or(0.0)).max(1e-9), 4.0);
-        let (last_tick, x_step) = (last_x, nice_above(last_x, 5.0).1);
-        let place =
-            |(x, y): (f64, f64)| (LEFT + x / last_tick * (RIGHT - LEFT), BOTTOM - y / top * (BOTTOM - TOP));
-        write!(
-            out,
-            "<figure>\n<figcaption><strong>{}</strong> <span class=\"quiet\">{}</span>",
-            Text(self.title),
-            Text(self.unit)
-        )?;
-        self.legend(out, limit)?;
-        write!(
-            out,
-            "</figcaption>\n<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">\n",
-            Text(&self.spoken())
-        )?;
+        Some(Axes { last_x, x_step: nice_above(last_x, 5.0).1, top, step, limit })
+    }
+
+    fn draw(&self, out: &mut String, axes: &Axes) -> fmt::Result {
         let mut y = 0.0;
-        while y <= top + step / 2.0 {
-            let (_, at) = place((0.0, y));
+        while y <= axes.top + axes.step / 2.0 {
+            let (_, at) = axes.place((0.0, y));
             writeln!(
                 out,
                 "<path class=\"grid\" d=\"M{LEFT} {at:.1}H{RIGHT}\"/><text class=\"tick end\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
@@ -70,41 +170,37 @@ impl Plot<'_> {
                 at + 4.0,
                 short(y)
             )?;
-            y += step;
+            y += axes.step;
         }
         let mut x = 0.0;
-        while x <= last_tick + x_step / 2.0 {
-            let (at, _) = place((x, 0.0));
+        while x <= axes.last_x + axes.x_step / 2.0 {
+            let (at, _) = axes.place((x, 0.0));
             writeln!(
                 out,
                 "<text class=\"tick middle\" x=\"{at:.1}\" y=\"{:.1}\">{}</text>",
                 BOTTOM + 18.0,
                 short(x)
             )?;
-            x += x_step;
+            x += axes.x_step;
         }
-        if let Some(limit) = limit {
-            let (_, at) = place((0.0, limit));
+        if let Some(limit) = axes.limit {
+            let (_, at) = axes.place((0.0, limit));
             writeln!(out, "<path class=\"limit\" d=\"M{LEFT} {at:.1}H{RIGHT}\"/>")?;
         }
         for (n, line) in self.lines.iter().enumerate().rev() {
             let mut d = String::new();
             for (i, point) in line.points.iter().enumerate() {
-                let (x, y) = place(*point);
+                let (x, y) = axes.place(*point);
                 write!(d, "{}{x:.1} {y:.1}", if i == 0 { 'M' } else { 'L' })?;
             }
             writeln!(out, "<path class=\"line l{n}\" d=\"{d}\"/>")?;
             if line.points.len() < DOTS {
                 for point in &line.points {
-                    let (x, y) = place(*point);
+                    let (x, y) = axes.place(*point);
                     write!(out, "<circle class=\"dot l{n}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2\"/>")?;
                 }
             }
         }
-        self.tips(out, &place)?;
-        out.push_str("</svg>\n");
-        self.table(out)?;
-        out.push_str("</figure>\n");
         Ok(())
     }
 
@@ -150,11 +246,12 @@ impl Plot<'_> {
     }
 
     /// What is under the pointer, without a script.
-    fn tips(&self, out: &mut String, place: &dyn Fn((f64, f64)) -> (f64, f64)) -> fmt::Result {
+    fn tips(&self, out: &mut String, axes: &Axes) -> fmt::Result {
         let rows = self.rows();
         for (n, (x, values)) in rows.iter().enumerate() {
-            let here = place((*x, 0.0)).0;
-            let before = n.checked_sub(1).and_then(|n| rows.get(n)).map_or(LEFT, |(x, _)| place((*x, 0.0)).0);
+            let here = axes.place((*x, 0.0)).0;
+            let before =
+                n.checked_sub(1).and_then(|n| rows.get(n)).map_or(LEFT, |(x, _)| axes.place((*x, 0.0)).0);
             let mut tip = format!("{} {}:", self.x.to_lowercase(), short(*x));
             for (line, value) in self.lines.iter().zip(values) {
                 if let Some(value) = value {
@@ -205,6 +302,35 @@ impl Plot<'_> {
         out.push_str("</tbody></table></div></details>\n");
         Ok(())
     }
+}
+
+/// Escaped text.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'a>(pub &'a str);
+
+impl Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '&' => f.write_str("&amp;"),
+            '<' => f.write_str("&lt;"),
+            '>' => f.write_str("&gt;"),
+            '"' => f.write_str("&quot;"),
+            c => f.write_char(c),
+        })
+    }
+}
+
+/// As many digits as tell something.
+#[must_use]
+pub fn short(value: f64) -> String {
+    let digits = match value.abs() {
+        v if v == 0.0 || v >= 100.0 => 0,
+        v if v >= 10.0 => 1,
+        v if v >= 0.1 => 2,
+        _ => 3,
+    };
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// A round number that is not below, and the round step that leads there in some `parts`.
@@ -260,6 +386,19 @@ mod tests {
             .write(&mut out)
             .unwrap();
         assert_eq!(out, "");
+    }
+
+    #[test]
+    fn a_file_of_its_own_names_everything_and_brings_its_colours() {
+        let line = |name| Line { name, points: vec![(10.0, 2.0), (50.0, 5.0)] };
+        let lines = vec![line("ours"), line("a&b")];
+        let plot = Plot { title: "How?", unit: "ms", x: "consults", until: None, limit: Some(4.0), lines };
+        let svg = plot.clone().svg().unwrap();
+        for named in [">How?<", ">ms<", ">ours<", ">a&amp;b<", ">at most 4<", ">consults<", "dark"] {
+            assert!(svg.contains(named), "{named} is not in {svg}");
+        }
+        assert!(svg.starts_with("<svg xmlns=") && svg.ends_with("</svg>\n"));
+        assert_eq!(Plot { lines: vec![], ..plot }.svg(), None);
     }
 
     proptest! {
