@@ -302,7 +302,7 @@ fn forwarding(criterion: &mut Criterion) {
     let (mut clock, mut stream) = (PublisherClock::default(), StreamClock::default());
     clock.report(&mut stream, 1_000_000, 90_000, 1_020_000);
     group.bench_function("time of capture", |b| {
-        b.iter(|| clock.captured_us(&stream, black_box(93_000), 90_000, 1_060_000));
+        b.iter(|| clock.captured_us(&mut stream, black_box(93_000), 90_000, 1_060_000));
     });
     group.finish();
 }

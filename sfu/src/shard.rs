@@ -6,7 +6,7 @@
 //!
 //! Reading order: this loop; [`intake`] and [`gate`] (what may come in), [`drive`] (the engine: ICE, DTLS),
 //! [`receive`] and [`incoming`] (media in), [`life`], [`seats`] and [`rooms`] (who is with whom), [`forward`] and
-//! [`track`] (who sees whom), [`egress`] and [`reports`] (how fast, and what is said of it), [`udp`], [`tcp`] and
+//! [`track`] (who sees whom), [`egress`], [`steer`] and [`reports`] (how fast, and what is said of it), [`udp`], [`tcp`] and
 //! [`net`] (out again), [`outbox`].
 
 use crate::{config::Config, metrics::ShardMetrics};
@@ -54,6 +54,7 @@ mod reports;
 pub(crate) mod rooms;
 mod seats;
 pub(crate) mod session;
+mod steer;
 mod tcp;
 mod track;
 pub(crate) mod udp;
@@ -405,6 +406,9 @@ impl Shard {
                 pulse(key, session, with)
             });
             self.release(key, now);
+            if quality.is_some() {
+                self.steer(key, now);
+            }
             if let Some(quality) = quality
                 && let Some(session) = self.sessions.get(key as usize)
                 && session.connected.is_some()

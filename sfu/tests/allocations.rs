@@ -53,7 +53,7 @@ fn count() {
 }
 
 async fn join(handle: &sfu::Handle, fleet: &Fleet, who: u128) -> anyhow::Result<Client> {
-    let (pending, offer) = fleet.offer(Options::default())?;
+    let (pending, offer) = fleet.offer(Options::default()).await?;
     let connect = Connect {
         tenant: TenantId(uuid::Uuid::from_u128(1)),
         participant: ParticipantId(uuid::Uuid::from_u128(who)),
@@ -63,7 +63,7 @@ async fn join(handle: &sfu::Handle, fleet: &Fleet, who: u128) -> anyhow::Result<
         offer,
     };
     let answer = handle.connect(connect).await?;
-    let client = pending.answered(&answer.sdp)?;
+    let client = pending.answered(&answer.sdp).await?;
     client.connected().await?;
     Ok(client)
 }

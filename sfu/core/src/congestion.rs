@@ -42,10 +42,6 @@ use silence::Silence;
 use standing::{Standing, Verdict};
 use trend::{Trend, Usage};
 
-/// A pacer may release packets this much faster than the estimate: a keyframe must not take a second, and
-/// what follows it is slower for it.
-const PACING: f64 = 2.5;
-
 /// The round trip that is taken while none was measured.
 const UNKNOWN_RTT_US: i64 = 200_000;
 
@@ -320,12 +316,6 @@ impl Congestion {
         self.trend.queue_us()
     }
 
-    /// What a pacer may release per second.
-    #[must_use]
-    pub fn pacing_bps(&self) -> u64 {
-        (self.estimate_bps() as f64 * PACING) as u64
-    }
-
     /// When [`Congestion::poll_probe`] should be called at the latest.
     #[must_use]
     pub fn deadline_us(&self) -> Option<i64> {
@@ -499,7 +489,7 @@ mod tests {
                 prop_assert!((min_bps..=max_bps.max(min_bps)).contains(&estimate));
                 prop_assert!((0.0..=1.0).contains(&congestion.loss()));
                 prop_assert!(congestion.rtt_us().is_none_or(|rtt| rtt >= 0) && congestion.queue_us() >= 0);
-                let _ = (congestion.deadline_us(), congestion.pacing_bps());
+                let _ = (congestion.deadline_us(), congestion.estimate_bps());
             }
         }
     }

@@ -34,6 +34,7 @@ pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
 pub mod slots;
+pub mod steer;
 pub mod table;
 pub mod twcc;
 pub mod vp8;

@@ -62,6 +62,18 @@ pub const PULSE_QUIET_AFTER: Duration = Duration::from_secs(2);
 /// How often it is told. Nothing on the channel is repeated, and a client that missed it takes the path for dead.
 pub const PULSE_QUIET_SAID: u8 = 3;
 
+/// No publisher is asked to send its pictures with less: a still picture now and then.
+pub const STEER_LEAST_BPS: u64 = 60_000;
+
+/// What stands for "no limit" where a limit has to be said.
+pub const STEER_UNLIMITED_BPS: u64 = 20_000_000;
+
+/// How often it is said that there is no limit any more: one may be lost.
+pub const STEER_UNLIMITED_SAID: u8 = 3;
+
+/// A limit that does not change is said again after this long, in microseconds.
+pub const STEER_AGAIN_US: i64 = 3_000_000;
+
 /// Silence after which a layer counts as stopped, so that another one may take its place.
 pub const LAYER_SILENT: Duration = Duration::from_millis(400);
 

@@ -12,6 +12,8 @@ const PAYLOAD_FEEDBACK: u8 = 206;
 const NACK: u8 = 1;
 const TRANSPORT_WIDE: u8 = 15;
 const PLI: u8 = 1;
+/// Application layer feedback (RFC 4585 §6.4).
+const APPLICATION_LAYER: u8 = 15;
 const FIR: u8 = 4;
 
 const BLOCK_BYTES: usize = 24;
@@ -209,6 +211,23 @@ pub fn canonical_name(out: &mut Vec<u8>, ssrc: u32, name: &str) {
     });
 }
 
+/// Appends the most that somebody should send with, in bit/s, all of these streams together
+/// (draft-alvestrand-rmcat-remb-03 §2.2). Past the [`MAX_BLOCKS`]th, streams are left out.
+pub fn most_bitrate(out: &mut Vec<u8>, own: u32, bps: u64, streams: impl IntoIterator<Item = u32>) {
+    let exponent = (u64::BITS - bps.leading_zeros()).saturating_sub(18);
+    let start = out.len();
+    let mut count = 0;
+    packet(out, APPLICATION_LAYER, PAYLOAD_FEEDBACK, |out| {
+        put(out, &[own, 0, u32::from_be_bytes(*b"REMB"), exponent << 18 | (bps >> exponent) as u32]);
+        for ssrc in streams.into_iter().take(MAX_BLOCKS) {
+            put(out, &[ssrc]);
+            count += 1;
+        }
+    });
+    // Before exponent and mantissa: how many streams.
+    out[start + 16] = count;
+}
+
 /// Appends a request for a keyframe.
 pub fn picture_loss(out: &mut Vec<u8>, own: u32, ssrc: u32) {
     packet(out, PLI, PAYLOAD_FEEDBACK, |out| put(out, &[own, ssrc]));
@@ -292,6 +311,22 @@ mod tests {
         assert_eq!(received, Said::Received { ssrc: 4, fraction: 3, last_report: 10, delay: 11 });
         assert_eq!(missing(pairs).collect::<Vec<_>>(), [65_535, 0, 15, 16, 40]);
         assert_eq!(pairs.len(), 8 + 4, "within 16 of the first share a pair");
+    }
+
+    #[test]
+    fn a_limit_is_as_in_the_draft() {
+        for (bps, word) in [
+            (250_000, 250_000),
+            (262_143, 0x3_ffff),
+            (262_144, 1 << 18 | 0x2_0000),
+            (20_000_000, 7 << 18 | 156_250),
+        ] {
+            let mut out = Vec::new();
+            most_bitrate(&mut out, 1, bps, [7, 8]);
+            let words: Vec<u32> =
+                out.chunks(4).map(|word| u32::from_be_bytes(word.try_into().unwrap())).collect();
+            assert_eq!(words, [0x8f_ce_00_06, 1, 0, 0x5245_4d42, 2 << 24 | word, 7, 8], "{bps}");
+        }
     }
 
     #[test]

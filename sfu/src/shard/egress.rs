@@ -2,7 +2,7 @@
 
 use sfu_core::{
     congestion::{self, Congestion, Probe},
-    limits::HISTORY_PICTURES,
+    limits::{HISTORY_KEPT_US, HISTORY_PICTURES},
     pacer::Pacer,
     twcc::Feedback,
 };
@@ -11,8 +11,8 @@ use std::collections::VecDeque;
 /// Pictures that wait for their turn, fewer than a track remembers. Past it the oldest are dropped, and a keyframe is asked for.
 const MAX_WAITING: usize = HISTORY_PICTURES - 16;
 
-/// How long a picture may wait: a large keyframe takes that long on a slow link.
-const LONGEST_WAIT_US: i64 = 1_000_000;
+/// How long a picture may wait: not as long as the history keeps it, or it would be gone when its turn comes.
+const LONGEST_WAIT_US: i64 = HISTORY_KEPT_US - 50_000;
 
 /// What a byte of media adds to what may be spent on repairs, in percent: repairs cannot drown a weak link.
 const REPAIR_PERCENT: i64 = 25;
@@ -88,7 +88,7 @@ impl Egress {
     }
 
     fn set_pace(&mut self, now_us: i64) {
-        let pace = if self.informed { self.congestion.pacing_bps() } else { UNPACED_BPS };
+        let pace = if self.informed { self.congestion.estimate_bps() } else { UNPACED_BPS };
         self.pacer.set_pace(pace, now_us);
     }
 
@@ -156,12 +156,21 @@ impl Egress {
 
     /// A picture waits for its turn. `false`: too many do, or for too long.
     pub(crate) fn hold(&mut self, track: u32, number: u16, now_us: i64) -> bool {
-        let overdue = self.waiting.front().is_some_and(|first| first.at_us + LONGEST_WAIT_US < now_us);
-        if overdue || self.waiting.len() >= MAX_WAITING {
+        if self.overdue(now_us) || self.waiting.len() >= MAX_WAITING {
             return false;
         }
         self.waiting.push_back(Waiting { track, number, at_us: now_us });
         true
+    }
+
+    /// Whether what waits has waited for too long.
+    pub(crate) fn overdue(&self, now_us: i64) -> bool {
+        self.waiting.front().is_some_and(|first| first.at_us + LONGEST_WAIT_US < now_us)
+    }
+
+    /// Whether the client says what arrives, so that the estimate is one.
+    pub(crate) const fn informed(&self) -> bool {
+        self.informed && self.heard
     }
 
     /// The next picture whose turn it is.

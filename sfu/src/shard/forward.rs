@@ -115,9 +115,11 @@ impl Shard {
     /// Sends pictures whose turn it is.
     pub(super) fn release(&mut self, key: u32, now: Instant) {
         let now_us = self.micros(now);
-        while let Some(session) = self.sessions.get_mut(key as usize)
-            && let Some(waiting) = session.egress.release(now_us)
-        {
+        while let Some(session) = self.sessions.get_mut(key as usize) {
+            if session.egress.overdue(now_us) {
+                return give_up(session, &self.metrics);
+            }
+            let Some(waiting) = session.egress.release(now_us) else { return };
             let track = session.tracks.get_mut(waiting.track as usize);
             let logged = track.and_then(|track| track.logged(waiting.number));
             // Once and no more: a number that was sent must not be sealed again.

@@ -5,6 +5,7 @@ use crate::metrics::{Feedback, ShardMetrics};
 use sfu_core::{
     port::Quality,
     rtcp::{self, Reported, SenderReport},
+    sdp::Source,
 };
 
 /// How often arrivals are reported: often enough for the client's estimator, seldom enough to cost little.
@@ -118,6 +119,14 @@ pub(super) fn send_sign_of_life(key: u32, session: &mut Session, with: &mut Driv
     send(key, session, with, |session, out, _| {
         rtcp::receiver_report(out, session.own_ssrc(), std::iter::empty());
         rtcp::canonical_name(out, session.own_ssrc(), NAME);
+    });
+}
+
+/// Asks the client to send its pictures with no more than this.
+pub(super) fn limit_pictures(key: u32, session: &mut Session, bps: u64, with: &mut Drive<'_>) {
+    send(key, session, with, |session, out, _| {
+        let pictures = session.incoming.iter().filter(|stream| stream.source != Source::Microphone);
+        rtcp::most_bitrate(out, session.own_ssrc(), bps, pictures.map(|stream| stream.ssrc));
     });
 }
 

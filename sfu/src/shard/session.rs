@@ -20,6 +20,7 @@ use sfu_core::{
     rtp::Ids,
     sdp::{Kind, Line, Sink},
     slots::Slots,
+    steer::Steer,
     twcc::Arrivals,
 };
 use std::time::{Duration, Instant};
@@ -115,6 +116,8 @@ pub(crate) struct Session {
     /// What came in, for the client's own estimate.
     pub(crate) arrivals: Arrivals,
     pub(crate) reports: Reports,
+    /// What it was told to send its pictures with.
+    pub(crate) steer: Steer,
     pub(crate) milestones: Milestones,
 }
 
@@ -170,6 +173,7 @@ impl Session {
             egress: Egress::new(initial_bps, max_bps, now_us),
             arrivals: Arrivals::default(),
             reports: Reports::default(),
+            steer: Steer::default(),
             milestones: Milestones::default(),
         };
         session.set_lines(prepared.lines, seed, now_us);

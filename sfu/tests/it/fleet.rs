@@ -19,7 +19,7 @@ async fn join_as(
     at: Option<u128>,
     options: Options,
 ) -> Client {
-    let (pending, offer) = fleet.offer(options).unwrap();
+    let (pending, offer) = fleet.offer(options).await.unwrap();
     let connect = Connect {
         tenant: tenant(),
         participant: who(participant),
@@ -29,7 +29,7 @@ async fn join_as(
         offer,
     };
     let answer = node.handle.connect(connect).await.unwrap();
-    let client = pending.answered(&answer.sdp).unwrap();
+    let client = pending.answered(&answer.sdp).await.unwrap();
     client.connected().await.unwrap();
     client
 }

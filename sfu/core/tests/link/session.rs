@@ -2,6 +2,7 @@
 
 use super::{Back, Journey, Link, Travelled};
 use sfu_core::congestion::{Config, Congestion, Probe};
+use sfu_core::pacer::Pacer;
 use sfu_core::twcc::{Arrivals, read};
 use std::collections::VecDeque;
 
@@ -44,7 +45,7 @@ struct Sending {
     link: Link<Packet>,
     /// Media that waits for the pacer.
     paced: VecDeque<usize>,
-    credit_bits: f64,
+    pacer: Pacer,
     probe: Option<(Probe, u32, u32, f64)>,
 }
 
@@ -56,13 +57,11 @@ impl Sending {
 
     fn media(&mut self, journey: &Journey, now_us: i64) {
         self.paced.extend(frame(journey, self.congestion.estimate_bps(), now_us));
-        self.credit_bits += self.congestion.pacing_bps() as f64 / 1e3;
-        while self.credit_bits > 0.0 {
-            let Some(bytes) = self.paced.pop_front() else {
-                self.credit_bits = 0.0;
-                break;
-            };
-            self.credit_bits -= bytes as f64 * 8.0;
+        self.pacer.set_pace(self.congestion.estimate_bps(), now_us);
+        while self.pacer.ready(now_us)
+            && let Some(bytes) = self.paced.pop_front()
+        {
+            self.pacer.sent(bytes);
             self.send(bytes, None, now_us);
         }
     }
@@ -91,7 +90,7 @@ pub(crate) fn travel(journey: &'static Journey, seed: u64) -> Travelled {
         congestion: Congestion::new(CONFIG, 0),
         link: Link::new(journey, seed),
         paced: VecDeque::new(),
-        credit_bits: 0.0,
+        pacer: Pacer::new(INITIAL_BPS, 0),
         probe: None,
     };
     let (mut travelled, mut arrivals) = (Travelled::default(), Arrivals::default());
