@@ -111,7 +111,7 @@ mod tests {
             "the void point is left out: {core}"
         );
         assert!(core.contains("straight line: highest 26 at 50"));
-        assert!(!drawn[1].1.contains("at most") && drawn[2].1.contains("at most 20"));
+        assert!(!drawn[1].1.contains(">at most ") && drawn[2].1.contains(">at most 20<"));
         Ok(())
     }
 
