@@ -29,7 +29,7 @@ pub(crate) struct Changes {
 }
 
 /// What a picture and a sound may take, for the estimator's goal.
-const PICTURE_BPS: u64 = 1_700_000;
+pub(super) const PICTURE_BPS: u64 = 1_700_000;
 pub(super) const SOUND_BPS: u64 = 48_000;
 
 struct Publisher {

@@ -2,7 +2,7 @@
 
 use super::{
     Shard, reports,
-    rooms::{SOUND_BPS, kind},
+    rooms::{PICTURE_BPS, SOUND_BPS, kind},
     session::Session,
 };
 use sfu_core::sdp::{Kind, Source};
@@ -43,10 +43,6 @@ enum Room {
 }
 
 fn room_for(session: &Session, publisher: u32) -> Room {
-    let estimate_bps = session.egress.estimate_bps();
-    if !session.egress.informed() || estimate_bps >= session.useful_bps {
-        return Room::Enough;
-    }
     let (mut sounds, mut pictures, mut theirs) = (0, 0, 0);
     for (from, source) in session.tracks.iter().filter_map(|track| track.route) {
         match kind(source) {
@@ -56,6 +52,10 @@ fn room_for(session: &Session, publisher: u32) -> Room {
                 theirs += u64::from(from == publisher);
             }
         }
+    }
+    let estimate_bps = session.egress.estimate_bps();
+    if !session.egress.informed() || estimate_bps >= sounds * SOUND_BPS + pictures * PICTURE_BPS {
+        return Room::Enough;
     }
     let left_bps = estimate_bps.saturating_sub(sounds * SOUND_BPS);
     Room::Limited(left_bps * theirs / u64::max(pictures, 1))

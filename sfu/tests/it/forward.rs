@@ -1,6 +1,7 @@
 //! Who hears and sees whom.
 
-use crate::node::{Node, eventually, room, tenant, who};
+use crate::node::{Node, config, eventually, room, tenant, who};
+use sfu::Config;
 use sfu_core::port::{ClosedReason, Direction, MediaEvent, MediaNode as _};
 use std::time::Duration;
 use testkit::media_client::{MediaClient, Options, PATIENCE, Seen, Sending, Sink, Source, Tag};
@@ -322,4 +323,30 @@ fn lips_and_voice_stay_together_when_the_picture_is_late() {
     // By arrival time the two would seem captured together and the skew would read 0.
     let together = ben.wait(|s| skew(s).is_some_and(|skew| (skew - 0.3).abs() < 0.05));
     assert!(together, "the reports say {:?} s", skew(&ben.seen()));
+}
+
+#[test]
+fn a_narrow_link_keeps_its_sound_and_the_publisher_is_told() {
+    const LINK_BPS: u64 = 300_000;
+    let node = Node::with(Config {
+        initial_estimate_kbps: LINK_BPS / 1_000,
+        max_estimate_kbps: LINK_BPS / 1_000,
+        ..config()
+    });
+    let (ana, _) = node.join(1, Some(1));
+    let (ben, _) = node.join(2, Some(1));
+    // A megabit, whatever is asked for.
+    ana.send(Source::Camera, ANA);
+    ana.send(Source::Microphone, ANA);
+    let told = ana.wait(|s| s.most_bps.is_some_and(|bps| (200_000..LINK_BPS).contains(&bps)));
+    assert!(told, "what the link leaves for the picture: {:?}", ana.seen().most_bps);
+    ben.seen().forget();
+    assert!(ben.wait(|s| s.count(Sink::audio(0)) >= 200));
+    continuous(&ben.seen(), Sink::audio(0));
+    let seen = ben.seen();
+    let (first, last) = (seen.packets.front().unwrap().at, seen.packets.back().unwrap().at);
+    let packets = seen.count(Sink::video(0)) as u64;
+    let bps = packets * 1_000 * 8_000 / (last - first).as_millis() as u64;
+    assert!(bps < LINK_BPS * 13 / 10, "{bps} bit/s of pictures in the long run");
+    assert!(node.value("dropped_packets_total", Some("link-full")) > 0.0);
 }

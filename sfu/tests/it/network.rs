@@ -175,12 +175,13 @@ fn pulses_fill_silence_and_only_silence() {
     let (ana, _) = node.join(1, Some(1));
     assert!(ana.wait(|s| s.channel_open.is_some()));
     ana.seen().forget();
-    assert!(ana.wait(|s| s.pulses.len() >= 3));
+    assert!(ana.wait(|s| s.pulses.len() >= 4));
     let gaps = |s: &testkit::media_client::Seen| -> Vec<u128> {
         s.pulses.windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect()
     };
     let alone = gaps(&ana.seen());
-    assert!(alone.iter().all(|ms| (900..1_200).contains(ms)), "alone, once a second: {alone:?}");
+    // Two go when the channel opens; the first may have come before it was looked for.
+    assert!(alone[1..].iter().all(|ms| (900..1_200).contains(ms)), "alone, once a second: {alone:?}");
 
     let (ben, _) = node.join(2, Some(1));
     ana.seen().forget();

@@ -100,13 +100,13 @@ fn a_line_that_carries_another_stream_is_shown_on() {
 
 #[test]
 fn pictures_that_wait_when_lines_change_begin_again_with_a_keyframe() {
-    // Somewhat slower than what is sent: for two seconds more and more waits, and nothing is given up.
-    let node = Node::with(Config { initial_estimate_kbps: 100, max_estimate_kbps: 100, ..config() });
+    // Somewhat slower than what is sent: for seconds more and more waits, and nothing is given up.
+    let node = Node::with(Config { initial_estimate_kbps: 300, max_estimate_kbps: 300, ..config() });
     let (ana, _) = node.join(1, Some(1));
     let (ben, session, offer) = join(&node, 2);
     ana.send_as(Source::Camera, Sending { packets_per_frame: 2, bytes: 700, ..Sending::of(ANA) });
     assert!(ben.wait(|s| s.sees(0, ANA)));
-    assert!(eventually(PATIENCE, || ana.seen().sent > ben.seen().total(Sink::video(0)) + 20));
+    assert!(eventually(PATIENCE, || ana.seen().sent > ben.seen().total(Sink::video(0)) + 8));
 
     // What waits is known by the place of its track, which changes.
     let given_up = || node.value("dropped_packets_total", Some("link-full"));

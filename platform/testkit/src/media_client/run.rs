@@ -591,6 +591,9 @@ impl Runner {
             Event::ChannelData(data) if data.binary && data.data == [1] => {
                 self.change(|seen| seen.pulses.push(now()));
             }
+            Event::EgressBitrateEstimate(BweKind::Remb { estimate, .. }) => {
+                self.change(|seen| seen.most_bps = Some(estimate.as_u64()));
+            }
             Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
                 self.change(|seen| seen.estimate_bps = estimate.as_u64());
             }

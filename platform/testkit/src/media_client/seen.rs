@@ -119,6 +119,8 @@ pub struct Seen {
     pub lost: u64,
     /// What the client's estimator believes it can send.
     pub estimate_bps: u64,
+    /// The most it was told to send with.
+    pub most_bps: Option<u64>,
     /// Media that came from another address than the one media is sent to.
     pub strays: u64,
     /// The transport of the last datagram sent.
@@ -143,6 +145,7 @@ impl Default for Seen {
             sent: 0,
             lost: 0,
             estimate_bps: 0,
+            most_bps: None,
             strays: 0,
             over_tcp: false,
         }
