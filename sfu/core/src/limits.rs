@@ -71,6 +71,9 @@ pub const STEER_UNLIMITED_BPS: u64 = 20_000_000;
 /// How often it is said that there is no limit any more: one may be lost.
 pub const STEER_UNLIMITED_SAID: u8 = 3;
 
+/// Limits to one publisher are said this far apart at least, in microseconds.
+pub const STEER_GAP_US: i64 = 200_000;
+
 /// A limit that does not change is said again after this long, in microseconds.
 pub const STEER_AGAIN_US: i64 = 3_000_000;
 

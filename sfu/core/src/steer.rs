@@ -4,7 +4,9 @@
 //! picture where dropping packets gives none. It is said as REMB (draft-alvestrand-rmcat-remb-03), which browsers take
 //! for a limit beside their own estimate.
 
-use crate::limits::{STEER_AGAIN_US, STEER_LEAST_BPS, STEER_UNLIMITED_BPS, STEER_UNLIMITED_SAID};
+use crate::limits::{
+    STEER_AGAIN_US, STEER_GAP_US, STEER_LEAST_BPS, STEER_UNLIMITED_BPS, STEER_UNLIMITED_SAID,
+};
 
 /// What one publisher was told.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,6 +26,9 @@ impl Steer {
             self.said = Some((most_bps, now_us));
             return Some(most_bps);
         };
+        if now_us.saturating_sub(at_us) < STEER_GAP_US {
+            return None;
+        }
         let Some(most_bps) = most_bps.map(|bps| bps.max(STEER_LEAST_BPS)) else {
             self.freed += 1;
             // Said as often as it takes for one to arrive.
@@ -59,6 +64,7 @@ mod tests {
     fn a_limit_is_said_when_it_changes_and_now_and_then() {
         let mut steer = Steer::default();
         assert_eq!(steer.poll(Some(250_000), 0), Some(250_000));
+        assert_eq!(steer.poll(Some(900_000), STEER_GAP_US - 1), None, "it was told a moment ago");
         assert_eq!(steer.poll(Some(255_000), S), None, "much the same");
         assert_eq!(steer.poll(Some(270_000), S), Some(270_000));
         assert_eq!(steer.poll(Some(200_000), 2 * S), Some(200_000));

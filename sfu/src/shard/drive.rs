@@ -25,6 +25,8 @@ pub(crate) struct Turn {
     pub(crate) wants: Vec<Want>,
     /// Packets that somebody lacks.
     pub(crate) repairs: Vec<Lacking>,
+    /// Publishers whose pictures wait for a link.
+    pub(crate) too_fast: Vec<u32>,
     pub(crate) connected: Vec<u32>,
     pub(crate) closing: Vec<(u32, ClosedReason)>,
     /// A packet as it was opened.

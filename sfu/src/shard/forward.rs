@@ -34,7 +34,8 @@ impl Shard {
         loop {
             let turn = &self.turn;
             let nothing = turn.sounds.is_empty() && turn.pictures.is_empty() && turn.repairs.is_empty();
-            if nothing && turn.wants.is_empty() && turn.connected.is_empty() && turn.closing.is_empty() {
+            let nobody = turn.too_fast.is_empty() && turn.connected.is_empty() && turn.closing.is_empty();
+            if nothing && nobody && turn.wants.is_empty() {
                 break;
             }
             forwarded += self.forward_waiting(now);
@@ -47,6 +48,11 @@ impl Shard {
             for want in std::mem::take(&mut self.turn.wants) {
                 self.want(want, now);
             }
+            let mut too_fast = std::mem::take(&mut self.turn.too_fast);
+            for publisher in too_fast.drain(..) {
+                self.steer(publisher, now);
+            }
+            self.turn.too_fast = too_fast;
             for key in std::mem::take(&mut self.turn.connected) {
                 self.connected(key, now);
             }
@@ -200,6 +206,9 @@ fn write(
         return false;
     };
     if packet.picture.is_some() && !session.egress.lets_through(with.now_us) {
+        if !with.turn.too_fast.contains(&packet.publisher) {
+            with.turn.too_fast.push(packet.publisher);
+        }
         if !session.egress.hold(n as u32, at.seq as u16, with.now_us) {
             session.tracks[n].forget(at.seq as u16);
             session.tracks[n].begin_again();

@@ -9,7 +9,8 @@ use sfu_core::sdp::{Kind, Source};
 use std::time::Instant;
 
 impl Shard {
-    /// Tells a publisher, if there is something to tell. Asked once a second while its media flows.
+    /// Tells a publisher, if there is something to tell. Asked once a second while its media flows, and when a picture has to
+    /// wait.
     pub(super) fn steer(&mut self, key: u32, now: Instant) {
         let now_us = self.micros(now);
         let Some(publisher) = self.sessions.get(key as usize) else { return };

@@ -88,8 +88,9 @@ export default () =>
     });
 
     test("the patient's downlink gets narrow: the sound stays, and a picture that fits", async () => {
+      await sends(desk, "more than fits later", (bps) => bps > WIDE_BPS);
       await network.become(`${CLEAR}\ndown = { rate = "${NARROW_BPS} bit/s" }`);
-      await over(patient, SETTLED_MS);
+      figure("weak_down_narrow_after_s", await sends(desk, "less than fits the patient", (bps) => bps < NARROW_BPS));
       const talk = await over(patient, SETTLED_MS);
       figure("weak_down_narrow_fps", talk.fps);
       figure("weak_down_narrow_concealed", talk.concealed);
@@ -102,6 +103,7 @@ export default () =>
       const began = Date.now();
       await together(desk, patient);
       figure("weak_down_wide_to_together_s", (Date.now() - began) / 1000);
+      figure("weak_down_wide_after_s", await sends(desk, "more again", (bps) => bps > WIDE_BPS));
     });
 
     test("nothing passes for five seconds: the page says so, and the call comes back without a reload", async () => {

@@ -44,11 +44,11 @@ async fn main() -> Result<()> {
         Some("line") => return line::run(conditions).await,
         _ => {}
     }
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let (mut ours, mut theirs, mut void_runs) = (Vec::new(), Vec::new(), 0);
     for repeat in 1..=conditions.repeats {
-        ours.push(report(repeat, Server::Telehealth, &conditions).await?);
+        ours.push(valid(repeat, Server::Telehealth, &conditions, &mut void_runs).await?);
         if conditions.janus {
-            theirs.push(report(repeat, Server::Janus, &conditions).await?);
+            theirs.push(valid(repeat, Server::Janus, &conditions, &mut void_runs).await?);
         }
     }
     let mut floors = Map::new();
@@ -58,9 +58,27 @@ async fn main() -> Result<()> {
         floors.insert(way.name.into(), json!(us));
     }
     let void = ours.iter().chain(&theirs).any(|sample| sample.void().is_some());
-    println!("{}", figures(&conditions, &ours, &theirs, floors, void));
+    let mut figures = figures(&conditions, &ours, &theirs, floors, void);
+    figures["conditions"]["void_runs"] = json!(void_runs);
+    println!("{figures}");
     ensure!(!void, "void: see above");
     Ok(())
+}
+
+/// A run that counts: a void one is made again, as often as there are repeats, and then it stands as it is.
+async fn valid(
+    repeat: usize,
+    server: Server,
+    conditions: &Conditions,
+    void_runs: &mut usize,
+) -> Result<Sample> {
+    loop {
+        let sample = report(repeat, server, conditions).await?;
+        if sample.void().is_none() || *void_runs == conditions.repeats {
+            return Ok(sample);
+        }
+        *void_runs += 1;
+    }
 }
 
 async fn report(repeat: usize, server: Server, conditions: &Conditions) -> Result<Sample> {
