@@ -109,7 +109,7 @@ impl Plot<'_> {
             width * 2.0,
             height * 2.0,
             Text(&self.spoken()),
-            include_str!("plot/style.css")
+            concat!(include_str!("plot/style.css"), include_str!("plot/marks.css"))
         )?;
         writeln!(out, "<rect class=\"paper\" y=\"{top}\" width=\"{width}\" height=\"{height}\"/>")?;
         writeln!(

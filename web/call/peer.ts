@@ -46,7 +46,7 @@ export class Peer {
       this.pulses += 1;
       this.quiet = data instanceof ArrayBuffer && new Uint8Array(data)[0] === QUIET;
       this.#quick = this.quiet ? 0 : this.#quick + 1;
-      if (this.#counts && this.#quick >= SAY_COUNTS_EVERY) this.sayCounts();
+      if (this.#counts && this.#quick >= SAY_COUNTS_EVERY) this.#sayCounts();
     };
     this.pc.onconnectionstatechange = () => this.#report();
     this.pc.oniceconnectionstatechange = () => this.#report();
@@ -106,9 +106,15 @@ export class Peer {
     return this.#status() === "connected";
   }
 
-  /** We count bytes. Whoever does not say so is sent pulses, as pages from before expect. */
-  sayCounts(): void {
+  /** The browser counts the bytes that come: the server is told, once it has been heard on the channel. */
+  countsBytes(): void {
+    if (this.#counts || this.pulses === 0) return;
     this.#counts = true;
+    this.#sayCounts();
+  }
+
+  /** Whoever does not say so is sent pulses, as pages from before expect. */
+  #sayCounts(): void {
     this.#quick = 0;
     try {
       this.pool.pulse.send(new Uint8Array([QUIET]));

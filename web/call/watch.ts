@@ -51,8 +51,6 @@ export class Watch {
   #pulses = 0;
   /** The latest pulse said that only reports will come, and nothing else has since. */
   #quiet = false;
-  /** The browser counts the bytes that come, and the server knows. */
-  #counts = false;
   /** Signs of life since the last stall. */
   #signs = 0;
   #flowingAt = Number.NEGATIVE_INFINITY;
@@ -171,10 +169,7 @@ export class Watch {
 
   /** The count of bytes grew. Whether that ends a doubt. */
   #counted(doubtful: boolean): boolean {
-    if (!this.#counts && this.#peer.pulses > 0) {
-      this.#counts = true;
-      this.#peer.sayCounts();
-    }
+    this.#peer.countsBytes();
     if (!this.#quiet) return false;
     this.#silence.broken();
     this.#doubts = 0;

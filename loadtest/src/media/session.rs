@@ -37,6 +37,9 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Streams that are only padding, or not announced: their packets count for feedback only.
 const MOST_STRANGERS: usize = 8;
 
+/// What a page says on the data channel: a report a second is enough while nobody speaks, for it counts bytes.
+const COUNTS_BYTES: [u8; 1] = [0x02];
+
 /// How far ahead the engine's next wish lies when it has none.
 const NEVER: Duration = Duration::from_secs(86_400);
 
@@ -393,9 +396,8 @@ impl Session {
                 }
                 Ok(Output::Event(Event::Connected)) => self.connected(now),
                 Ok(Output::Event(Event::ChannelOpen(id, _))) => {
-                    // As a page does: it counts bytes, so a report a second is enough while nobody speaks.
                     if let Some(mut channel) = self.rtc.channel(id) {
-                        let _ = channel.write(true, &[2]);
+                        let _ = channel.write(true, &COUNTS_BYTES);
                     }
                 }
                 Ok(Output::Event(Event::Closed)) => self.ended(now),

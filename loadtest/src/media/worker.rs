@@ -281,7 +281,7 @@ fn add(one: (u64, u64), other: (u64, u64)) -> (u64, u64) {
     (one.0 + other.0, one.1 + other.1)
 }
 
-/// Sleeps to the microsecond, which a wait for sockets does not.
+/// Sleeps more finely than a wait for sockets, which counts milliseconds.
 fn sleep_until(at: Instant) {
     let left = at.saturating_duration_since(now());
     if !left.is_zero() {

@@ -22,7 +22,7 @@ fn write(out: &mut String, report: &Report, other: Option<&Report>) -> fmt::Resu
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n",
         Text(&title),
-        include_str!("html/style.css")
+        concat!(include_str!("html/style.css"), include_str!("../plot/marks.css"))
     )?;
     header(out, report, other)?;
     out.push_str("<main>\n");

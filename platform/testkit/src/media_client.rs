@@ -26,6 +26,7 @@ use str0m::{Candidate, change::SdpAnswer, net::TcpType};
 
 mod run;
 mod seen;
+mod sending;
 
 pub use loadtest::media::{Content, Tag};
 pub use seen::{Arrival, Report, Seen, Sink, SinkKind};

@@ -94,7 +94,7 @@ impl StreamClock {
 
 /// Microseconds between two timestamps. In 32 bits, as on the wire: packets and reports may be extended from
 /// different beginnings.
-fn since(earlier: u32, later: u32, clock_rate: u32) -> i64 {
+pub(crate) fn since(earlier: u32, later: u32, clock_rate: u32) -> i64 {
     i64::from(later.wrapping_sub(earlier).cast_signed()) * 1_000_000 / i64::from(clock_rate.max(1))
 }
 

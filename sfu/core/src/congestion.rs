@@ -489,7 +489,7 @@ mod tests {
                 prop_assert!((min_bps..=max_bps.max(min_bps)).contains(&estimate));
                 prop_assert!((0.0..=1.0).contains(&congestion.loss()));
                 prop_assert!(congestion.rtt_us().is_none_or(|rtt| rtt >= 0) && congestion.queue_us() >= 0);
-                let _ = (congestion.deadline_us(), congestion.estimate_bps());
+                let _ = congestion.deadline_us();
             }
         }
     }

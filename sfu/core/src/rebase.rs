@@ -4,7 +4,7 @@
 //! Outgoing sequence numbers begin below 65,536: a receiver that joins cannot know a rollover counter
 //! (RFC 3711 §3.3.1).
 
-use crate::clock::PAUSE_US;
+use crate::clock::{PAUSE_US, since};
 
 /// How many past corrections are remembered, so that late packets still find theirs.
 const SEGMENTS: usize = 8;
@@ -81,8 +81,8 @@ impl Rebaser {
     #[must_use]
     pub fn paused(&self, packet: Incoming) -> bool {
         self.last.is_some_and(|(last, at_us)| {
-            let ticks = packet.timestamp.wrapping_add(self.timestamp_delta).wrapping_sub(last).cast_signed();
-            let passed_us = i64::from(ticks) * 1_000_000 / i64::from(self.clock_rate.max(1));
+            let timestamp = packet.timestamp.wrapping_add(self.timestamp_delta);
+            let passed_us = since(last, timestamp, self.clock_rate);
             packet.seq > self.newest
                 && packet.at_us.saturating_sub(at_us).saturating_sub(passed_us) > PAUSE_US
         })

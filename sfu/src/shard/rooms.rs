@@ -29,8 +29,8 @@ pub(crate) struct Changes {
 }
 
 /// What a picture and a sound may take, for the estimator's goal.
-pub(super) const PICTURE_BPS: u64 = 1_700_000;
-pub(super) const SOUND_BPS: u64 = 48_000;
+const PICTURE_BPS: u64 = 1_700_000;
+const SOUND_BPS: u64 = 48_000;
 
 struct Publisher {
     participant: ParticipantId,
@@ -138,12 +138,35 @@ fn subscribe(
 /// What the estimator is told the session could use, so that it probes for no more, and not at all on the link of
 /// somebody who only waits.
 fn aim(session: &mut Session, goal_bps: u64) {
-    let fed = |video: bool| {
-        let kind = |sink: Sink| !matches!(sink, Sink::Audio(_)) == video;
-        session.tracks.iter().filter(|t| t.route.is_some() && kind(t.sink)).count() as u64
-    };
-    let (sounds, pictures) = (fed(false), fed(true));
-    session.useful_bps = (sounds * SOUND_BPS + pictures * PICTURE_BPS).min(goal_bps);
+    session.useful_bps = Fed::of(session).needs_bps().min(goal_bps);
+}
+
+/// What a session is fed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fed {
+    sounds: u64,
+    pub(super) pictures: u64,
+}
+
+impl Fed {
+    pub(super) fn of(session: &Session) -> Self {
+        let mut fed = Self { sounds: 0, pictures: 0 };
+        for (_, source) in session.tracks.iter().filter_map(|track| track.route) {
+            match kind(source) {
+                Kind::Audio => fed.sounds += 1,
+                Kind::Video => fed.pictures += 1,
+            }
+        }
+        fed
+    }
+
+    pub(super) const fn sounds_bps(self) -> u64 {
+        self.sounds * SOUND_BPS
+    }
+
+    pub(super) const fn needs_bps(self) -> u64 {
+        self.sounds_bps() + self.pictures * PICTURE_BPS
+    }
 }
 
 /// Which kind a source is.

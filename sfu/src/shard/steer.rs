@@ -2,7 +2,7 @@
 
 use super::{
     Shard, reports,
-    rooms::{PICTURE_BPS, SOUND_BPS, kind},
+    rooms::{Fed, kind},
     session::Session,
 };
 use sfu_core::sdp::{Kind, Source};
@@ -44,20 +44,12 @@ enum Room {
 }
 
 fn room_for(session: &Session, publisher: u32) -> Room {
-    let (mut sounds, mut pictures, mut theirs) = (0, 0, 0);
-    for (from, source) in session.tracks.iter().filter_map(|track| track.route) {
-        match kind(source) {
-            Kind::Audio => sounds += 1,
-            Kind::Video => {
-                pictures += 1;
-                theirs += u64::from(from == publisher);
-            }
-        }
-    }
-    let estimate_bps = session.egress.estimate_bps();
-    if !session.egress.informed() || estimate_bps >= sounds * SOUND_BPS + pictures * PICTURE_BPS {
+    let (fed, estimate_bps) = (Fed::of(session), session.egress.estimate_bps());
+    if !session.egress.informed() || estimate_bps >= fed.needs_bps() {
         return Room::Enough;
     }
-    let left_bps = estimate_bps.saturating_sub(sounds * SOUND_BPS);
-    Room::Limited(left_bps * theirs / u64::max(pictures, 1))
+    let of_theirs = |(from, source): &(u32, Source)| *from == publisher && kind(*source) == Kind::Video;
+    let theirs = session.tracks.iter().filter_map(|track| track.route).filter(of_theirs).count() as u64;
+    let left_bps = estimate_bps.saturating_sub(fed.sounds_bps());
+    Room::Limited(left_bps * theirs / fed.pictures.max(1))
 }

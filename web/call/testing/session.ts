@@ -82,3 +82,21 @@ export async function open(env = new FakeEnv(), role: "patient" | "clinician" = 
   await opened.welcome();
   return opened;
 }
+
+/** In a call, heard and seen: pulses arrive and the other is in slot 0. */
+export async function inCall(): Promise<Opened & { peer: FakePeerConnection }> {
+  const opened = await open();
+  await opened.visit();
+  const peer = await opened.connect();
+  peer.pulse();
+  await opened.env.pass(300);
+  return { ...opened, peer };
+}
+
+/** Packets arrive for this long. */
+export async function hear(env: FakeEnv, peer: FakePeerConnection, ms: number): Promise<void> {
+  for (let heard = 0; heard < ms; heard += 100) {
+    peer.line(3).receiver.sources[0] = { rtpTimestamp: env.time };
+    await env.pass(100);
+  }
+}

@@ -15,4 +15,4 @@ const telling = (run) => async (context) => {
 
 export const { after, describe } = node;
 export const before = (run) => node.before(telling(run), { timeout: LONGEST_MS });
-export const test = (name, ...rest) => node.test(name, { timeout: LONGEST_MS, ...(rest.length > 1 ? rest[0] : {}) }, telling(rest.at(-1)));
+export const test = (name, run) => node.test(name, { timeout: LONGEST_MS }, telling(run));

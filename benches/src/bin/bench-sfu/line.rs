@@ -1,7 +1,7 @@
 //! How processor time and latency grow with the number of consults, and whether that is a straight line.
 
 use crate::{
-    measure::{Conditions, Sample, Server, measure},
+    measure::{Conditions, Sample, Server, valid},
     ms, ramp, round,
 };
 use anyhow::{Context as _, Result, ensure};
@@ -52,11 +52,12 @@ impl Series {
         }
         let (mut runs, mut spare) = (Vec::new(), VOID_AGAIN);
         while runs.len() < conditions.repeats {
-            match measure(self.server, conditions).await {
-                Ok(sample) if spare > 0 && sample.void().is_some() => {
-                    println!("{:?} {:>4}  void, and made again", self.server, conditions.consults);
-                    spare -= 1;
+            let told = |sample: &Sample| {
+                if sample.void().is_some() {
+                    println!("{:?} {:>4}  a void run", self.server, conditions.consults);
                 }
+            };
+            match valid(self.server, conditions, &mut spare, told).await {
                 Ok(sample) => runs.push(sample),
                 Err(error) => {
                     println!("{:?} {:>4}  {error:#}", self.server, conditions.consults);

@@ -27,7 +27,7 @@ mod ramp;
 mod runs;
 
 use anyhow::{Result, ensure};
-use measure::{Conditions, Sample, Server, measure};
+use measure::{Conditions, Sample, Server, valid};
 use runs::Runs;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -44,11 +44,13 @@ async fn main() -> Result<()> {
         Some("line") => return line::run(conditions).await,
         _ => {}
     }
-    let (mut ours, mut theirs, mut void_runs) = (Vec::new(), Vec::new(), 0);
+    let (mut ours, mut theirs, mut spare) = (Vec::new(), Vec::new(), conditions.repeats);
     for repeat in 1..=conditions.repeats {
-        ours.push(valid(repeat, Server::Telehealth, &conditions, &mut void_runs).await?);
-        if conditions.janus {
-            theirs.push(valid(repeat, Server::Janus, &conditions, &mut void_runs).await?);
+        for (server, samples) in [(Server::Telehealth, &mut ours), (Server::Janus, &mut theirs)] {
+            if server == Server::Telehealth || conditions.janus {
+                let told = |sample: &Sample| report(repeat, server, sample);
+                samples.push(valid(server, &conditions, &mut spare, told).await?);
+            }
         }
     }
     let mut floors = Map::new();
@@ -59,30 +61,13 @@ async fn main() -> Result<()> {
     }
     let void = ours.iter().chain(&theirs).any(|sample| sample.void().is_some());
     let mut figures = figures(&conditions, &ours, &theirs, floors, void);
-    figures["conditions"]["void_runs"] = json!(void_runs);
+    figures["conditions"]["void_runs"] = json!(conditions.repeats - spare);
     println!("{figures}");
     ensure!(!void, "void: see above");
     Ok(())
 }
 
-/// A run that counts: a void one is made again, as often as there are repeats, and then it stands as it is.
-async fn valid(
-    repeat: usize,
-    server: Server,
-    conditions: &Conditions,
-    void_runs: &mut usize,
-) -> Result<Sample> {
-    loop {
-        let sample = report(repeat, server, conditions).await?;
-        if sample.void().is_none() || *void_runs == conditions.repeats {
-            return Ok(sample);
-        }
-        *void_runs += 1;
-    }
-}
-
-async fn report(repeat: usize, server: Server, conditions: &Conditions) -> Result<Sample> {
-    let sample = measure(server, conditions).await?;
+fn report(repeat: usize, server: Server, sample: &Sample) {
     let name = server.name();
     println!(
         "{repeat} {name:<10} {:6.2} µs/packet ({:.2} user, {:.2} system)  p50 {:?} p99 {:?} p99.9 {:?}  \
@@ -104,7 +89,6 @@ async fn report(repeat: usize, server: Server, conditions: &Conditions) -> Resul
     if let Some(runs) = &sample.runs {
         println!("             runs {runs}");
     }
-    Ok(sample)
 }
 
 fn figures(

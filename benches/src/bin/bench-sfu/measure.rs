@@ -91,6 +91,24 @@ impl Sample {
     }
 }
 
+/// A run that counts: a void one is made again while there is one to spare, and then stands as it is. `told` hears of
+/// each.
+pub(crate) async fn valid(
+    server: Server,
+    conditions: &Conditions,
+    spare: &mut usize,
+    told: impl Fn(&Sample),
+) -> Result<Sample> {
+    loop {
+        let sample = measure(server, conditions).await?;
+        told(&sample);
+        if *spare == 0 || sample.void().is_none() {
+            return Ok(sample);
+        }
+        *spare -= 1;
+    }
+}
+
 /// Starts a server, fills it, lets it settle, measures, ends it.
 pub(crate) async fn measure(server: Server, conditions: &Conditions) -> Result<Sample> {
     match server {

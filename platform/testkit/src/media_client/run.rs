@@ -3,12 +3,10 @@
 use super::{
     Command, Content, Options, Sending, Shared, Source, WAKE, now,
     seen::{Arrival, Report, Seen, Sink, SinkKind},
+    sending::{Frame, Stream},
 };
 use anyhow::{Result, anyhow};
-use loadtest::media::{
-    content::{self, Mark},
-    pulse_channel,
-};
+use loadtest::media::{content, pulse_channel};
 use std::{
     collections::VecDeque,
     io::{self, Read as _, Write as _},
@@ -105,65 +103,6 @@ struct TcpLink {
     local: SocketAddr,
     peer: SocketAddr,
     buffer: Vec<u8>,
-}
-
-/// One line being sent on.
-struct Stream {
-    source: Source,
-    mid: Mid,
-    how: Sending,
-    seq: u64,
-    timestamp: u32,
-    counter: u32,
-    due: Instant,
-    keyframe: bool,
-    /// Frames that were captured and wait to be late.
-    held: VecDeque<(Instant, Frame)>,
-    since_pad: u32,
-}
-
-struct Frame {
-    captured: Instant,
-    timestamp: u32,
-    packets: Vec<Vec<u8>>,
-}
-
-impl Stream {
-    const fn period(&self) -> Duration {
-        match self.source {
-            Source::Microphone => Duration::from_millis(20),
-            Source::Camera => Duration::from_micros(33_333),
-            Source::Screen => Duration::from_millis(100),
-        }
-    }
-
-    fn capture(&mut self, at: Instant) -> Frame {
-        let keyframe = std::mem::take(&mut self.keyframe);
-        let (tag, counter) = (self.how.tag, self.counter);
-        let mark = |part| Mark { tag, counter, part, sent_ns: 0 };
-        let packets = match self.source {
-            Source::Microphone => {
-                let mut packet = Vec::new();
-                content::sound(&mut packet, mark(0));
-                vec![packet]
-            }
-            Source::Camera | Source::Screen => (0..self.how.packets_per_frame)
-                .map(|part| {
-                    let mut packet = Vec::with_capacity(self.how.bytes);
-                    content::picture(&mut packet, mark(part as u8), keyframe, self.how.bytes);
-                    packet
-                })
-                .collect(),
-        };
-        let frame = Frame { captured: at, timestamp: self.timestamp, packets };
-        self.counter = self.counter.wrapping_add(1);
-        self.timestamp = self.timestamp.wrapping_add(match self.source {
-            Source::Microphone => 960,
-            Source::Camera => 3_000,
-            Source::Screen => 9_000,
-        });
-        frame
-    }
 }
 
 impl Runner {
