@@ -4,7 +4,7 @@
 //! wait ─▶ commands ─▶ datagrams ─▶ timers ─▶ forward (sound first) ─▶ flush ─▶ wait
 //! ```
 //!
-//! Reading order: this loop; [`intake`] and [`gate`] (what may come in), [`drive`] (the engine: ICE, DTLS),
+//! Reading order: this loop; [`intake`], [`gate`] and [`consent`] (what may come in), [`drive`] (the engine: ICE, DTLS),
 //! [`receive`] and [`incoming`] (media in), [`life`], [`seats`] and [`rooms`] (who is with whom), [`forward`] and
 //! [`track`] (who sees whom), [`egress`], [`steer`] and [`reports`] (how fast, and what is said of it), [`udp`], [`tcp`] and
 //! [`net`] (out again), [`outbox`].
@@ -40,6 +40,7 @@ use track::Forward;
 use udp::{ReadBuffer, Udp};
 
 pub(crate) mod command;
+mod consent;
 mod drive;
 mod egress;
 mod forward;

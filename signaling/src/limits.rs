@@ -14,6 +14,8 @@ pub const SOCKET_QUEUE: usize = 128;
 pub const CONTROL_QUEUE: usize = 16;
 /// Media events kept for sessions nobody has claimed yet; the oldest are dropped.
 pub const MAX_ORPHANED_EVENTS: usize = 1_024;
+/// Pings, and the ends of patience of a connection, come together once in so long.
+pub const DEADLINES: Duration = Duration::from_millis(250);
 /// How long an append or a read may take until its outcome counts as unknown.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an offer may take to be answered until the client is told to try again.

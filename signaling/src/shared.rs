@@ -13,7 +13,10 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) struct Shared {
@@ -36,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) sockets: TaskTracker,
     /// One permit per open socket.
     pub(crate) seats: Arc<Semaphore>,
+    /// What the grid of deadlines counts from.
+    pub(crate) began: Instant,
     next: AtomicU64,
 }
 
@@ -67,6 +72,7 @@ impl Shared {
             control,
             draining: CancellationToken::new(),
             sockets: TaskTracker::new(),
+            began: Instant::now(),
             next: AtomicU64::new(1),
         })
     }

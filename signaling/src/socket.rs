@@ -13,7 +13,7 @@ use signaling_core::{
     token::{JOIN_AUDIENCE, JoinClaims, RESUME_AUDIENCE, ResumeClaims, Verified},
 };
 use signaling_protocol::{ErrorCode, ServerMessage, limits::MAX_TOKEN_BYTES};
-use std::{future::poll_fn, pin::Pin, sync::Arc};
+use std::{future::poll_fn, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout},
@@ -83,7 +83,7 @@ impl Socket {
     async fn run(&mut self) -> Option<u16> {
         let draining = self.shared.draining.clone();
         while !self.connection.is_closing() {
-            let deadline = self.connection.poll_timeout().map(Instant::from_std);
+            let deadline = self.connection.poll_timeout().map(|at| self.on_grid(Instant::from_std(at)));
             let has_frame = self.connection.has_frame();
             let step = tokio::select! {
                 frame = self.stream.next() => self.read(frame),
@@ -111,6 +111,14 @@ impl Socket {
             let _ = timeout(limits::CLOSE_LINGER, self.wait_for_close()).await;
         }
         self.connection.close_code().map(u16::from)
+    }
+
+    /// The next time at which those who wait for nothing in particular wake up, together: a wake-up costs as much as
+    /// what most of them do.
+    fn on_grid(&self, deadline: Instant) -> Instant {
+        let grid = limits::DEADLINES.as_millis() as u64;
+        let ms = deadline.saturating_duration_since(self.shared.began).as_millis() as u64;
+        self.shared.began + Duration::from_millis((ms + 1).next_multiple_of(grid))
     }
 
     fn read(&mut self, frame: Option<Result<Message, axum::Error>>) -> Step {

@@ -24,8 +24,13 @@ export const FLOWING_MS = 1_000;
 export const STALL_AGAIN_MS = 30_000;
 /** How many times as long at most. */
 export const STALL_MAX_PATIENCE = 8;
-/** The same where a sign of life comes once a second, in a warm seat or among the muted: three in a row are missing. */
-export const STALL_QUIET_MS = 3_500;
+/** The same where a pulse comes once a second, in a warm seat: three in a row are missing. */
+export const STALL_IDLE_MS = 3_500;
+/**
+ * The same where reports are all that comes, three seconds apart at most: two in a row are missing. The browser's own
+ * checks of the path notice about as soon.
+ */
+export const STALL_QUIET_MS = 6_500;
 /**
  * So many quick pulses after we said that we count bytes, we say it again: what the channel loses is lost.
  * Five seconds among the muted. A server that knows nothing of it passes over it.

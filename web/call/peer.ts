@@ -10,6 +10,8 @@ export type PeerStatus = "connecting" | "connected" | "interrupted" | "dead";
 
 /** From the server: "Until media flows, only reports will come". From us: "We would see them: we count bytes". */
 const QUIET = 0x02;
+/** The second of these, "and we wait for three seconds between two". A server from before passes over it. */
+const PATIENT = 0x03;
 
 export class Peer {
   readonly pc: RTCPeerConnection;
@@ -117,7 +119,7 @@ export class Peer {
   #sayCounts(): void {
     this.#quick = 0;
     try {
-      this.pool.pulse.send(new Uint8Array([QUIET]));
+      for (const word of [QUIET, PATIENT]) this.pool.pulse.send(new Uint8Array([word]));
     } catch {
       // The channel is about to close, and the connection with it.
     }

@@ -7,6 +7,7 @@ import {
   STALL_DOUBT_MS,
   STALL_FLOWING_MS,
   STALL_PULSES_MS,
+  STALL_IDLE_MS,
   STALL_QUIET_MS,
   STATS_FIRST_MS,
   STATS_MS,
@@ -121,12 +122,12 @@ export class Watch {
    * How long a silence means a stall; `null` while silence means nothing, as nobody promised a word.
    *
    * What counts is what the server promised, not who is unmuted: between "the microphone is on", which signaling
-   * says, and the first packet, a report a second is all that comes.
+   * says, and the first packet, a report now and then is all that comes.
    */
   #limit(since: number, expected: boolean, patience: number): number | null {
     if (this.#peer.pulses === 0) return null;
-    if (!expected) return STALL_QUIET_MS * patience;
-    const usual = patience * (since - this.#flowingAt < FLOWING_MS ? STALL_FLOWING_MS : STALL_PULSES_MS);
+    const busy = since - this.#flowingAt < FLOWING_MS ? STALL_FLOWING_MS : STALL_PULSES_MS;
+    const usual = patience * (expected ? busy : STALL_IDLE_MS);
     return this.#quiet ? Math.max(usual, STALL_QUIET_MS) : usual;
   }
 

@@ -37,8 +37,8 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Streams that are only padding, or not announced: their packets count for feedback only.
 const MOST_STRANGERS: usize = 8;
 
-/// What a page says on the data channel: a report a second is enough while nobody speaks, for it counts bytes.
-const COUNTS_BYTES: [u8; 1] = [0x02];
+/// What a page says on the data channel: reports are enough while nobody speaks, and one in three seconds will do.
+const COUNTS_BYTES: [[u8; 1]; 2] = [[0x02], [0x03]];
 
 /// How far ahead the engine's next wish lies when it has none.
 const NEVER: Duration = Duration::from_secs(86_400);
@@ -397,7 +397,9 @@ impl Session {
                 Ok(Output::Event(Event::Connected)) => self.connected(now),
                 Ok(Output::Event(Event::ChannelOpen(id, _))) => {
                     if let Some(mut channel) = self.rtc.channel(id) {
-                        let _ = channel.write(true, &COUNTS_BYTES);
+                        for word in COUNTS_BYTES {
+                            let _ = channel.write(true, &word);
+                        }
                     }
                 }
                 Ok(Output::Event(Event::Closed)) => self.ended(now),

@@ -55,6 +55,13 @@ pub const PULSE_AFTER_SILENCE: Duration = Duration::from_millis(200);
 /// [`PULSE_QUIET_AFTER`].
 pub const PULSE_IDLE: Duration = Duration::from_secs(1);
 
+/// The same to a client that said that it waits so long. It also checks the path itself, most browsers every 2.5 s, and a
+/// report goes along with each answer, so that few cost a send of their own: sends are most of what somebody muted costs.
+pub const PULSE_PATIENT: Duration = Duration::from_secs(3);
+
+/// So soon after the latest report, none goes along with an answer.
+pub const PULSE_AGAIN: Duration = Duration::from_millis(250);
+
 /// So long without media, and a client that can wait is told that only reports will come: five pulses a second to
 /// thousands of muted people would cost cores.
 pub const PULSE_QUIET_AFTER: Duration = Duration::from_secs(2);

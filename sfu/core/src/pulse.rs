@@ -1,22 +1,28 @@
 //! When to give a session a sign of life, so that a client notices a dead path in half a second.
 //!
 //! ```text
-//! media flows ──▶ 200 ms without: 0x01, again every 200 ms ──▶ 2 s without: 0x02, three times ──▶ a report a second
-//!      ▲                                                                                                 │
-//!      └────────────────────────────────────── the next packet of media ─────────────────────────────────┘
+//! media flows ──▶ 200 ms without: 0x01, again every 200 ms ──▶ 2 s without: 0x02, three times ──▶ reports
+//!      ▲                                                                                            │
+//!      └────────────────────────────────── the next packet of media ────────────────────────────────┘
 //! ```
 //!
-//! Only clients that said 0x02 themselves get beyond the first byte: it means that they watch the path's count of
-//! bytes, in which a report shows. A report costs a tenth of a pulse, which the far end acknowledges.
+//! Only clients that said 0x02 or 0x03 themselves get beyond the first byte: it means that they watch the path's count of
+//! bytes, in which a report shows. A report costs a tenth of a pulse, which the far end acknowledges, and less where it goes along
+//! with the answer to a check. Clients that said 0x03 wait for three seconds between two of them.
 
-use crate::limits::{PULSE_AFTER_SILENCE, PULSE_IDLE, PULSE_QUIET_AFTER, PULSE_QUIET_SAID};
-use std::time::Instant;
+use crate::limits::{
+    PULSE_AFTER_SILENCE, PULSE_AGAIN, PULSE_IDLE, PULSE_PATIENT, PULSE_QUIET_AFTER, PULSE_QUIET_SAID,
+};
+use std::time::{Duration, Instant};
 
 /// The one byte of a pulse.
 pub const PULSE: [u8; 1] = [0x01];
 
 /// The server: reports are all that comes until media does. The client: I know what that means.
 pub const QUIET: [u8; 1] = [0x02];
+
+/// The client: the same, and they may be [`PULSE_PATIENT`] apart.
+pub const PATIENT: [u8; 1] = [0x03];
 
 /// Pulses that go out when the channel opens.
 const FIRST_PULSES: u8 = 2;
@@ -40,8 +46,8 @@ pub struct Pulse {
     expects_media: bool,
     /// First pulses to give whatever flows: the channel is open.
     owes: u8,
-    /// The client said [`QUIET`].
-    counts_bytes: bool,
+    /// The client sees reports, and waits so long for one.
+    reports_every: Option<Duration>,
     /// How often it was told so since media last flowed: a message may be lost.
     said_quiet: u8,
 }
@@ -55,7 +61,7 @@ impl Pulse {
             last_sign: now,
             expects_media: false,
             owes: 0,
-            counts_bytes: false,
+            reports_every: None,
             said_quiet: 0,
         }
     }
@@ -68,11 +74,15 @@ impl Pulse {
 
     /// The client said something on the channel.
     pub fn heard(&mut self, word: &[u8]) {
-        if word == QUIET {
-            self.counts_bytes = true;
-            // Said again by a client that missed what it was told.
-            self.said_quiet = 0;
+        if word == PATIENT {
+            self.reports_every = Some(PULSE_PATIENT);
+        } else if word == QUIET {
+            self.reports_every.get_or_insert(PULSE_IDLE);
+        } else {
+            return;
         }
+        // Said again by a client that missed what it was told.
+        self.said_quiet = 0;
     }
 
     /// Whether there is somebody whose media the session should be receiving.
@@ -94,7 +104,7 @@ impl Pulse {
         } else if self.owes > 0 {
             self.last_sign + PULSE_AFTER_SILENCE
         } else if self.said_quiet >= PULSE_QUIET_SAID {
-            self.last_sign + PULSE_IDLE
+            self.last_sign + self.reports_every.unwrap_or(PULSE_IDLE)
         } else if self.said_quiet > 0 {
             self.last_sign + PULSE_AFTER_SILENCE
         } else if self.expects_media {
@@ -104,13 +114,23 @@ impl Pulse {
         }
     }
 
+    /// Whether a [`Sign::Report`] goes with a packet that goes anyway, in place of one that would soon be due; counts it as
+    /// given.
+    pub fn comes_along(&mut self, now: Instant) -> bool {
+        let comes = self.said_quiet >= PULSE_QUIET_SAID && now >= self.last_sign + PULSE_AGAIN;
+        if comes {
+            self.last_sign = now;
+        }
+        comes
+    }
+
     /// The sign to give now, if one is due; counts it as given.
     pub fn poll(&mut self, now: Instant) -> Option<Sign> {
         if self.deadline() > now {
             return None;
         }
         let quiet = !self.expects_media || now >= self.last_media + PULSE_QUIET_AFTER;
-        let sign = if self.owes > 0 || !self.counts_bytes || !quiet {
+        let sign = if self.owes > 0 || self.reports_every.is_none() || !quiet {
             Sign::Pulse
         } else if self.said_quiet < PULSE_QUIET_SAID {
             self.said_quiet += 1;
@@ -128,7 +148,6 @@ impl Pulse {
 #[expect(clippy::disallowed_methods, reason = "any instant will do")]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     /// What is sent when, in milliseconds, of a time in which `each` does as it likes.
     fn signs(ms: u64, mut each: impl FnMut(u64, Instant, &mut Pulse)) -> Vec<(u64, Sign)> {
@@ -203,8 +222,39 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_longer_gets_fewer_in_whatever_order_it_said_so() {
+        for words in [[QUIET, PATIENT], [PATIENT, QUIET], [PATIENT, PATIENT]] {
+            let sent = signs(9_000, |ms, _, pulse| {
+                if let Some(word) = words.get(ms as usize - 1) {
+                    pulse.heard(word);
+                }
+            });
+            assert_eq!(times(&sent, Sign::Report), [4_400, 7_400], "{words:?}");
+        }
+    }
+
+    #[test]
+    fn reports_go_along_with_answers_and_then_not_on_their_own() {
+        let mut along = Vec::new();
+        let sent = signs(11_000, |ms, now, pulse| {
+            if ms == 1 {
+                pulse.heard(&PATIENT);
+            }
+            // A check every 2.5 s, and each of them repeated.
+            if matches!(ms % 2_500, 0 | 100) && pulse.comes_along(now) {
+                along.push(ms);
+            }
+        });
+        assert_eq!(along, [2_500, 5_000, 7_500, 10_000]);
+        assert_eq!(times(&sent, Sign::Report), [0_u64; 0]);
+        let mut along = false;
+        signs(4_000, |_, now, pulse| along |= pulse.comes_along(now));
+        assert!(!along, "who does not see reports is given pulses");
+    }
+
+    #[test]
     fn words_that_nobody_knows_change_nothing() {
-        for word in [&[][..], &[0x01], &[0x03], &[0x02, 0x02], b"2"] {
+        for word in [&[][..], &[0x01], &[0x04], &[0x02, 0x02], b"2"] {
             let sent = signs(4_000, |ms, _, pulse| {
                 pulse.expect(true);
                 if ms == 1 {

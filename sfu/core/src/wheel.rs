@@ -1,6 +1,8 @@
 //! A timer wheel of one-millisecond ticks: who is due is found without asking everybody.
 
-const SLOTS: usize = 256;
+/// A turn of the wheel takes four seconds. Whoever is due later is moved on once a turn.
+const SLOTS: usize = 4_096;
+const WORDS: usize = SLOTS / 64;
 const NEVER: u64 = u64::MAX;
 
 /// Timers for small integer keys, one each. Ticks are milliseconds since the owner's start.
@@ -8,7 +10,7 @@ const NEVER: u64 = u64::MAX;
 pub struct Wheel {
     slots: Vec<Vec<u32>>,
     /// Bit per slot: something may be in it.
-    filled: [u64; SLOTS / 64],
+    filled: Box<[u64; WORDS]>,
     now: u64,
     /// When each key is due, `NEVER` if it is not.
     due: Vec<u64>,
@@ -16,7 +18,7 @@ pub struct Wheel {
 
 impl Default for Wheel {
     fn default() -> Self {
-        Self { slots: vec![Vec::new(); SLOTS], filled: [0; SLOTS / 64], now: 0, due: Vec::new() }
+        Self { slots: vec![Vec::new(); SLOTS], filled: Box::new([0; WORDS]), now: 0, due: Vec::new() }
     }
 }
 
@@ -76,10 +78,17 @@ impl Wheel {
     /// The next tick at which somebody may be due.
     #[must_use]
     pub fn next(&self) -> Option<u64> {
-        (1..=SLOTS as u64).map(|n| self.now + n).find(|at| {
-            let slot = slot(*at);
-            self.filled[slot / 64] & (1 << (slot % 64)) != 0
-        })
+        let first = slot(self.now + 1);
+        let (word, bit) = (first / 64, first % 64);
+        // The first word twice: from the bit on, and what is before the bit at the end.
+        let ahead = |n: usize| match n {
+            0 => self.filled[word] & (u64::MAX << bit),
+            WORDS => self.filled[word] & !(u64::MAX << bit),
+            _ => self.filled[(word + n) % WORDS],
+        };
+        let n = (0..=WORDS).find(|n| ahead(*n) != 0)?;
+        let found = (word + n) % WORDS * 64 + ahead(n).trailing_zeros() as usize;
+        Some(self.now + 1 + ((found + SLOTS - first) % SLOTS) as u64)
     }
 
     fn place(&mut self, key: u32, due: u64) {
@@ -147,7 +156,9 @@ mod tests {
     proptest! {
         #[test]
         fn agrees_with_a_sorted_map(
-            moves in proptest::collection::vec((0_u32..8, 0_u64..700, 0_u64..400), 1..200),
+            moves in proptest::collection::vec((0_u32..8, prop_oneof![0_u64..700, 4_000_u64..10_000], prop_oneof![0_u64..400, 3_000_u64..9_000]),
+                1..200,
+            ),
         ) {
             let (mut wheel, mut model, mut now) = (Wheel::default(), BTreeMap::new(), 0);
             for (key, after, step) in moves {

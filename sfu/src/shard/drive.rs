@@ -10,11 +10,17 @@ use sfu_core::{
     port::ClosedReason,
     sdp::Source,
 };
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use str0m::{Event, Input, Output, net::Transmit};
 
 /// Outputs of one session taken at a time, so that nobody starves another. What is left comes in the next turn.
 const OUTPUTS_PER_TURN: usize = 512;
+
+/// An engine that asks to be called after so long has nothing to do: it asks for three seconds at most.
+const ENGINE_IDLE: Duration = Duration::from_millis(2_900);
+
+/// How long it is left alone then. Whatever happens to its session ends that.
+const ENGINE_RESTS: Duration = Duration::from_secs(13);
 
 /// What driving sessions leaves to do, and memory that is reused.
 #[derive(Default)]
@@ -80,7 +86,8 @@ pub(crate) fn drain(key: u32, session: &mut Session, with: &mut Drive<'_>) -> Re
                 session.rtc.handle_input(Input::Timeout(with.now)).map_err(|_| ClosedReason::Failed)?;
             }
             Ok(Output::Timeout(at)) => {
-                session.engine_due = Some(at);
+                let idle = session.connected.is_some() && at >= with.now + ENGINE_IDLE;
+                session.engine_due = Some(if idle { with.now + ENGINE_RESTS } else { at });
                 return if session.rtc.is_alive() { Ok(()) } else { Err(ClosedReason::Peer) };
             }
             Ok(Output::Transmit(transmit)) => send(session, &transmit, with),

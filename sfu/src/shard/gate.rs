@@ -15,11 +15,17 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
-use str0m::{crypto::CryptoProvider, ice::StunMessage};
+use str0m::{
+    crypto::CryptoProvider,
+    ice::{StunMessage, TransId},
+};
 
 /// STUN checks of unknown addresses verified in one turn of the loop. Further ones are dropped: a
 /// client repeats its checks, a flood must not take the shard's time.
 pub(crate) const CHECKS_PER_TURN: usize = 64;
+
+/// Room for an answer: header, mapped address, integrity and fingerprint (RFC 8489 §14).
+const LONGEST_ANSWER: usize = 20 + 24 + 24 + 8;
 
 /// Whose a fragment is, and what proves it.
 pub(crate) struct Credential {
@@ -38,11 +44,19 @@ pub(crate) struct Gate {
 pub(crate) struct Admitted {
     pub(crate) session: u32,
     /// It was an authenticated check.
-    pub(crate) check: bool,
-    /// The check says that this is the path to use (RFC 8445 §7.3.1.5).
-    pub(crate) nominates: bool,
+    pub(crate) check: Option<Check>,
     /// It is SRTP or SRTCP.
     pub(crate) media: bool,
+}
+
+/// What an authenticated check says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Check {
+    id: TransId,
+    /// The sender is the controlling agent, as it must be towards ours.
+    pub(crate) controls: bool,
+    /// This is the path to use (RFC 8445 §7.3.1.5).
+    pub(crate) nominates: bool,
 }
 
 /// Where a packet came from and to.
@@ -92,7 +106,19 @@ impl Gate {
             metrics.dropped(Drop::Rejected);
             return None;
         }
-        Some(Admitted { session, check: false, nominates: false, media: class == Class::Media })
+        Some(Admitted { session, check: None, media: class == Class::Media })
+    }
+
+    /// Writes the answer to a check; whether there is one.
+    pub(crate) fn answer(&self, ufrag: &str, check: Check, to: SocketAddr, out: &mut Vec<u8>) -> bool {
+        let Some(credential) = self.ufrags.get(ufrag.as_bytes()) else { return false };
+        let start = out.len();
+        out.resize(start + LONGEST_ANSWER, 0);
+        let hmac = |key: &[u8], parts: &[&[u8]]| self.crypto.sha1_hmac_provider.sha1_hmac(key, parts);
+        let reply = StunMessage::binding_reply(check.id, to);
+        let written = reply.to_bytes(Some(credential.pwd.as_bytes()), &mut out[start..], hmac);
+        out.truncate(start + written.as_ref().copied().unwrap_or(0));
+        written.is_ok()
     }
 
     fn check(
@@ -125,7 +151,12 @@ impl Gate {
             net.tcp.adopt(connection, session);
         }
         net.flows.authenticated(origin.remote, Flow { session, path: origin.path, seen: origin.tick });
-        Some(Admitted { session, check: true, nominates: message.use_candidate(), media: false })
+        let check = Check {
+            id: message.trans_id(),
+            controls: message.ice_controlling().is_some() && message.ice_controlled().is_none(),
+            nominates: message.use_candidate(),
+        };
+        Some(Admitted { session, check: Some(check), media: false })
     }
 }
 
@@ -196,18 +227,33 @@ mod tests {
         assert_eq!(bench.admit(&media, 1), None);
         assert_eq!(bench.admit(&check("wrong"), 1), None);
         assert_eq!(bench.admit(&media, 1), None, "a forged check opened nothing");
-        assert_eq!(
-            bench.admit(&check("secret"), 1),
-            Some(Admitted { session: 5, check: true, nominates: true, media: false })
-        );
-        assert_eq!(
-            bench.admit(&media, 1),
-            Some(Admitted { session: 5, check: false, nominates: false, media: true })
-        );
+        let admitted = bench.admit(&check("secret"), 1).unwrap();
+        assert_eq!((admitted.session, admitted.media), (5, false));
+        assert!(admitted.check.is_some_and(|check| check.controls && check.nominates));
+        assert_eq!(bench.admit(&media, 1), Some(Admitted { session: 5, check: None, media: true }));
         assert_eq!(bench.admit(&media, 2), None, "for this address only");
         assert_eq!(bench.admit(&check("wrong"), 1), None, "nor is a forgery taken from a known address");
         let alert = [21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40];
         assert_eq!(bench.admit(&alert, 1), None, "an alert in the clear is anybody's");
+    }
+
+    #[test]
+    fn an_answer_is_for_that_check_and_proves_who_gave_it() {
+        let mut bench = Bench::new();
+        let check = bench.admit(&check("secret"), 1).unwrap().check.unwrap();
+        for to in ["192.0.2.1:1", "[2001:db8::1]:65535"] {
+            let (to, mut out) = (to.parse().unwrap(), b"before".to_vec());
+            assert!(bench.gate.answer("ours", check, to, &mut out));
+            let bytes = out.strip_prefix(b"before").unwrap();
+            let answer = StunMessage::parse(bytes).unwrap();
+            assert!(answer.is_successful_binding_response());
+            assert_eq!((answer.trans_id(), answer.mapped_address()), (check.id, Some(to)));
+            let hmac =
+                |key: &[u8], parts: &[&[u8]]| bench.gate.crypto.sha1_hmac_provider.sha1_hmac(key, parts);
+            assert!(answer.verify(b"secret", hmac) && !answer.verify(b"wrong", hmac));
+        }
+        let mut out = Vec::new();
+        assert!(!bench.gate.answer("theirs", check, "192.0.2.1:1".parse().unwrap(), &mut out), "nobody's");
     }
 
     #[test]

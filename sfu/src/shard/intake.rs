@@ -88,6 +88,11 @@ impl Shard {
             }
             return;
         }
+        if let Some(check) = admitted.check
+            && self.answer(admitted.session, check, origin, bytes.len(), now)
+        {
+            return;
+        }
         let proto = if origin.remote.tcp { Protocol::Tcp } else { Protocol::Udp };
         let from = origin.remote.addr;
         let destination = gate::local_candidate(to, self.port, from, &self.advertised);
@@ -96,11 +101,14 @@ impl Shard {
             return;
         };
         self.drive(admitted.session, now, |session, with| {
-            if admitted.check && session.checked.replace(now).is_none() {
-                with.metrics.stage(Stage::Checked);
-            }
-            if admitted.nominates || admitted.check && session.path.is_none() {
-                session.path = Some(Chosen::new(origin.remote, origin.path));
+            if let Some(check) = admitted.check {
+                session.engine_checked = Some(now);
+                if session.checked.replace(now).is_none() {
+                    with.metrics.stage(Stage::Checked);
+                }
+                if check.nominates || session.path.is_none() {
+                    session.path = Some(Chosen::new(origin.remote, origin.path));
+                }
             }
             session.received_bytes += bytes.len() as u64;
             // The engine refuses what does not decrypt or fit; that is the sender's fault, not an end.

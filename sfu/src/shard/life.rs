@@ -70,6 +70,7 @@ impl Shard {
                 let credential = Credential { session: key, pwd: credentials.pwd };
                 self.gate.ufrags.insert(credentials.ufrag.as_bytes(), credential);
                 session.ufrag = credentials.ufrag;
+                session.engine_checked = None;
             }
             session.set_lines(offer.lines, seed, now_us);
             answer

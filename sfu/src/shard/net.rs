@@ -1,6 +1,6 @@
 //! The shard's sockets, and which session a remote address was authenticated for.
 
-use super::{tcp::Tcp, udp::Udp};
+use super::{gate::Origin, tcp::Tcp, udp::Udp};
 use crate::metrics::{Drop, ShardMetrics};
 use sfu_core::table::{Flow, Flows};
 use std::net::{IpAddr, SocketAddr};
@@ -35,6 +35,11 @@ impl Chosen {
     /// A path that an authenticated check came on.
     pub(crate) const fn new(remote: Remote, path: Path) -> Self {
         Self { remote, path, version: u64::MAX }
+    }
+
+    /// Whether a packet came on it.
+    pub(crate) fn is(&self, origin: Origin) -> bool {
+        self.remote == origin.remote && self.path == origin.path
     }
 }
 

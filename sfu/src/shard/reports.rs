@@ -123,6 +123,13 @@ pub(super) fn send_sign_of_life(key: u32, session: &mut Session, with: &mut Driv
     });
 }
 
+/// The same, if it may as well go now, with a packet that goes anyway.
+pub(super) fn send_sign_of_life_along(key: u32, session: &mut Session, with: &mut Drive<'_>) {
+    if session.pulse_open && session.pulse.comes_along(with.now) {
+        send_sign_of_life(key, session, with);
+    }
+}
+
 /// Asks the client to send its pictures with no more than this.
 pub(super) fn limit_pictures(key: u32, session: &mut Session, bps: u64, with: &mut Drive<'_>) {
     send(key, session, with, |session, out, _| {

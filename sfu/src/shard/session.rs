@@ -88,6 +88,8 @@ pub(crate) struct Session {
     pub(crate) created: Instant,
     /// The last authenticated STUN check.
     pub(crate) checked: Option<Instant>,
+    /// The last of them that the engine heard of, with the credentials that it has now.
+    pub(crate) engine_checked: Option<Instant>,
     pub(crate) room: Option<RoomKey>,
     pub(crate) incoming: Vec<Incoming>,
     pub(crate) clock: PublisherClock,
@@ -151,6 +153,7 @@ impl Session {
             connected: None,
             created: now,
             checked: None,
+            engine_checked: None,
             room: None,
             incoming: Vec::new(),
             clock: PublisherClock::default(),

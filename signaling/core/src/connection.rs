@@ -159,10 +159,15 @@ impl Connection {
         if now >= self.heard_at + limits::IDLE_TIMEOUT {
             return self.finish(CloseCode::GoingAway, "no sign of life");
         }
-        if now >= self.pinged_at + limits::PING_INTERVAL {
+        if now >= self.ping_at() {
             self.pinged_at = now;
             self.outgoing.ping();
         }
+    }
+
+    /// A peer that speaks by itself needs no ping.
+    fn ping_at(&self) -> Instant {
+        self.pinged_at.max(self.heard_at) + limits::PING_INTERVAL
     }
 
     /// When [`Connection::handle_timeout`] is due.
@@ -175,7 +180,7 @@ impl Connection {
         };
         let writing = self.writing_since.map(|since| since + limits::WRITE_TIMEOUT);
         let idle = self.heard_at + limits::IDLE_TIMEOUT;
-        let ping = self.pinged_at + limits::PING_INTERVAL;
+        let ping = self.ping_at();
         [hello, writing, Some(idle), Some(ping)].into_iter().flatten().min()
     }
 
@@ -442,6 +447,18 @@ mod tests {
         assert!(!connection.is_closing());
         connection.handle_timeout(now + limits::WRITE_TIMEOUT);
         assert_eq!(closed(&mut connection), Some(CloseCode::TryAgainLater));
+    }
+
+    #[test]
+    fn who_speaks_by_itself_is_not_pinged() {
+        let (mut connection, now) = open();
+        let half = limits::PING_INTERVAL / 2;
+        for n in 1..=10 {
+            connection.handle_sign_of_life(now + n * half);
+            connection.handle_timeout(now + n * half);
+            assert_eq!(connection.frame(), None, "{n}");
+            assert_eq!(connection.poll_timeout(), Some(now + n * half + limits::PING_INTERVAL));
+        }
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub(crate) async fn run(conditions: Conditions) -> Result<()> {
         "system_percent": percent(used.system), "kib_per_participant": round(kib),
         "conditions": {
             "steady_s": conditions.steady.as_secs(), "server": "one core, the whole process", "profile": "perf",
-            "sign_of_life": "a report a second each",
+            "sign_of_life": "reports at most 3 s apart, one with every answer to a check",
         },
         "gate": { "core_percent": GATE_PERCENT, "met": share <= GATE_PERCENT },
         "target": { "kib_per_participant": 64, "met": kib <= 64.0 },
