@@ -2,6 +2,7 @@
 //! wrong is said by file and key.
 
 use anyhow::{Context as _, Result, bail, ensure};
+use loadtest::media::Network;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt::Display, fs, path::Path, time::Duration};
 
@@ -24,7 +25,7 @@ pub(crate) struct Journey {
     /// Shares of devices.
     #[serde(default = "laptops")]
     pub(crate) devices: BTreeMap<Device, f64>,
-    /// Shares of networks, by the name of a `netem` profile: recorded with each person.
+    /// Shares of the networks that patients' media takes, by the name of a `netem` profile.
     #[serde(default)]
     pub(crate) networks: BTreeMap<String, f64>,
     /// Waiting rooms only: connections and no media.
@@ -214,6 +215,9 @@ impl Journey {
         ensure!(!self.devices.is_empty(), "devices: name at least one of laptop, phone, old-phone");
         if !self.networks.is_empty() {
             shares("networks", self.networks.values())?;
+            for name in self.networks.keys() {
+                Network::named(name, 0).context("networks")?;
+            }
         }
         if let Some(waiting) = &self.waiting {
             within("waiting.connections", waiting.connections, self.clinicians + 1, 1_000_000)?;

@@ -47,8 +47,10 @@ mod rtcp;
 mod rtp;
 mod session;
 mod srtp;
+mod weak;
 mod worker;
 
+pub use crate::netem::path::Network;
 pub use content::{Content, Tag};
 pub use handshake::pulse_channel;
 pub use worker::stay_on;
@@ -90,6 +92,9 @@ pub struct Options {
     pub ip: IpAddr,
     /// Who offers it.
     pub engine: Engine,
+    /// The network it is on: what it sends and receives is lost, delayed and limited as there. Clients of the `webrtc`
+    /// crate pass it by.
+    pub network: Option<Network>,
 }
 
 impl Default for Options {
@@ -104,6 +109,7 @@ impl Default for Options {
             data: true,
             ip: Ipv4Addr::LOCALHOST.into(),
             engine: Engine::Own,
+            network: None,
         }
     }
 }
@@ -313,9 +319,15 @@ impl Line {
     }
 
     /// Hands a client to the thread.
-    fn run(&self, id: usize, session: session::Session, socket: UdpSocket) -> Result<Client> {
+    fn run(
+        &self,
+        id: usize,
+        session: session::Session,
+        socket: UdpSocket,
+        network: Option<Network>,
+    ) -> Result<Client> {
         let (milestones, seen) = watch::channel(Milestones::default());
-        let client = Box::new(Running::new(session, socket, milestones)?);
+        let client = Box::new(Running::new(session, socket, milestones, network)?);
         self.tell(Command::Start { id, client });
         Ok(Client { reach: Reach::Own(Remote { line: self.clone(), id }), seen })
     }
@@ -362,7 +374,13 @@ impl Fleet {
                 let (pending, sdp) = session::Session::offer(options, socket.local_addr()?, now())?;
                 let id = self.next.fetch_add(1, Ordering::Relaxed);
                 Ok((
-                    Offer(Pending::Own { pending: Box::new(pending), socket, line: self.line.clone(), id }),
+                    Offer(Pending::Own {
+                        pending: Box::new(pending),
+                        socket,
+                        network: options.network,
+                        line: self.line.clone(),
+                        id,
+                    }),
                     sdp,
                 ))
             }
@@ -382,7 +400,7 @@ impl Fleet {
         let socket = UdpSocket::bind((ip, 0)).context("bind a client socket")?;
         let (session, answer) = session::Session::accept(offer, socket.local_addr()?, now())?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        Ok((self.line.run(id, session, socket)?, answer))
+        Ok((self.line.run(id, session, socket, None)?, answer))
     }
 
     /// How hard the thread had to work since this was last asked.
@@ -421,6 +439,7 @@ enum Pending {
     Own {
         pending: Box<session::Pending>,
         socket: UdpSocket,
+        network: Option<Network>,
         line: Line,
         id: usize,
     },
@@ -441,8 +460,8 @@ impl Offer {
     /// The answer does not fit the offer, or names no address that can be reached.
     pub async fn answered(self, answer: &str) -> Result<Client> {
         match self.0 {
-            Pending::Own { pending, socket, line, id } => {
-                line.run(id, pending.answered(answer, now())?, socket)
+            Pending::Own { pending, socket, network, line, id } => {
+                line.run(id, pending.answered(answer, now())?, socket, network)
             }
             #[cfg(feature = "interop")]
             Pending::WebRtc(pending) => {

@@ -2,7 +2,10 @@
 //! times, whatever the server does meanwhile.
 
 use crate::journey::{Arrivals, Device, Journey, Process};
-use loadtest::random::Random;
+use loadtest::{
+    media::{Network, Options},
+    random::Random,
+};
 use std::time::Duration;
 
 /// How many patients of 24 hours come in each: a clinic that opens at eight, is full before noon and again after
@@ -28,8 +31,15 @@ pub(crate) struct Arrival {
     pub(crate) shares: bool,
     pub(crate) reconnects: bool,
     pub(crate) device: Device,
-    /// Index into the journey's networks.
-    pub(crate) network: Option<usize>,
+    /// Their network, if the journey names any.
+    pub(crate) network: Option<Network>,
+}
+
+impl Arrival {
+    /// The same, on this person's network.
+    pub(crate) fn on(&self, options: Options) -> Options {
+        Options { network: self.network, ..options }
+    }
 }
 
 /// Everybody who comes, in order.
@@ -43,7 +53,7 @@ fn arrival(journey: &Journey, at: Duration, random: &mut Random) -> Arrival {
     let visit = &journey.visit;
     let talk = Duration::from_secs_f64(visit.talk_s);
     let devices: Vec<_> = journey.devices.iter().map(|(device, share)| (*device, *share)).collect();
-    let networks: Vec<_> = journey.networks.values().copied().enumerate().collect();
+    let networks: Vec<_> = journey.networks.iter().map(|(name, share)| (name.as_str(), *share)).collect();
     Arrival {
         at,
         think: random.about(Duration::from_secs_f64(visit.think_s)),
@@ -53,7 +63,7 @@ fn arrival(journey: &Journey, at: Duration, random: &mut Random) -> Arrival {
         shares: random.chance(visit.screen_share),
         reconnects: random.chance(visit.reconnect),
         device: choose(&devices, random).unwrap_or(Device::Laptop),
-        network: choose(&networks, random),
+        network: choose(&networks, random).and_then(|name| Network::named(name, random.number()).ok()),
     }
 }
 
@@ -117,7 +127,7 @@ mod tests {
         let text = format!(
             "about = 'x'\nclinicians = 1\nseed = {seed}\n[arrivals]\nprocess = 'poisson'\nper_minute = {per_minute:.1}\n\
              over_s = {over_s:.1}\n[visit]\nsound_only = 0.25\nscreen_share = 0.5\nreconnect = 0.1\nthink_s = 3.0\n\
-             [devices]\nlaptop = 0.5\nphone = 0.5\n[networks]\ngood = 0.9\n'3g' = 0.1"
+             [devices]\nlaptop = 0.5\nphone = 0.5\n[networks]\ngood-wifi = 0.9\n'3g' = 0.1"
         );
         let mut journey = Journey::parse("x", &text).unwrap();
         journey.arrivals.process = process;
@@ -163,11 +173,14 @@ mod tests {
             (share(|p| p.shares), 0.5),
             (share(|p| p.reconnects), 0.1),
             (share(|p| p.device == Device::Phone), 0.5),
-            // In the order of their names: `3g` stands before `good`.
-            (share(|p| p.network == Some(0)), 0.1),
+            (share(|p| format!("{:?}", p.network).contains("3g")), 0.1),
         ] {
             assert!((got - expected).abs() < 0.02, "{got} for {expected}");
         }
+        let mut chances: Vec<_> = people.iter().map(|p| format!("{:?}", p.network)).collect();
+        chances.sort();
+        chances.dedup();
+        assert_eq!(chances.len(), people.len(), "everybody meets losses of their own");
         let mean =
             |of: fn(&Arrival) -> Duration| people.iter().map(of).sum::<Duration>() / people.len() as u32;
         assert!((2.7..3.1).contains(&mean(|p| p.think).as_secs_f64()));

@@ -1,6 +1,12 @@
 //! Many clients on one thread: their sockets, their timers, and how late this thread is.
 
-use super::{Act, Milestones, Observation, now, observed::Observed, session::Session};
+use super::{
+    Act, Milestones, Network, Observation, now,
+    observed::Observed,
+    session::Session,
+    weak::{Direction, Weak},
+};
+use anyhow::Result;
 use mio::{Events, Interest, Poll, Token, Waker, unix::SourceFd};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use rustix::{
@@ -43,6 +49,8 @@ pub(super) struct Running {
     socket: UdpSocket,
     state: UdpSocketState,
     milestones: watch::Sender<Milestones>,
+    /// The network between session and socket, if it is a weak one.
+    weak: Option<Box<Weak>>,
     due: Instant,
 }
 
@@ -51,15 +59,66 @@ impl Running {
         session: Session,
         socket: UdpSocket,
         milestones: watch::Sender<Milestones>,
-    ) -> io::Result<Self> {
+        network: Option<Network>,
+    ) -> Result<Self> {
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        let weak =
+            network.map(|network| Weak::new(network, session.remote(), now()).map(Box::new)).transpose()?;
         let due = session.due();
-        Ok(Self { session, socket, state, milestones, due })
+        Ok(Self { session, socket, state, milestones, weak, due })
+    }
+
+    /// When its timer is due.
+    fn next_due(&self) -> Instant {
+        let weak = self.weak.as_ref().and_then(|weak| weak.due());
+        weak.into_iter().chain([self.session.due()]).min().unwrap_or(self.due)
+    }
+
+    /// Takes a datagram from the socket.
+    fn take(
+        &mut self,
+        datagram: &mut [u8],
+        came: (Instant, Option<u64>),
+        at: Instant,
+        observed: &mut Observed,
+    ) {
+        match &mut self.weak {
+            Some(weak) => weak.enter(came.0, Direction::Down, datagram),
+            None => self.session.handle_datagram(datagram, came, at, observed),
+        }
+    }
+
+    /// Hands over what has come out of a weak network by now, in both directions.
+    fn carry(&mut self, at: Instant, observed: &mut Observed) {
+        let time = time_of_day();
+        while let Some((mut held, arrived)) = self.weak.as_mut().and_then(|weak| weak.poll(at)) {
+            match held.direction {
+                Direction::Up => {
+                    let _ = self.socket.send_to(&held.packet, self.session.remote());
+                }
+                Direction::Down => {
+                    let ns = nanos(time.saturating_sub(at.saturating_duration_since(arrived)));
+                    self.session.handle_datagram(&mut held.packet, (arrived, Some(ns)), at, observed);
+                }
+            }
+        }
+    }
+
+    /// Goes on at another port if its network has another address for it now; the old socket if so.
+    fn readdress(&mut self) -> Option<UdpSocket> {
+        self.weak.as_mut().is_some_and(|weak| weak.take_readdressed()).then_some(())?;
+        let ip = self.socket.local_addr().ok()?.ip();
+        let socket = UdpSocket::bind((ip, 0)).ok()?;
+        self.state = UdpSocketState::new(UdpSockRef::from(&socket)).ok()?;
+        Some(std::mem::replace(&mut self.socket, socket))
     }
 
     /// Sends what is to be sent, datagrams of one size together; tells what has newly happened.
     fn flush(&mut self) {
         let destination = self.session.remote();
+        if let Some(weak) = &mut self.weak {
+            weak.send(now(), &mut self.session.outbox);
+        }
         let outbox = &mut self.session.outbox;
         let mut start = 0;
         let mut lengths = outbox.lengths.as_slice();
@@ -204,7 +263,7 @@ impl Worker {
         let Some(client) = self.clients.get_mut(&id) else { return };
         change(&mut client.session);
         client.flush();
-        let due = client.session.due();
+        let due = client.next_due();
         if due != client.due {
             self.timers.remove(&(client.due, id));
             self.timers.insert((due, id));
@@ -227,7 +286,7 @@ impl Worker {
                 let arrived = at.checked_sub(ago.min(LONGEST_UNREAD)).unwrap_or(at);
                 let received_ns = meta.timestamp.map(nanos);
                 for datagram in bytes[..meta.len].chunks_mut(meta.stride.max(1)) {
-                    client.session.handle_datagram(datagram, (arrived, received_ns), at, &mut self.observed);
+                    client.take(datagram, (arrived, received_ns), at, &mut self.observed);
                 }
             }
             // Fewer than asked for: there was no more.
@@ -244,7 +303,16 @@ impl Worker {
             && due <= at
         {
             let Some(client) = self.clients.get_mut(&id) else { return };
-            client.session.handle_timeout(at, nanos(time_of_day()), &mut self.observed);
+            client.carry(at, &mut self.observed);
+            if client.session.due() <= at {
+                client.session.handle_timeout(at, nanos(time_of_day()), &mut self.observed);
+            }
+            if let Some(old) = client.readdress() {
+                let registry = self.poll.registry();
+                let _ = registry.deregister(&mut SourceFd(&old.as_raw_fd()));
+                let fd = client.socket.as_raw_fd();
+                let _ = registry.register(&mut SourceFd(&fd), Token(id), Interest::READABLE);
+            }
             self.touch(id, |_| {});
             // Whatever is due at once comes in the next turn, after everybody else.
             if let Some(client) = self.clients.get_mut(&id)

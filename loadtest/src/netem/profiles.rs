@@ -29,8 +29,19 @@ profiles!(
 /// # Errors
 /// There is none of that name.
 pub(super) fn text(name: &str) -> Result<&'static str> {
-    let found = ALL.iter().find(|(known, _)| *known == name);
-    found.map(|(_, text)| *text).ok_or_else(|| {
+    find(name).map(|(_, text)| *text)
+}
+
+/// The name of one, for good.
+///
+/// # Errors
+/// There is none of that name.
+pub(super) fn name(name: &str) -> Result<&'static str> {
+    find(name).map(|(name, _)| *name)
+}
+
+fn find(name: &str) -> Result<&'static (&'static str, &'static str)> {
+    ALL.iter().find(|(known, _)| *known == name).ok_or_else(|| {
         let names: Vec<&str> = ALL.iter().map(|(name, _)| *name).collect();
         anyhow!("there is no profile `{name}`; there are {}", names.join(", "))
     })

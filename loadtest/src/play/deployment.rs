@@ -322,7 +322,7 @@ async fn visit(
 
     let called = |seen: &Seen| wishes(seen, MediaWish::Warm) || wishes(seen, MediaWish::Live);
     until(&mut who, latest, called, "nobody had time for them before the end").await.at(Stage::Waited)?;
-    let warm = connect(&world.fleet, world.patients, &mut who).await.at(Stage::Connected)?;
+    let warm = connect(&world.fleet, person.on(world.patients), &mut who).await.at(Stage::Connected)?;
     record.took(Stage::Connected, warm.took);
     speak(&warm.client, person, booking.patient);
 
@@ -404,7 +404,7 @@ async fn reload(
     drop(client);
     let mut who = who.vanish().again().await?;
     until(&mut who, cut + TOGETHER, |seen| wishes(seen, MediaWish::Live), "not in the room again").await?;
-    let client = connect(&world.fleet, world.patients, &mut who).await?.client;
+    let client = connect(&world.fleet, booking.person.on(world.patients), &mut who).await?.client;
     speak(&client, &booking.person, booking.patient);
     let frame = client.first_frame(FIRST).await?;
     world.record.took(Stage::Reconnect, frame.saturating_duration_since(cut));

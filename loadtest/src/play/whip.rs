@@ -208,6 +208,7 @@ async fn talk(
     let sends = none;
     let receives = Options { sends: false, slots: 1, simulcast: false, ..none };
     for ((publish, _), (own, first)) in room.iter().zip([(tags[0], true), (tags[1], false)]) {
+        let sends = if first { person.on(sends) } else { sends };
         let session = post(world, publish, sends).await.context("WHIP").map_err(|e| (Stage::Connected, e))?;
         session.client.send(Source::Microphone, sending(person.device, own));
         if !(first && person.sound_only) {
@@ -218,10 +219,11 @@ async fn talk(
     let publishers = sessions.len();
     let talk_until = now() + person.talk;
     let mut heard = Vec::new();
-    for ((_, subscribe), (of, sound_only)) in
-        room.iter().zip([(tags[1], false), (tags[0], person.sound_only)])
+    for ((_, subscribe), (of, first, sound_only)) in
+        room.iter().zip([(tags[1], true, false), (tags[0], false, person.sound_only)])
     {
         let Some(subscribe) = subscribe else { continue };
+        let receives = if first { person.on(receives) } else { receives };
         let session =
             post(world, subscribe, receives).await.context("WHEP").map_err(|e| (Stage::Connected, e))?;
         let sink = if sound_only { FIRST_VOICE } else { FIRST };

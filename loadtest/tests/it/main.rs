@@ -132,6 +132,36 @@ fn a_journey_is_played_against_a_server_of_its_own_and_leaves_evidence() {
 }
 
 #[test]
+fn who_is_on_a_slow_network_takes_longer_and_arrives() {
+    let program = telehealth();
+    let figures = |networks: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let journey = format!(
+            "about = 'far'\nclinicians = 2\n[arrivals]\nprocess = 'constant'\nper_minute = 60\nover_s = 2\n\
+             [visit]\ntalk_s = 3\n[devices]\nold-phone = 1.0\n{networks}[slo]\nfailed = 0\n"
+        );
+        fs::write(dir.path().join("far.toml"), journey).unwrap();
+        let output =
+            loadtest(dir.path(), &["run", "--journey", "far.toml", "--start", program.to_str().unwrap()]);
+        let report = report(&dir);
+        ends_with(&output, &report, "met");
+        let figure = |of: &Value| of.as_f64().unwrap_or_else(|| panic!("{report:#}"));
+        (figure(&report["stages"]["connected"]["p95_ms"]), figure(&report["media"]["forward"]["p50_ms"]))
+    };
+    let (near, far) = (figures(""), figures("[networks]\nsatellite = 1.0\n"));
+    // A quarter of a second each way, and several ways to connect.
+    assert!(far.0 > near.0 + 1_000.0, "connected: {near:?}, {far:?}");
+    assert!(far.1 > near.1 + 200.0, "half of all packets: {near:?}, {far:?}");
+    let wrong = tempfile::tempdir().unwrap();
+    let journey = "about = 'x'\nclinicians = 1\n[arrivals]\nprocess = 'constant'\nper_minute = 60\nover_s = 2\n\
+                   [networks]\npigeon = 1.0\n";
+    fs::write(wrong.path().join("wrong.toml"), journey).unwrap();
+    let output = loadtest(wrong.path(), &["run", "--journey", "wrong.toml", "--start", "x"]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("no profile `pigeon`"), "{}", said(&output));
+}
+
+#[test]
 fn a_deployment_and_its_sfu_are_loaded_with_a_credential_and_a_missed_slo_is_3() {
     let server = serve();
     let dir = tempfile::tempdir().unwrap();
