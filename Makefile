@@ -59,10 +59,10 @@ line-sfu:
 	cargo build --quiet --profile perf --package server --package benches --locked
 	STEADY_S=$${STEADY_S:-10} $(if $(OUT),OUT='$(OUT)') benches/in-namespace.sh $${CARGO_TARGET_DIR:-target}/perf/bench-sfu line
 
-# What people cost who are connected and muted: 5,000 of them, or MUTED.
+# What people cost who are connected and muted, up to 5,000 of them, or MUTED. OUT as in line-sfu.
 idle-sfu:
 	cargo build --quiet --profile perf --package server --package benches --locked
-	benches/in-namespace.sh $${CARGO_TARGET_DIR:-target}/perf/bench-sfu idle
+	$(if $(OUT),OUT='$(OUT)') benches/in-namespace.sh $${CARGO_TARGET_DIR:-target}/perf/bench-sfu idle
 
 # Waiting rooms: memory per connection, how soon a queue shows who came, thousands back at once. ARGS change the
 # workload: `make bench-waiting ARGS="--connections 2000 --clinicians 100 --reconnect 500"`.

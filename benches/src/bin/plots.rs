@@ -1,5 +1,5 @@
-//! Draws what `bench-sfu line` wrote: beside each `<name>.json`, `<name>-core.svg`, `<name>-p50.svg` and
-//! `<name>-p99.svg`.
+//! Draws what `bench-sfu line` and `bench-sfu idle` wrote: beside each `<name>.json`, `<name>-core.svg`, and of those
+//! who talk `<name>-p50.svg` and `<name>-p99.svg`.
 
 use anyhow::{Context as _, Result, ensure};
 use loadtest::plot::{Line, Plot};
@@ -27,7 +27,7 @@ fn draw(file: &Path) -> Result<Vec<(PathBuf, String)>> {
     let series = data["series"].as_array().context("no series in it")?;
     let stem = file.file_stem().context("a name")?.to_string_lossy();
     let plots = [
-        ("core", core(series)),
+        ("core", if data["muted"].is_null() { core(series) } else { idle(series) }),
         ("p50", latency(series, "p50_ms", "How long does half of the packets take at most?", None)),
         ("p99", latency(series, "p99_ms", "How long do 99 of 100 packets take at most?", Some(20.0))),
     ];
@@ -50,6 +50,17 @@ fn core(series: &[Value]) -> Plot<'_> {
     }
 }
 
+fn idle(series: &[Value]) -> Plot<'_> {
+    Plot {
+        title: "How much of a core do people need who are muted?",
+        unit: "% of a core",
+        x: "people connected and muted",
+        until: None,
+        limit: Some(10.0),
+        lines: lines(series, "core_percent"),
+    }
+}
+
 fn latency<'a>(series: &'a [Value], key: &str, title: &'a str, limit: Option<f64>) -> Plot<'a> {
     let (unit, x) = ("ms, from client to client", "consults of two, 1 Mbit/s each way");
     Plot { title, unit, x, until: None, limit, lines: lines(series, key) }
@@ -66,7 +77,8 @@ fn lines<'a>(series: &'a [Value], key: &str) -> Vec<Line<'a>> {
 fn points(one: &Value, key: &str) -> Vec<(f64, f64)> {
     let point = |point: &Value| {
         point["void"].is_null().then_some(())?;
-        Some((point["consults"].as_f64()?, point[key].as_f64()?))
+        let x = point["consults"].as_f64().or_else(|| point["muted"].as_f64())?;
+        Some((x, point[key].as_f64()?))
     };
     one["points"].as_array().into_iter().flatten().filter_map(point).collect()
 }
@@ -112,6 +124,22 @@ mod tests {
         );
         assert!(core.contains("straight line: highest 26 at 50"));
         assert!(!drawn[1].1.contains(">at most ") && drawn[2].1.contains(">at most 20<"));
+        Ok(())
+    }
+
+    #[test]
+    fn of_people_who_are_muted_there_is_one_plot_with_its_gate() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let file = dir.path().join("idle.json");
+        let points = r#"[{"muted": 1000, "core_percent": 2.0}, {"muted": 5000, "core_percent": 8.5}]"#;
+        fs::write(
+            &file,
+            format!(r#"{{"muted": 5000, "series": [{{"name": "telehealth", "points": {points}}}]}}"#),
+        )?;
+        let drawn = draw(&file)?;
+        let [(path, svg)] = drawn.as_slice() else { anyhow::bail!("{} plots", drawn.len()) };
+        assert!(path.ends_with("idle-core.svg") && svg.contains(">at most 10<"));
+        assert!(svg.contains("telehealth: highest 8.5 at 5"), "{svg}");
         Ok(())
     }
 

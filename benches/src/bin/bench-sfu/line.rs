@@ -2,17 +2,12 @@
 
 use crate::{
     measure::{Conditions, Sample, Server, valid},
-    ms, ramp, round,
+    ms, ramp, round, write_out,
 };
 use anyhow::{Context as _, Result, ensure};
 use benches::env;
 use serde_json::{Value, json};
-use std::{
-    fs,
-    num::ParseIntError,
-    path::{Path, PathBuf},
-    str::FromStr,
-};
+use std::{num::ParseIntError, str::FromStr};
 
 /// How often a point is made again that the clients or the machine spoiled.
 const VOID_AGAIN: usize = 3;
@@ -177,10 +172,7 @@ pub(crate) async fn run(conditions: Conditions) -> Result<()> {
         "gate": null, "target": null,
     });
     println!("{figures}");
-    if let Some(out) = std::env::var_os("OUT").map(PathBuf::from) {
-        fs::create_dir_all(out.parent().unwrap_or_else(|| Path::new(".")))?;
-        fs::write(&out, format!("{figures:#}\n")).with_context(|| format!("OUT={}", out.display()))?;
-    }
+    write_out(&figures)?;
     ensure!(all.iter().any(|series| !series.fitted.is_empty()), "void: see above");
     Ok(())
 }

@@ -10,10 +10,9 @@
 //! `bench-sfu ramp` looks for the highest healthy number of consults instead: nobody fails to join, loss ≤ 0.1 %, p99
 //! ≤ 20 ms.
 //!
-//! `bench-sfu idle` says what people cost who are connected and muted, 5,000 of them unless `MUTED` says otherwise.
-//!
-//! `bench-sfu line` measures at several numbers of consults (`POINTS`), fits a straight line to the processor time, and
-//! writes what `plots` draws to the file `OUT`.
+//! `bench-sfu idle` says what people cost who are connected and muted, 5,000 of them unless `MUTED` says otherwise;
+//! `bench-sfu line` measures at several numbers of consults (`POINTS`) and fits a straight line to the processor time.
+//! Both write what `plots` draws to the file `OUT`.
 //!
 //! A run is void, and says so, if the clients were late or busy, or a socket had no room. The last line is one JSON
 //! object.
@@ -26,11 +25,15 @@ mod measure;
 mod ramp;
 mod runs;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use measure::{Conditions, Sample, Server, valid};
 use runs::Runs;
 use serde_json::{Map, Value, json};
-use std::time::Duration;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
@@ -89,6 +92,13 @@ fn report(repeat: usize, server: Server, sample: &Sample) {
     if let Some(runs) = &sample.runs {
         println!("             runs {runs}");
     }
+}
+
+/// To the file that `OUT` names, if it does: what `plots` draws.
+fn write_out(figures: &Value) -> Result<()> {
+    let Some(out) = std::env::var_os("OUT").map(PathBuf::from) else { return Ok(()) };
+    fs::create_dir_all(out.parent().unwrap_or_else(|| Path::new(".")))?;
+    fs::write(&out, format!("{figures:#}\n")).with_context(|| format!("OUT={}", out.display()))
 }
 
 fn figures(
