@@ -52,7 +52,7 @@ fn core(series: &[Value]) -> Plot<'_> {
 
 fn idle(series: &[Value]) -> Plot<'_> {
     Plot {
-        title: "How much of a core do people need who are muted?",
+        title: "How much of a core do the muted need?",
         unit: "% of a core",
         x: "people connected and muted",
         until: None,
