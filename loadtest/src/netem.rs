@@ -22,6 +22,7 @@
 
 pub mod command;
 mod control;
+mod held;
 mod link;
 mod namespace;
 mod packet;

@@ -1,7 +1,7 @@
 //! A client's packets on a weak network: held back in both directions until they come out of its links.
 
 use super::outgoing::Outbox;
-use crate::netem::path::{Held, Network, Path};
+use crate::netem::path::{Arrived, Network, Path};
 pub(super) use crate::netem::script::Direction;
 use anyhow::Result;
 use std::{
@@ -41,10 +41,10 @@ impl Weak {
     }
 
     /// The next packet that has arrived by now, and when it did.
-    pub(super) fn poll(&mut self, now: Instant) -> Option<(Held, Instant)> {
-        let held = self.path.poll(self.ns(now))?;
-        let at = self.began + Duration::from_nanos(held.at_ns);
-        Some((held, at))
+    pub(super) fn poll(&mut self, now: Instant) -> Option<(Arrived, Instant)> {
+        let arrived = self.path.poll(self.ns(now))?;
+        let at = self.began + Duration::from_nanos(arrived.at_ns);
+        Some((arrived, at))
     }
 
     pub(super) fn due(&self) -> Option<Instant> {

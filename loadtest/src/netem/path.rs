@@ -4,15 +4,12 @@
 //! Contract: after [`Path::enter`], and when [`Path::due_ns`] has come, drain [`Path::poll`] to `None`.
 
 use super::{
+    held::Held,
     link::{Fate, Link},
     profiles,
     script::{Direction, Script},
 };
 use anyhow::Result;
-use std::{
-    cmp::{Ordering, Reverse},
-    collections::BinaryHeap,
-};
 
 /// Most packets on their way at once. What comes on top is dropped, as by a full queue.
 const MOST_HELD: usize = 4_096;
@@ -41,8 +38,7 @@ pub(crate) struct Path {
     links: [Link; 2],
     next_change_ns: Option<u64>,
     readdressed: u64,
-    held: BinaryHeap<Reverse<Held>>,
-    number: u64,
+    held: Held<(Direction, Box<[u8]>)>,
 }
 
 impl Path {
@@ -51,8 +47,7 @@ impl Path {
         let script = Script::load(network.profile)?;
         // The two directions share nothing, chances least of all.
         let links = [Link::new(network.seed), Link::new(!network.seed)];
-        let (held, next_change_ns) = (BinaryHeap::new(), Some(0));
-        Ok(Self { script, links, next_change_ns, readdressed: 0, held, number: 0 })
+        Ok(Self { script, links, next_change_ns: Some(0), readdressed: 0, held: Held::default() })
     }
 
     /// A packet of so many bytes, IP header included, sets out.
@@ -61,21 +56,19 @@ impl Path {
         if let Fate::Passes { at_ns } = self.links[direction as usize].handle_packet(now_ns, length)
             && self.held.len() < MOST_HELD
         {
-            self.number += 1;
-            self.held.push(Reverse(Held { at_ns, number: self.number, direction, packet: packet.into() }));
+            self.held.push(at_ns, (direction, packet.into()));
         }
     }
 
     /// The next packet that has arrived by now.
-    pub(crate) fn poll(&mut self, now_ns: u64) -> Option<Held> {
+    pub(crate) fn poll(&mut self, now_ns: u64) -> Option<Arrived> {
         self.follow(now_ns);
-        self.held.peek().filter(|held| held.0.at_ns <= now_ns)?;
-        self.held.pop().map(|held| held.0)
+        self.held.pop(now_ns).map(|(at_ns, (direction, packet))| Arrived { at_ns, direction, packet })
     }
 
     /// When to poll next.
     pub(crate) fn due_ns(&self) -> Option<u64> {
-        self.held.peek().map(|held| held.0.at_ns).into_iter().chain(self.next_change_ns).min()
+        self.held.due_ns().into_iter().chain(self.next_change_ns).min()
     }
 
     /// How often the client's address has changed.
@@ -95,35 +88,13 @@ impl Path {
     }
 }
 
-/// A packet on its way.
+/// A packet that has arrived.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct Arrived {
     pub(crate) at_ns: u64,
-    /// Of two at one time, the earlier.
-    number: u64,
     pub(crate) direction: Direction,
     pub(crate) packet: Box<[u8]>,
 }
-
-impl Ord for Held {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at_ns, self.number).cmp(&(other.at_ns, other.number))
-    }
-}
-
-impl PartialOrd for Held {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Held {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Held {}
 
 #[cfg(test)]
 mod tests {

@@ -10,17 +10,14 @@
 //! Contract: after each `handle_*`, and when `poll_timeout` has come, drain `poll` to `None`.
 
 use super::{
+    held::Held,
     link::{Fate, Link, Reason},
     packet::{self, Side},
     random::Stream,
     script::{Direction, Script},
 };
 use serde::Serialize;
-use std::{
-    cmp::{Ordering, Reverse},
-    collections::BinaryHeap,
-    net::Ipv4Addr,
-};
+use std::net::Ipv4Addr;
 
 /// Most packets on their way at once, over all links. Full: what comes is dropped, which the report says.
 const MOST_HELD: usize = 65_536;
@@ -126,34 +123,11 @@ struct Names {
 
 /// A packet on its way.
 #[derive(Debug)]
-struct Held {
-    at_ns: u64,
-    /// Of two at one time, the earlier.
-    number: u64,
+struct OnItsWay {
     client: usize,
     direction: Direction,
     packet: Box<[u8]>,
 }
-
-impl Ord for Held {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at_ns, self.number).cmp(&(other.at_ns, other.number))
-    }
-}
-
-impl PartialOrd for Held {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Held {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Held {}
 
 /// A packet to hand over.
 #[derive(Debug, PartialEq, Eq)]
@@ -168,8 +142,7 @@ pub(super) struct Delivery {
 #[derive(Debug)]
 pub(super) struct Router {
     clients: Vec<Client>,
-    held: BinaryHeap<Reverse<Held>>,
-    number: u64,
+    held: Held<OnItsWay>,
     next_change_ns: Option<u64>,
     ports: Stream,
     pub(super) refused: Refused,
@@ -189,8 +162,7 @@ impl Router {
         });
         let mut router = Self {
             clients: clients.collect(),
-            held: BinaryHeap::new(),
-            number: 0,
+            held: Held::default(),
             next_change_ns: Some(0),
             ports: Stream::new(seed, 5),
             refused: Refused::default(),
@@ -265,8 +237,7 @@ impl Router {
 
     /// The next packet that is to be handed over by now.
     pub(super) fn poll(&mut self, now_ns: u64) -> Option<Delivery> {
-        while self.held.peek().is_some_and(|Reverse(held)| held.at_ns <= now_ns) {
-            let Reverse(Held { at_ns, client, direction, mut packet, .. }) = self.held.pop()?;
+        while let Some((at_ns, OnItsWay { client, direction, mut packet })) = self.held.pop(now_ns) {
             if direction == Direction::Down {
                 return Some(Delivery { to: End::Client(client), due_ns: at_ns, packet });
             }
@@ -286,8 +257,7 @@ impl Router {
 
     /// When to call `handle_timeout` and `poll` next.
     pub(super) fn poll_timeout(&self) -> Option<u64> {
-        let held = self.held.peek().map(|Reverse(held)| held.at_ns);
-        held.into_iter().chain(self.next_change_ns).min()
+        self.held.due_ns().into_iter().chain(self.next_change_ns).min()
     }
 
     /// What became of a client's packets, up and down, and how often it was readdressed.
@@ -325,8 +295,7 @@ impl Router {
             Fate::Passes { at_ns } => {
                 tally.passed += 1;
                 tally.passed_bytes += packet.len() as u64;
-                self.number += 1;
-                self.held.push(Reverse(Held { at_ns, number: self.number, client, direction, packet }));
+                self.held.push(at_ns, OnItsWay { client, direction, packet });
             }
         }
     }
