@@ -135,8 +135,11 @@ impl Incoming {
 
     /// When to ask again for what is missing.
     pub(super) fn due(&self) -> Option<Instant> {
-        let missing = self.repair_ssrc.and_then(|_| self.missing.values().map(|(_, due)| *due).min());
-        missing.into_iter().chain(self.keyframe_due).min()
+        if self.missing.is_empty() || self.repair_ssrc.is_none() {
+            return self.keyframe_due;
+        }
+        let missing = self.missing.values().map(|(_, due)| *due);
+        missing.chain(self.keyframe_due).min()
     }
 
     /// Asks for what is missing and due, and for a keyframe; gives up on what was asked for often enough.

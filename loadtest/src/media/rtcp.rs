@@ -201,6 +201,10 @@ impl Arrivals {
     pub(super) fn arrived(&mut self, number: u16, at: Instant) {
         let number = self.last.guess(number);
         self.last.saw(number);
+        if self.seen.last().is_none_or(|(last, _)| *last < number) {
+            self.seen.push((number, at));
+            return;
+        }
         let place = self.seen.partition_point(|(known, _)| *known < number);
         if self.seen.get(place).is_none_or(|(known, _)| *known != number) {
             self.seen.insert(place, (number, at));

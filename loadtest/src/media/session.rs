@@ -49,9 +49,14 @@ pub(super) struct Session {
     local: SocketAddr,
     remote: SocketAddr,
     pub(super) outbox: Outbox,
-    pub(super) milestones: Milestones,
+    noted: Noted,
     outgoing: Vec<Outgoing>,
+    /// When the next frame of any of them is due.
+    sends_due: Option<Instant>,
     incoming: Vec<Incoming>,
+    routes: Vec<Route>,
+    /// Whether any of them may have something to ask for.
+    asking: bool,
     strangers: Vec<(u32, rtp::Extended)>,
     /// SSRC our reports are from.
     own: u32,
@@ -63,6 +68,45 @@ pub(super) struct Session {
     engine_due: Instant,
     feedback_due: Option<Instant>,
     report_due: Instant,
+}
+
+/// Which line a stream belongs to. Apart from the lines, so that a packet finds its own without looking at the others.
+struct Route {
+    ssrc: u32,
+    line: u16,
+    repaired: bool,
+}
+
+fn routes(incoming: &[Incoming]) -> Vec<Route> {
+    let of = |(n, line): (u16, &Incoming)| {
+        let media = Route { ssrc: line.ssrc, line: n, repaired: false };
+        let repairs = line.repair_ssrc.map(|ssrc| Route { ssrc, line: n, repaired: true });
+        std::iter::once(media).chain(repairs)
+    };
+    (0..).zip(incoming).flat_map(of).collect()
+}
+
+/// What happened, and whether it is known outside.
+#[derive(Default)]
+struct Noted {
+    milestones: Milestones,
+    news: bool,
+}
+
+impl Noted {
+    /// Something happened, perhaps for the first time.
+    fn first(&mut self, which: impl FnOnce(&mut Milestones) -> &mut Option<Instant>, now: Instant) {
+        let at = which(&mut self.milestones);
+        if at.is_none() {
+            *at = Some(now);
+            self.news = true;
+        }
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Milestones)) {
+        change(&mut self.milestones);
+        self.news = true;
+    }
 }
 
 /// An offer that waits for its answer.
@@ -106,10 +150,13 @@ impl Session {
             local,
             remote,
             outbox: Outbox::default(),
-            milestones: Milestones::default(),
+            noted: Noted::default(),
             own: outgoing.first().map_or(1, |first| first.ssrc),
             outgoing,
+            sends_due: None,
+            routes: routes(&incoming),
             incoming,
+            asking: false,
             strangers: Vec::new(),
             transport_id: theirs.iter().find_map(|line| line.extension(TRANSPORT_CC)).unwrap_or(0),
             transport: 0,
@@ -177,19 +224,26 @@ impl Session {
         for line in self.outgoing.iter_mut().filter(|line| line.source == source) {
             line.send(sending, now);
         }
+        self.plan_sends();
     }
 
     pub(super) fn stop(&mut self, source: Source) {
         for line in self.outgoing.iter_mut().filter(|line| line.source == source) {
             line.stop();
         }
+        self.plan_sends();
     }
 
     pub(super) fn forget(&mut self) {
         for line in &mut self.incoming {
             line.forget();
         }
-        self.milestones.frames.clear();
+        self.noted.change(|milestones| milestones.frames.clear());
+    }
+
+    /// The milestones, if any is new since this was last asked.
+    pub(super) fn take_news(&mut self) -> Option<Milestones> {
+        std::mem::take(&mut self.noted.news).then(|| self.noted.milestones.clone())
     }
 
     pub(super) fn counters(&self) -> Vec<(Sink, Counters)> {
@@ -209,14 +263,22 @@ impl Session {
     // ---- time ----
 
     pub(super) fn due(&self) -> Instant {
-        let mut due = self.engine_due;
-        if self.srtp.is_some() {
-            due = due.min(self.report_due);
-            let lines = self.outgoing.iter().filter_map(Outgoing::due);
-            let asks = self.incoming.iter().filter_map(Incoming::due);
-            due = lines.chain(asks).chain(self.feedback_due).fold(due, Instant::min);
+        if self.srtp.is_none() {
+            return self.engine_due;
+        }
+        // Asked for after every packet: what the lines want is looked up only if it may have changed.
+        let mut due = self.engine_due.min(self.report_due);
+        for at in [self.sends_due, self.feedback_due].into_iter().flatten() {
+            due = due.min(at);
+        }
+        if self.asking {
+            due = self.incoming.iter().filter_map(Incoming::due).fold(due, Instant::min);
         }
         due
+    }
+
+    fn plan_sends(&mut self) {
+        self.sends_due = self.outgoing.iter().filter_map(Outgoing::due).min();
     }
 
     /// Does what is due. `wall_ns` is the time of day, which packets carry.
@@ -225,11 +287,15 @@ impl Session {
             self.engine_timeout(now);
         }
         let Some(srtp) = &mut self.srtp else { return };
-        for line in &mut self.outgoing {
-            if let Some(by) = line.run(now, wall_ns, srtp, &mut self.transport, &mut self.outbox) {
-                observed.late(by);
+        if self.sends_due.is_some_and(|due| due <= now) {
+            for line in &mut self.outgoing {
+                if let Some(by) = line.run(now, wall_ns, srtp, &mut self.transport, &mut self.outbox) {
+                    observed.late(by);
+                }
             }
+            self.plan_sends();
         }
+        let Some(srtp) = &mut self.srtp else { return };
         let start = self.outbox.bytes.len();
         let out = &mut self.outbox.bytes;
         if self.report_due <= now {
@@ -246,10 +312,13 @@ impl Session {
             self.arrivals.report(out, self.own, ssrc);
             self.feedback_due = (!self.arrivals.is_empty()).then_some(now);
         }
-        for line in &mut self.incoming {
-            if line.due().is_some_and(|due| due <= now) {
-                line.ask(now, self.own, out);
+        if self.asking {
+            for line in &mut self.incoming {
+                if line.due().is_some_and(|due| due <= now) {
+                    line.ask(now, self.own, out);
+                }
             }
+            self.asking = self.incoming.iter().any(|line| line.due().is_some());
         }
         seal_rtcp(srtp, &mut self.outbox, start);
     }
@@ -292,15 +361,13 @@ impl Session {
         let rtp::Header { ssrc, seq, .. } = parsed.header;
         let number =
             parsed.extension(packet, self.transport_id).and_then(|value| value.first_chunk().copied());
-        let known = self
-            .incoming
-            .iter_mut()
-            .enumerate()
-            .find(|(_, line)| line.ssrc == ssrc || line.repair_ssrc == Some(ssrc));
-        let (line, index) = match known {
-            Some((n, line)) if line.ssrc == ssrc => (Some((n, false)), &mut line.index),
-            Some((n, line)) => (Some((n, true)), &mut line.repair_index),
-            None => (None, stranger(&mut self.strangers, ssrc)?),
+        let route = self.routes.iter().find(|route| route.ssrc == ssrc);
+        let mut line =
+            route.and_then(|route| Some((self.incoming.get_mut(usize::from(route.line))?, route.repaired)));
+        let index = match &mut line {
+            Some((line, false)) => &mut line.index,
+            Some((line, true)) => &mut line.repair_index,
+            None => stranger(&mut self.strangers, ssrc)?,
         };
         let guess = index.guess(seq);
         let payload = srtp.open_rtp(packet, parsed.len, ssrc, guess)?;
@@ -311,8 +378,7 @@ impl Session {
         }
         let padding = if parsed.padded { payload.last().copied().map_or(0, usize::from) } else { 0 };
         let payload = payload.get(..payload.len().checked_sub(padding)?)?;
-        let (n, repaired) = line?;
-        let line = self.incoming.get_mut(n)?;
+        let (line, repaired) = line?;
         let asks = if repaired {
             // The number it was first sent with stands in front (RFC 4588 §4).
             let (original, payload) = payload.split_first_chunk::<2>()?;
@@ -330,11 +396,12 @@ impl Session {
             let start = self.outbox.bytes.len();
             line.ask(now, self.own, &mut self.outbox.bytes);
             seal_rtcp(srtp, &mut self.outbox, start);
+            self.asking = true;
         }
         if let Some(at) = line.first_frame
-            && !self.milestones.frames.iter().any(|(sink, _)| *sink == line.sink)
+            && !self.noted.milestones.frames.iter().any(|(sink, _)| *sink == line.sink)
         {
-            self.milestones.frames.push((line.sink, at));
+            self.noted.change(|milestones| milestones.frames.push((line.sink, at)));
         }
         (!repaired).then_some(line.sent_ns)
     }
@@ -342,7 +409,7 @@ impl Session {
     fn rtcp(&mut self, packet: &mut [u8], now: Instant) {
         let Some(srtp) = &mut self.srtp else { return };
         let Some(compound) = srtp.open_rtcp(packet) else { return };
-        self.milestones.rtcp.get_or_insert(now);
+        self.noted.first(|milestones| &mut milestones.rtcp, now);
         for said in rtcp::read(compound) {
             match said {
                 Said::WantsKeyframe { ssrc } => {
@@ -404,7 +471,7 @@ impl Session {
                 }
                 Ok(Output::Event(Event::Closed)) => self.ended(now),
                 Ok(Output::Event(Event::ChannelData(_))) => {
-                    self.milestones.pulse.get_or_insert(now);
+                    self.noted.first(|milestones| &mut milestones.pulse, now);
                 }
                 Ok(Output::Event(_)) => {}
                 Err(_) => return self.ended(now),
@@ -416,19 +483,19 @@ impl Session {
         let Some(keys) = handshake::take_keys() else { return };
         // The one profile our servers and browsers agree on.
         if keys.profile != SrtpProfile::AEAD_AES_256_GCM {
-            self.milestones.strange_profile = true;
+            self.noted.change(|milestones| milestones.strange_profile = true);
         } else {
             self.srtp = Srtp::new(&keys.material, keys.client);
         }
         if self.srtp.is_some() {
-            self.milestones.connected.get_or_insert(now);
+            self.noted.first(|milestones| &mut milestones.connected, now);
         }
     }
 
     fn ended(&mut self, now: Instant) {
         self.engine_due = now + NEVER;
         self.srtp = None;
-        self.milestones.closed.get_or_insert(now);
+        self.noted.first(|milestones| &mut milestones.closed, now);
     }
 }
 
