@@ -6,7 +6,8 @@
 
 use sfu_core::{
     port::MediaError,
-    sdp::{self, Offer, Refused},
+    rtp::Ids,
+    sdp::{self, Kind, Refused},
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -19,6 +20,7 @@ use str0m::{
     channel::{ChannelConfig, ChannelId, Reliability},
     config::DtlsCert,
     crypto::CryptoProvider,
+    format::Codec,
     media::Mid,
     rtp::{Extension, ExtensionMap},
 };
@@ -49,14 +51,41 @@ pub(crate) struct Credentials {
 
 /// A session's state machine, ready to move to its shard, and the answer for the client.
 pub(crate) struct Prepared {
+    /// It keeps the transport alive and knows of no media: lines cost the engine some 60 KiB a person.
     pub(crate) rtc: Box<Rtc>,
     /// Where its handshake will leave the keys for media.
     pub(crate) agreed: Agreed,
     pub(crate) credentials: Credentials,
-    pub(crate) lines: Vec<sdp::Line>,
-    pub(crate) slots: usize,
+    pub(crate) lines: Vec<Agreement>,
     pub(crate) pulse: Option<ChannelId>,
     pub(crate) answer: String,
+}
+
+/// What an offer and its answer agree on for a line.
+pub(crate) struct Agreement {
+    pub(crate) line: sdp::Line,
+    /// The numbers this client gave the codec, and its repairs.
+    pub(crate) payload_type: u8,
+    pub(crate) repair_type: Option<u8>,
+    pub(crate) ids: Ids,
+    /// What we send on it, if anything.
+    pub(crate) streams: Option<Streams>,
+}
+
+/// The numbers of what we send on a line, and of its repairs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Streams {
+    pub(crate) ssrc: u32,
+    pub(crate) repairs: Option<u32>,
+}
+
+/// An answer by itself: whose session it is for, and which credentials that has, is not settled.
+pub(crate) struct Draft {
+    answer: String,
+    credentials: IceCreds,
+    transport: sdp::Transport,
+    data: bool,
+    pub(crate) lines: Vec<Agreement>,
 }
 
 impl Engine {
@@ -79,23 +108,56 @@ impl Engine {
         candidates: &[Candidate],
         now: Instant,
     ) -> Result<Prepared, MediaError> {
-        let offer = read(offer)?;
-        let parsed = parse(&offer)?;
+        let draft = self.draft(offer, candidates, now)?;
         let made = catch_unwind(AssertUnwindSafe(|| {
-            let mut rtc = Box::new(self.make(now)?);
+            let mut rtc = Box::new(self.make(draft.credentials.clone(), now));
             let agreed = keys::of_the_last_built().ok_or(ENGINE_FAILED)?;
             for candidate in candidates {
                 rtc.add_local_candidate(candidate.clone());
             }
-            let pulse = offer.data.then(|| add_pulse_channel(&mut rtc));
-            let (answer, credentials) = accept(&mut rtc, parsed, &offer.lines)?;
+            let pulse = draft.data.then(|| add_pulse_channel(&mut rtc));
+            let (answer, credentials) = accept(&mut rtc, &draft, draft.data)?;
             quiet(&mut rtc);
-            Ok(Prepared { rtc, agreed, credentials, slots: offer.slots(), lines: offer.lines, pulse, answer })
+            Ok(Prepared { rtc, agreed, credentials, lines: draft.lines, pulse, answer })
         }));
         made.unwrap_or(Err(ENGINE_FAILED))
     }
 
-    fn make(&self, now: Instant) -> Result<Rtc, MediaError> {
+    /// Reads an offer, first or renewed, and finds the answer that fits it.
+    pub(crate) fn draft(
+        &self,
+        offer: &str,
+        candidates: &[Candidate],
+        now: Instant,
+    ) -> Result<Draft, MediaError> {
+        let offer = sdp::read_offer(offer).map_err(|refused| match refused {
+            Refused::TooLarge => MediaError::OfferTooLarge,
+            Refused::Invalid(why) => MediaError::OfferInvalid(why),
+        })?;
+        let parsed = parse(&offer.sdp)?;
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            let credentials = new_credentials()?;
+            let mut rtc = self.make(credentials.clone(), now);
+            for candidate in candidates {
+                rtc.add_local_candidate(candidate.clone());
+            }
+            let answer = rtc
+                .sdp_api()
+                .accept_offer(parsed)
+                .map_err(|_| MediaError::OfferInvalid("it does not fit what this node speaks"))?;
+            let usable =
+                |line: &sdp::Line| rtc.media(Mid::from(line.mid.as_str())).is_some_and(|m| !m.disabled());
+            if !offer.lines.is_empty() && !offer.lines.iter().any(usable) {
+                return Err(MediaError::OfferInvalid("it shares no codec with this node (Opus, VP8)"));
+            }
+            let answer = answer.to_sdp_string();
+            let lines = offer.lines.into_iter().filter_map(|line| agreement(&mut rtc, line)).collect();
+            Ok(Draft { answer, credentials, transport: offer.transport, data: offer.data, lines })
+        }));
+        made.unwrap_or(Err(ENGINE_FAILED))
+    }
+
+    fn make(&self, credentials: IceCreds, now: Instant) -> Rtc {
         let mut extensions = ExtensionMap::empty();
         // Without urn:3gpp:video-orientation: a sender that negotiated it stops turning the picture
         // itself, and Firefox does not offer it.
@@ -108,10 +170,10 @@ impl Engine {
         ] {
             extensions.set(id, extension);
         }
-        Ok(Rtc::builder()
+        Rtc::builder()
             .set_crypto_provider(self.crypto())
             .set_dtls_cert(self.cert.clone())
-            .set_local_ice_credentials(new_credentials()?)
+            .set_local_ice_credentials(credentials)
             .set_ice_lite(true)
             .set_rtp_mode(true)
             .clear_codecs()
@@ -120,23 +182,15 @@ impl Engine {
             .set_extension_map(extensions)
             .set_rtcp_report_interval_audio(NEVER)
             .set_rtcp_report_interval_video(NEVER)
-            .build(now))
+            .build(now)
     }
 }
 
 const ENGINE_FAILED: MediaError = MediaError::OfferInvalid("the media engine cannot answer it");
 
-/// Our own reading of an offer: limits, and what each line is for.
-pub(crate) fn read(offer: &str) -> Result<Offer, MediaError> {
-    sdp::read_offer(offer).map_err(|refused| match refused {
-        Refused::TooLarge => MediaError::OfferTooLarge,
-        Refused::Invalid(why) => MediaError::OfferInvalid(why),
-    })
-}
-
 /// The engine's reading of an offer.
-pub(crate) fn parse(offer: &Offer) -> Result<SdpOffer, MediaError> {
-    let parsed = catch_unwind(AssertUnwindSafe(|| SdpOffer::from_sdp_string(&offer.sdp)));
+fn parse(offer: &str) -> Result<SdpOffer, MediaError> {
+    let parsed = catch_unwind(AssertUnwindSafe(|| SdpOffer::from_sdp_string(offer)));
     match parsed {
         Ok(Ok(parsed)) => Ok(parsed),
         Ok(Err(_)) => Err(MediaError::OfferInvalid("it cannot be parsed")),
@@ -144,37 +198,58 @@ pub(crate) fn parse(offer: &Offer) -> Result<SdpOffer, MediaError> {
     }
 }
 
-/// Answers an offer, first or renewed. After this the local ICE credentials may be new ones.
-pub(crate) fn accept(
-    rtc: &mut Rtc,
-    offer: SdpOffer,
-    lines: &[sdp::Line],
-) -> Result<(String, Credentials), MediaError> {
-    let before = rtc.direct_api().local_ice_credentials();
-    let answer = rtc
-        .sdp_api()
-        .accept_offer(offer)
-        .map_err(|_| MediaError::OfferInvalid("it does not fit what this node speaks"))?;
-    for line in lines {
-        // What is sent again comes from histories of our own; the engine's caches would hold nothing but 30 KiB.
-        if let Some(stream) = rtc.direct_api().stream_tx_by_mid(Mid::from(line.mid.as_str()), None) {
-            stream.set_rtx_cache(1, Duration::ZERO, None);
-        }
+/// What the engine agreed on for a line, unless it refused it.
+fn agreement(rtc: &mut Rtc, line: sdp::Line) -> Option<Agreement> {
+    let codec = match line.kind {
+        Kind::Audio => Codec::Opus,
+        Kind::Video => Codec::Vp8,
+    };
+    let mid = Mid::from(line.mid.as_str());
+    let media = rtc.media(mid)?;
+    let params = rtc.codec_config().params();
+    let params = params.iter().find(|p| p.spec().codec == codec && media.remote_pts().contains(&p.pt()))?;
+    let (payload_type, repair_type) = (*params.pt(), params.resend().map(|pt| *pt));
+    let ids = ids(media.remote_extmap());
+    let streams = rtc
+        .direct_api()
+        .stream_tx_by_mid(mid, None)
+        .map(|stream| Streams { ssrc: *stream.ssrc(), repairs: stream.rtx().map(|ssrc| *ssrc) });
+    Some(Agreement { line, payload_type, repair_type, ids, streams })
+}
+
+/// The numbers that a line's header extensions have.
+fn ids(agreed: &ExtensionMap) -> Ids {
+    let id = |extension| agreed.id_of(extension).unwrap_or(0);
+    Ids {
+        mid: id(Extension::RtpMid),
+        rid: id(Extension::RtpStreamId),
+        repaired_rid: id(Extension::RepairedRtpStreamId),
+        transport_number: id(Extension::TransportSequenceNumber),
+        audio_level: id(Extension::AudioLevel),
     }
-    let mut answer = sdp::finish(&answer.to_sdp_string(), lines);
+}
+
+/// Settles a draft with the session it is for, which has a data channel or not: the answer, and the local ICE
+/// credentials, which may be new ones.
+pub(crate) fn accept(rtc: &mut Rtc, draft: &Draft, data: bool) -> Result<(String, Credentials), MediaError> {
+    let before = rtc.direct_api().local_ice_credentials();
+    let accepted = rtc
+        .sdp_api()
+        .accept_offer(parse(&draft.transport.offer(data))?)
+        .map_err(|_| MediaError::OfferInvalid("it does not fit what this node speaks"))?
+        .to_sdp_string();
     let mut credentials = rtc.direct_api().local_ice_credentials();
     if credentials != before {
         // An ICE restart. The engine's own choice comes from a generator that is not cryptographic.
-        let fresh = new_credentials()?;
-        // They stand in attributes of their own and in every candidate.
-        answer = answer.replace(&credentials.ufrag, &fresh.ufrag).replace(&credentials.pass, &fresh.pass);
-        rtc.direct_api().set_local_ice_credentials(fresh.clone());
-        credentials = fresh;
+        credentials = new_credentials()?;
+        rtc.direct_api().set_local_ice_credentials(credentials.clone());
     }
-    let usable = |line: &sdp::Line| rtc.media(Mid::from(line.mid.as_str())).is_some_and(|m| !m.disabled());
-    if !lines.is_empty() && !lines.iter().any(usable) {
-        return Err(MediaError::OfferInvalid("it shares no codec with this node (Opus, VP8)"));
-    }
+    let setup = accepted.lines().find_map(|line| line.strip_prefix("a=setup:"));
+    let lines: Vec<sdp::Line> = draft.lines.iter().map(|agreed| agreed.line.clone()).collect();
+    // Credentials stand in attributes of their own and in every candidate.
+    let answer = sdp::finish(&draft.answer, &lines, setup)
+        .replace(&draft.credentials.ufrag, &credentials.ufrag)
+        .replace(&draft.credentials.pass, &credentials.pass);
     Ok((answer, Credentials { ufrag: credentials.ufrag, pwd: credentials.pass }))
 }
 

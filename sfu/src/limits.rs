@@ -69,3 +69,7 @@ pub mod tcp {
     /// Bytes read from one connection in a turn of the loop.
     pub const READ_BYTES: usize = 64 * 1024;
 }
+
+/// Lines whose numbers a session remembers: those of an offer with as many as may be, and as many that went. One past
+/// it the oldest is forgotten, and has other numbers should it come back.
+pub const MAX_REMEMBERED_LINES: usize = 2 * sfu_core::limits::MAX_M_LINES;

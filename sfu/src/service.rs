@@ -455,14 +455,10 @@ impl Handle {
             return Err(MediaError::OfferTooLarge);
         }
         let shard = self.0.directory().get(session).ok_or(MediaError::NoSuchSession)?.shard;
-        let parse = move |_: &Inner| {
-            let offer = engine::read(&offer)?;
-            let parsed = engine::parse(&offer)?;
-            Ok((Box::new(offer), Box::new(parsed)))
-        };
-        let (offer, parsed) = self.0.parse(parse).await?;
+        let draft = self.0.parse(move |inner| draft(inner, &offer, shard)).await?;
         let (reply, answer) = tokio::sync::oneshot::channel();
-        self.0.send(shard, Command::Reoffer { session, offer, parsed, seed: seed(), reply })?;
+        let draft = Box::new(draft);
+        self.0.send(shard, Command::Reoffer { session, draft, seed: seed(), reply })?;
         let sdp = answer.await.map_err(|_| MediaError::NoSuchSession)??;
         Ok(Answer { session, sdp })
     }
@@ -482,6 +478,11 @@ impl Handle {
 #[expect(clippy::disallowed_methods, reason = "a session's time begins here")]
 fn answer(inner: &Inner, offer: &str, shard: usize) -> Result<engine::Prepared, MediaError> {
     inner.engine.answer(offer, &inner.links[shard].candidates, Instant::now())
+}
+
+#[expect(clippy::disallowed_methods, reason = "what is made of it is as old as the draft, and goes with it")]
+fn draft(inner: &Inner, offer: &str, shard: usize) -> Result<engine::Draft, MediaError> {
+    inner.engine.draft(offer, &inner.links[shard].candidates, Instant::now())
 }
 
 impl MediaNode for Handle {

@@ -49,6 +49,7 @@ mod incoming;
 mod intake;
 mod life;
 mod net;
+mod numbers;
 mod outbox;
 mod receive;
 mod reports;
@@ -256,8 +257,8 @@ impl Shard {
             let Ok(command) = self.commands.try_recv() else { return false };
             match command {
                 Command::Join(join) => self.join(*join, now),
-                Command::Reoffer { session, offer, parsed, seed, reply } => {
-                    let _ = reply.send(self.reoffer(session, *offer, *parsed, seed, now));
+                Command::Reoffer { session, draft, seed, reply } => {
+                    let _ = reply.send(self.reoffer(session, *draft, seed, now));
                 }
                 Command::Seat { session, seat } => {
                     if let Some(key) = self.by_id.get(&session).copied() {

@@ -15,8 +15,10 @@
 use crate::limits::{MAX_M_LINES, MAX_MID_BYTES, MAX_OFFER_BYTES, MAX_RID_BYTES, MAX_RIDS, MAX_SSRCS};
 
 mod answer;
+mod transport;
 
-pub use answer::finish;
+pub use answer::{finish, renumber};
+pub use transport::Transport;
 
 /// What a media line carries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,6 +75,8 @@ pub struct Offer {
     /// The SDP without remote candidates (an ICE-lite agent sends no checks, so it needs none, and they
     /// hold addresses), with CRLF line ends.
     pub sdp: String,
+    /// How its packets are to travel.
+    pub transport: Transport,
     /// Its audio and video lines, rejected ones left out.
     pub lines: Vec<Line>,
     /// Whether there is a data channel line.
@@ -89,12 +93,12 @@ impl Offer {
 
 /// How many slots a client with these lines can show.
 #[must_use]
-pub fn slots(lines: &[Line]) -> usize {
+pub fn slots<'a>(lines: impl IntoIterator<Item = &'a Line>) -> usize {
     let slot = |line: &Line| match line.sink {
         Some(Sink::Audio(n) | Sink::Video(n)) => n + 1,
         _ => 0,
     };
-    lines.iter().map(slot).max().unwrap_or(0)
+    lines.into_iter().map(slot).max().unwrap_or(0)
 }
 
 /// Why an offer cannot be answered. The words name nothing from the offer.
@@ -122,6 +126,7 @@ struct Section<'a> {
     rids: usize,
     ssrcs: Vec<u32>,
     repairs: Vec<(u32, u32)>,
+    transport: Vec<&'a str>,
 }
 
 /// Reads an offer.
@@ -140,6 +145,7 @@ fn read(text: &str) -> Result<Offer, &'static str> {
     let mut sections: Vec<Section<'_>> = Vec::new();
     let (mut ufrag, mut pwd, mut fingerprint) = (false, false, false);
     let (mut bundle, mut direction) = (None, (true, true));
+    let mut session_wide = Vec::new();
     for (n, line) in text.lines().enumerate() {
         let line = line.trim_end_matches('\r');
         if n == 0 && line != "v=0" {
@@ -165,6 +171,9 @@ fn read(text: &str) -> Result<Offer, &'static str> {
         }
         let Some(attribute) = line.strip_prefix("a=") else { continue };
         let (name, value) = attribute.split_once(':').unwrap_or((attribute, ""));
+        if transport::concerns(name) {
+            sections.last_mut().map_or(&mut session_wide, |section| &mut section.transport).push(attribute);
+        }
         match name {
             "ice-ufrag" => ufrag |= !value.is_empty(),
             "ice-pwd" => pwd |= !value.is_empty(),
@@ -198,7 +207,10 @@ fn read(text: &str) -> Result<Offer, &'static str> {
     }
     check_mids(&sections, bundle)?;
     let data = sections.iter().any(|s| s.application);
-    Ok(Offer { sdp, lines: classify(&sections), data })
+    let used = sections.iter().filter(|section| !rejected(section));
+    let levels: Vec<&[&str]> =
+        used.map(|section| section.transport.as_slice()).chain([session_wide.as_slice()]).collect();
+    Ok(Offer { sdp, transport: Transport::gather(&levels), lines: classify(&sections), data })
 }
 
 fn is_candidate(line: &str) -> bool {

@@ -1,13 +1,9 @@
 //! What the control side tells a shard.
 
 use super::{rooms::RoomKey, session::Identity};
-use crate::engine::Prepared;
+use crate::engine::{Draft, Prepared};
 use model::ParticipantId;
-use sfu_core::{
-    port::{ClosedReason, MediaError, SessionId},
-    sdp::Offer,
-};
-use str0m::change::SdpOffer;
+use sfu_core::port::{ClosedReason, MediaError, SessionId};
 
 /// A new session.
 pub(crate) struct Join {
@@ -32,8 +28,7 @@ pub(crate) enum Command {
     Join(Box<Join>),
     Reoffer {
         session: SessionId,
-        offer: Box<Offer>,
-        parsed: Box<SdpOffer>,
+        draft: Box<Draft>,
         seed: u16,
         reply: tokio::sync::oneshot::Sender<Result<String, MediaError>>,
     },

@@ -47,16 +47,16 @@ impl Shard {
     pub(super) fn reoffer(
         &mut self,
         id: SessionId,
-        offer: sfu_core::sdp::Offer,
-        parsed: str0m::change::SdpOffer,
+        mut draft: crate::engine::Draft,
         seed: u16,
         now: Instant,
     ) -> Result<String, MediaError> {
         let key = *self.by_id.get(&id).ok_or(MediaError::NoSuchSession)?;
         let now_us = self.micros(now);
         let session = self.sessions.get_mut(key as usize).ok_or(MediaError::NoSuchSession)?;
-        let accepted =
-            catch_unwind(AssertUnwindSafe(|| crate::engine::accept(&mut session.rtc, parsed, &offer.lines)));
+        let accepted = catch_unwind(AssertUnwindSafe(|| {
+            crate::engine::accept(&mut session.rtc, &draft, session.pulse_channel.is_some())
+        }));
         let Ok(accepted) = accepted else {
             self.metrics.panics.inc();
             self.close(key, ClosedReason::Failed, now);
@@ -72,7 +72,8 @@ impl Shard {
                 session.ufrag = credentials.ufrag;
                 session.engine_checked = None;
             }
-            session.set_lines(offer.lines, seed, now_us);
+            let answer = sfu_core::sdp::renumber(&answer, &session.numbers.settle(&mut draft.lines));
+            session.set_lines(draft.lines, seed, now_us);
             answer
         });
         let room = session.room;

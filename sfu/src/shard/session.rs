@@ -4,12 +4,13 @@ use super::{
     egress::Egress,
     incoming::{Incoming, Sender},
     net::Chosen,
+    numbers::Numbers,
     reports::Reports,
     rooms::RoomKey,
     track::{OutTrack, Repairs, Wire},
 };
 use crate::{
-    engine::{Prepared, keys::Agreed},
+    engine::{Agreement, Prepared, Streams, keys::Agreed},
     srtp::Srtp,
 };
 use model::{ParticipantId, TenantId};
@@ -18,19 +19,13 @@ use sfu_core::{
     port::{Direction, Quality, SessionId},
     pulse::Pulse,
     rtp::Ids,
-    sdp::{Kind, Line, Sink},
+    sdp::Sink,
     slots::Slots,
     steer::Steer,
     twcc::Arrivals,
 };
 use std::time::{Duration, Instant};
-use str0m::{
-    Rtc,
-    channel::ChannelId,
-    format::Codec,
-    media::Mid,
-    rtp::{Extension, ExtensionMap},
-};
+use str0m::{Rtc, channel::ChannelId};
 
 /// Whose session it is and what for: a newer one with the same identity replaces an older one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -76,7 +71,7 @@ pub(crate) struct Session {
     pub(crate) identity: Identity,
     pub(crate) rtc: Box<Rtc>,
     pub(crate) ufrag: String,
-    pub(crate) lines: Vec<Line>,
+    pub(crate) numbers: Numbers,
     /// Where the handshake leaves the keys, and what was made of them.
     pub(crate) agreed: Agreed,
     pub(crate) srtp: Option<Srtp>,
@@ -145,7 +140,7 @@ impl Session {
             identity,
             rtc: prepared.rtc,
             ufrag: prepared.credentials.ufrag,
-            lines: Vec::new(),
+            numbers: Numbers::default(),
             agreed: prepared.agreed,
             srtp: None,
             senders: Vec::new(),
@@ -158,7 +153,7 @@ impl Session {
             incoming: Vec::new(),
             clock: PublisherClock::default(),
             subscribers: Default::default(),
-            slots: Slots::new(prepared.slots),
+            slots: Slots::new(0),
             tracks: Vec::new(),
             resting: Vec::new(),
             told_slots: false,
@@ -179,13 +174,15 @@ impl Session {
             steer: Steer::default(),
             milestones: Milestones::default(),
         };
-        session.set_lines(prepared.lines, seed, now_us);
+        let mut lines = prepared.lines;
+        session.numbers.settle(&mut lines);
+        session.set_lines(lines, seed, now_us);
         session
     }
 
     /// Takes the lines of an accepted offer. Tracks that were there go on as they are, so that an ICE
     /// restart does not disturb a picture.
-    pub(crate) fn set_lines(&mut self, lines: Vec<Line>, seed: u16, now_us: i64) {
+    pub(crate) fn set_lines(&mut self, lines: Vec<Agreement>, seed: u16, now_us: i64) {
         let publishes = self.identity.role.publishes();
         let subscribes = self.identity.role.subscribes();
         self.senders.clear();
@@ -193,34 +190,28 @@ impl Session {
         // Whoever had a number keeps counting, though a line was away for a while: a key must not meet a number twice.
         let mut tracks = std::mem::take(&mut self.tracks);
         tracks.append(&mut self.resting);
-        for line in &lines {
-            let mid = Mid::from(line.mid.as_str());
-            let Some((payload_type, repair_type)) = self.payload_types(mid, line.kind) else { continue };
-            let ids = self.rtc.media(mid).map(|media| ids(media.remote_extmap())).unwrap_or_default();
+        let slots = sfu_core::sdp::slots(lines.iter().map(|agreed| &agreed.line));
+        for Agreement { line, payload_type, repair_type, ids, streams } in lines {
             // One number means one thing on every line of a bundle (RFC 9143 §9.1).
             self.ids.join(&ids);
+            let (kind, sink) = (line.kind, line.sink.filter(|_| subscribes));
             if line.source.is_some() || line.sink.is_none() {
                 let source = line.source.filter(|_| publishes);
-                self.senders.push(Sender { line: line.clone(), source, payload_type, repair_type });
+                self.senders.push(Sender { line, source, payload_type, repair_type });
             }
-            let Some(sink) = line.sink.filter(|_| subscribes) else { continue };
-            let streams =
-                self.rtc.direct_api().stream_tx_by_mid(mid, None).map(|stream| (stream.ssrc(), stream.rtx()));
-            let Some((ssrc, rtx)) = streams else { continue };
-            let repairs =
-                rtx.zip(repair_type).map(|(ssrc, payload_type)| Repairs { ssrc: *ssrc, payload_type });
-            let wire = Wire { ssrc: *ssrc, payload_type, ids: ids.sendable() };
-            self.tracks.push(match tracks.iter().position(|track| track.wire.ssrc == *ssrc) {
+            let Some((sink, Streams { ssrc, repairs })) = sink.zip(streams) else { continue };
+            let repairs = repairs.zip(repair_type).map(|(ssrc, payload_type)| Repairs { ssrc, payload_type });
+            let wire = Wire { ssrc, payload_type, ids: ids.sendable() };
+            self.tracks.push(match tracks.iter().position(|track| track.wire.ssrc == ssrc) {
                 Some(known) => tracks.swap_remove(known).renewed(wire, repairs, sink),
                 None => {
                     let seed = seed.wrapping_add(self.tracks.len() as u16);
-                    OutTrack::new(wire, repairs, sink, line.kind, seed)
+                    OutTrack::new(wire, repairs, sink, kind, seed)
                 }
             });
         }
-        // A stream that the engine gave up does not come back.
-        let rtc = &mut self.rtc;
-        tracks.retain(|track| rtc.direct_api().stream_tx(&track.wire.ssrc.into()).is_some());
+        // A stream whose number is forgotten does not come back.
+        tracks.retain(|track| self.numbers.hold(track.wire.ssrc));
         self.resting = tracks.into_iter().map(OutTrack::rest).collect();
         for stream in &mut self.incoming {
             stream.sender = self.senders.iter().position(|sender| sender.line.mid == stream.mid);
@@ -229,25 +220,9 @@ impl Session {
         }
         let informed = self.tracks.iter().any(|track| track.wire.ids.transport_number != 0);
         self.egress.set_informed(informed, now_us);
-        let count = sfu_core::sdp::slots(&lines);
-        if count != self.slots.as_slice().len() {
-            self.slots = Slots::new(count);
+        if slots != self.slots.as_slice().len() {
+            self.slots = Slots::new(slots);
         }
-        self.lines = lines;
-    }
-
-    /// The numbers this client gave the codec of a line, and its repairs.
-    fn payload_types(&self, mid: Mid, kind: Kind) -> Option<(u8, Option<u8>)> {
-        let codec = match kind {
-            Kind::Audio => Codec::Opus,
-            Kind::Video => Codec::Vp8,
-        };
-        let media = self.rtc.media(mid)?;
-        let params = self.rtc.codec_config().params();
-        params
-            .iter()
-            .find(|p| p.spec().codec == codec && media.remote_pts().contains(&p.pt()))
-            .map(|p| (*p.pt(), p.resend().map(|pt| *pt)))
     }
 
     /// The source that our own reports come from.
@@ -299,18 +274,6 @@ impl Session {
         self.quality.loss = self.egress.loss();
         self.quality.rtt_ms = self.egress.rtt_us().and_then(|us| u32::try_from(us / 1_000).ok());
         self.quality
-    }
-}
-
-/// The numbers that a line's header extensions have.
-fn ids(agreed: &ExtensionMap) -> Ids {
-    let id = |extension| agreed.id_of(extension).unwrap_or(0);
-    Ids {
-        mid: id(Extension::RtpMid),
-        rid: id(Extension::RtpStreamId),
-        repaired_rid: id(Extension::RepairedRtpStreamId),
-        transport_number: id(Extension::TransportSequenceNumber),
-        audio_level: id(Extension::AudioLevel),
     }
 }
 
