@@ -6,7 +6,7 @@ use sfu_core::{
     clock::{PublisherClock, StreamClock},
     demux, framing,
     history::{self, History},
-    limits::{HISTORY_PICTURES, MAX_MISSING},
+    limits::{HISTORY_PICTURES, MAX_MISSING, PICTURE_BLOCK_BYTES},
     rebase::{self, Rebaser},
     reception::{Gaps, Tally, Window},
     rtp::{self, Ids, Outgoing},
@@ -223,7 +223,7 @@ fn about(seq: u64) -> history::Packet {
 fn history(criterion: &mut Criterion) {
     let mut group = single(criterion, "history");
     let payload = picture(PAYLOAD);
-    let mut history = History::new(HISTORY_PICTURES);
+    let mut history = History::new(HISTORY_PICTURES, PICTURE_BLOCK_BYTES);
     let mut seq = 0;
     let mut store = |history: &mut History| {
         seq += 1;
@@ -261,7 +261,7 @@ fn forwarding(criterion: &mut Criterion) {
     });
 
     let payload = picture(PAYLOAD);
-    let mut history = History::new(HISTORY_PICTURES);
+    let mut history = History::new(HISTORY_PICTURES, PICTURE_BLOCK_BYTES);
     for seq in 0..100 {
         let copy = |bytes: &mut [u8]| {
             bytes.copy_from_slice(&payload);

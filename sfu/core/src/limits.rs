@@ -87,12 +87,16 @@ pub const STEER_AGAIN_US: i64 = 3_000_000;
 /// Silence after which a layer counts as stopped, so that another one may take its place.
 pub const LAYER_SILENT: Duration = Duration::from_millis(400);
 
-/// Memory for one stream's recent packets comes in blocks of this size.
-pub const HISTORY_BLOCK_BYTES: usize = 8 * 1024;
+/// Memory for a picture's recent packets comes in blocks of this size: two of the longest packets, a thirtieth of a second
+/// at 1 Mbit/s.
+pub const PICTURE_BLOCK_BYTES: usize = 4 * 1024;
 
-/// And in no more blocks than this. A stream too fast for it keeps a shorter past; a burst of 128 of the longest
+/// And for a sound's: one of the longest packets, half a second at 32 kbit/s.
+pub const SOUND_BLOCK_BYTES: usize = 2 * 1024;
+
+/// And no more of them than this together. A stream too fast for it keeps a shorter past; a burst of 128 of the longest
 /// packets fits.
-pub const MAX_HISTORY_BLOCKS: usize = 40;
+pub const MAX_HISTORY_BYTES: usize = 320 * 1024;
 
 /// How long a packet is kept for repairs while memory allows, in microseconds. A picture that came later would not
 /// be waited for.

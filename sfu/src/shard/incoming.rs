@@ -4,7 +4,7 @@ use sfu_core::{
     clock::StreamClock,
     history::History,
     keyframe::Throttle,
-    limits::{HISTORY_PICTURES, HISTORY_SOUNDS, MAX_RID_BYTES},
+    limits::{HISTORY_PICTURES, HISTORY_SOUNDS, MAX_RID_BYTES, PICTURE_BLOCK_BYTES, SOUND_BLOCK_BYTES},
     reception::{Gaps, Tally, Window},
     rtp::{Extensions, Header},
     sdp::{Kind, Line, Source},
@@ -60,7 +60,10 @@ pub(crate) struct Incoming {
 
 impl Incoming {
     pub(crate) fn new(ssrc: u32, (sender, mid): (usize, &str), source: Source, now: Instant) -> Self {
-        let packets = if source == Source::Microphone { HISTORY_SOUNDS } else { HISTORY_PICTURES };
+        let (packets, block) = match source {
+            Source::Microphone => (HISTORY_SOUNDS, SOUND_BLOCK_BYTES),
+            Source::Camera | Source::Screen => (HISTORY_PICTURES, PICTURE_BLOCK_BYTES),
+        };
         Self {
             ssrc,
             mid: mid.to_owned(),
@@ -71,7 +74,7 @@ impl Incoming {
             repair: None,
             tally: Tally::default(),
             gaps: Gaps::default(),
-            history: History::new(packets),
+            history: History::new(packets, block),
             clock: StreamClock::default(),
             keyframe: Throttle::default(),
             last: now,
