@@ -24,9 +24,9 @@ pub struct Packet {
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     packet: Packet,
-    /// Which block, and which writing of it.
+    /// Which block, and which writing of it: it is written over long before its turns come round.
     block: u16,
-    turn: u32,
+    turn: u16,
     from: u16,
     len: u16,
 }
@@ -36,7 +36,7 @@ struct Block {
     bytes: Box<[u8]>,
     used: usize,
     /// How often it was written over.
-    turn: u32,
+    turn: u16,
     newest_us: i64,
 }
 

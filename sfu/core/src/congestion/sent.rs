@@ -1,6 +1,7 @@
 //! Packets that were sent and have not been spoken of by feedback yet.
 
-use crate::limits::MAX_SENT;
+use crate::limits::{MAX_SENT, SENT_KEPT_US};
+use std::collections::VecDeque;
 
 /// A packet that was sent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,22 +31,24 @@ pub(super) enum News {
     ArrivedAfterAll,
 }
 
-/// The newest packets, by number. Empty until the first is sent.
+/// The newest packets, oldest first. In steady state nothing is allocated.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    packets: Box<[Sent]>,
+    packets: VecDeque<Sent>,
+    /// The number that the next one goes by.
     next: u64,
 }
 
 impl History {
     /// Remembers a packet and says which number it goes by.
     pub(super) fn push(&mut self, bytes: usize, probe: u32, now_us: i64) -> u16 {
-        if self.packets.is_empty() {
-            self.packets = vec![Sent::default(); MAX_SENT].into_boxed_slice();
+        let old = |first: &Sent| first.at_us.saturating_add(SENT_KEPT_US) < now_us;
+        while self.packets.len() >= MAX_SENT || self.packets.front().is_some_and(old) {
+            self.packets.pop_front();
         }
-        let number = self.next;
         let bytes = u16::try_from(bytes).unwrap_or(u16::MAX);
-        self.packets[slot(number)] = Sent { at_us: now_us, probe, bytes, fate: Fate::Unknown };
+        self.packets.push_back(Sent { at_us: now_us, probe, bytes, fate: Fate::Unknown });
+        let number = self.next;
         self.next += 1;
         number as u16
     }
@@ -53,11 +56,9 @@ impl History {
     /// What feedback says of a number; `None` when it is unknown, or nothing new.
     pub(super) fn heard(&mut self, number: u16, arrived: bool) -> Option<(Sent, News)> {
         // The number after the newest is no packet; it would look 65,536 old.
-        let age = u64::from((self.next as u16).wrapping_sub(number).wrapping_sub(1)) + 1;
-        if age > self.next.min(MAX_SENT as u64) {
-            return None;
-        }
-        let packet = &mut self.packets[slot(self.next - age)];
+        let age = usize::from((self.next as u16).wrapping_sub(number).wrapping_sub(1)) + 1;
+        let place = self.packets.len().checked_sub(age)?;
+        let packet = self.packets.get_mut(place)?;
         let (fate, news) = match (packet.fate, arrived) {
             (Fate::Unknown, false) => (Fate::Missing, News::Missing),
             (Fate::Unknown, true) => (Fate::Arrived, News::Arrived),
@@ -67,10 +68,6 @@ impl History {
         packet.fate = fate;
         Some((*packet, news))
     }
-}
-
-const fn slot(number: u64) -> usize {
-    (number % MAX_SENT as u64) as usize
 }
 
 #[cfg(test)]
@@ -101,6 +98,17 @@ mod tests {
         assert!(history.heard((oldest - 1) as u16, true).is_none());
         assert_eq!(history.heard(oldest as u16, true).unwrap().0.at_us, oldest);
         assert_eq!(history.heard(69_999_u32 as u16, true).unwrap().0.at_us, 69_999);
+    }
+
+    #[test]
+    fn what_is_old_is_forgotten() {
+        let mut history = History::default();
+        history.push(100, 0, 0);
+        history.push(100, 0, SENT_KEPT_US);
+        assert!(history.heard(0, false).is_some(), "just not old");
+        history.push(100, 0, SENT_KEPT_US + 1);
+        assert!(history.heard(0, true).is_none());
+        assert_eq!(history.heard(1, true).unwrap().0.at_us, SENT_KEPT_US);
     }
 
     #[test]
