@@ -1,5 +1,6 @@
-//! The seam around str0m: how a session's state machine is made and how it answers an offer. It does ICE, DTLS, SDP
-//! and the data channel; media passes it by.
+//! The seam around str0m: how an offer is answered, and how a session's state machine is made. Two engines do that: one
+//! finds the answer to the whole offer and is dropped; the other lives with the session, keeps its transport alive (ICE,
+//! DTLS, the data channel) and knows of no media, which passes it by.
 //!
 //! Runs on the control side, because parsing an offer costs milliseconds; the finished [`Rtc`] is `Send`
 //! and moves to its shard. Everything from the wire goes through `catch_unwind`.

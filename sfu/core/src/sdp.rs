@@ -1,5 +1,5 @@
-//! What the SFU needs to know of an offer before the engine sees it, and the two things it changes in
-//! the engine's answer.
+//! What the SFU needs to know of an offer before the engine sees it, how its packets are to travel, and what is changed
+//! in the engine's answer.
 //!
 //! The client always offers; m-lines are told apart by direction, kind and order, so that any number of
 //! slots works:
@@ -83,15 +83,7 @@ pub struct Offer {
     pub data: bool,
 }
 
-impl Offer {
-    /// How many slots the client can show: the larger of its receiving audios and cameras.
-    #[must_use]
-    pub fn slots(&self) -> usize {
-        slots(&self.lines)
-    }
-}
-
-/// How many slots a client with these lines can show.
+/// How many slots a client with these lines can show: the larger of its receiving audios and cameras.
 #[must_use]
 pub fn slots<'a>(lines: impl IntoIterator<Item = &'a Line>) -> usize {
     let slot = |line: &Line| match line.sink {
@@ -414,7 +406,7 @@ pub(crate) mod tests {
         );
         let read = read_offer(&offer(&pool)).unwrap();
         assert!(read.data);
-        assert_eq!(read.slots(), 2);
+        assert_eq!(slots(&read.lines), 2);
     }
 
     #[test]

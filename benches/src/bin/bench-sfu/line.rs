@@ -2,7 +2,9 @@
 
 use crate::{
     measure::{Conditions, Sample, Server, valid},
-    ms, ramp, round, write_out,
+    ms,
+    ramp::{self, Verdict},
+    round, write_out,
 };
 use anyhow::{Context as _, Result, ensure};
 use benches::env;
@@ -70,8 +72,11 @@ impl Series {
     }
 
     fn take(&mut self, consults: usize, sample: &Sample) {
-        let void = sample.void().or_else(|| ramp::judge(sample).err().map(|error| error.to_string()));
-        let wrong = if void.is_none() { ramp::judge(sample).unwrap_or_default() } else { None };
+        let (void, wrong) = match (sample.void(), ramp::judge(sample)) {
+            (Some(why), _) | (None, Verdict::Void(why)) => (Some(why), None),
+            (None, Verdict::Ill(why)) => (None, Some(why)),
+            (None, Verdict::Healthy) => (None, None),
+        };
         println!(
             "{:?} {consults:>4}  {:5.1} % of the core  {:5.2} µs/packet  p50 {:?} p99 {:?}{}{}",
             self.server,

@@ -13,7 +13,7 @@ use std::{net::IpAddr, time::Duration};
 use tokio::task::JoinSet;
 
 /// How late the 99th of 100 frames may be sent.
-const LATEST: Duration = Duration::from_millis(5);
+pub(crate) const LATEST: Duration = Duration::from_millis(5);
 
 /// The clients' core and the server's: the server's own thread takes the last one.
 pub(crate) const CLIENTS: usize = 0;
