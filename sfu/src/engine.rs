@@ -111,11 +111,8 @@ impl Engine {
     ) -> Result<Prepared, MediaError> {
         let draft = self.draft(offer, candidates, now)?;
         let made = catch_unwind(AssertUnwindSafe(|| {
-            let mut rtc = Box::new(self.make(draft.credentials.clone(), now));
-            let agreed = keys::of_the_last_built().ok_or(ENGINE_FAILED)?;
-            for candidate in candidates {
-                rtc.add_local_candidate(candidate.clone());
-            }
+            let (rtc, agreed) = self.make(draft.credentials.clone(), candidates, now)?;
+            let mut rtc = Box::new(rtc);
             let pulse = draft.data.then(|| add_pulse_channel(&mut rtc));
             let (answer, credentials) = accept(&mut rtc, &draft, draft.data)?;
             quiet(&mut rtc);
@@ -138,10 +135,7 @@ impl Engine {
         let parsed = parse(&offer.sdp)?;
         let made = catch_unwind(AssertUnwindSafe(|| {
             let credentials = new_credentials()?;
-            let mut rtc = self.make(credentials.clone(), now);
-            for candidate in candidates {
-                rtc.add_local_candidate(candidate.clone());
-            }
+            let (mut rtc, _) = self.make(credentials.clone(), candidates, now)?;
             let answer = rtc
                 .sdp_api()
                 .accept_offer(parsed)
@@ -151,14 +145,20 @@ impl Engine {
             if !offer.lines.is_empty() && !offer.lines.iter().any(usable) {
                 return Err(MediaError::OfferInvalid("it shares no codec with this node (Opus, VP8)"));
             }
-            let answer = answer.to_sdp_string();
+            let answer = sdp::finish(&answer.to_sdp_string(), &offer.lines);
             let lines = offer.lines.into_iter().filter_map(|line| agreement(&mut rtc, line)).collect();
             Ok(Draft { answer, credentials, transport: offer.transport, data: offer.data, lines })
         }));
         made.unwrap_or(Err(ENGINE_FAILED))
     }
 
-    fn make(&self, credentials: IceCreds, now: Instant) -> Rtc {
+    /// A new engine, and where its handshake will leave the keys.
+    fn make(
+        &self,
+        credentials: IceCreds,
+        candidates: &[Candidate],
+        now: Instant,
+    ) -> Result<(Rtc, Agreed), MediaError> {
         let mut extensions = ExtensionMap::empty();
         // Without urn:3gpp:video-orientation: a sender that negotiated it stops turning the picture
         // itself, and Firefox does not offer it.
@@ -171,7 +171,7 @@ impl Engine {
         ] {
             extensions.set(id, extension);
         }
-        Rtc::builder()
+        let mut rtc = Rtc::builder()
             .set_crypto_provider(self.crypto())
             .set_dtls_cert(self.cert.clone())
             .set_local_ice_credentials(credentials)
@@ -183,7 +183,12 @@ impl Engine {
             .set_extension_map(extensions)
             .set_rtcp_report_interval_audio(NEVER)
             .set_rtcp_report_interval_video(NEVER)
-            .build(now)
+            .build(now);
+        let agreed = keys::of_the_last_built().ok_or(ENGINE_FAILED)?;
+        for candidate in candidates {
+            rtc.add_local_candidate(candidate.clone());
+        }
+        Ok((rtc, agreed))
     }
 }
 
@@ -245,10 +250,8 @@ pub(crate) fn accept(rtc: &mut Rtc, draft: &Draft, data: bool) -> Result<(String
         credentials = new_credentials()?;
         rtc.direct_api().set_local_ice_credentials(credentials.clone());
     }
-    let setup = accepted.lines().find_map(|line| line.strip_prefix("a=setup:"));
-    let lines: Vec<sdp::Line> = draft.lines.iter().map(|agreed| agreed.line.clone()).collect();
     // Credentials stand in attributes of their own and in every candidate.
-    let answer = sdp::finish(&draft.answer, &lines, setup)
+    let answer = sdp::with_setup_of(&draft.answer, &accepted)
         .replace(&draft.credentials.ufrag, &credentials.ufrag)
         .replace(&draft.credentials.pass, &credentials.pass);
     Ok((answer, Credentials { ufrag: credentials.ufrag, pwd: credentials.pass }))

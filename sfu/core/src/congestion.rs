@@ -454,7 +454,7 @@ mod tests {
 
     #[test]
     fn an_idle_session_costs_little() {
-        assert!(size_of::<Congestion>() <= 1_312, "{}", size_of::<Congestion>());
+        assert!(size_of::<Congestion>() <= 1_288, "{}", size_of::<Congestion>());
     }
 
     proptest! {

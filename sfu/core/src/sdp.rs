@@ -17,7 +17,7 @@ use crate::limits::{MAX_M_LINES, MAX_MID_BYTES, MAX_OFFER_BYTES, MAX_RID_BYTES, 
 mod answer;
 mod transport;
 
-pub use answer::{finish, renumber};
+pub use answer::{finish, renumber, with_setup_of};
 pub use transport::Transport;
 
 /// What a media line carries.

@@ -8,10 +8,13 @@ use super::{
     gate::Credential,
     session::{Identity, Session},
 };
-use crate::metrics::Stage;
+use crate::{
+    engine::{self, Draft},
+    metrics::Stage,
+};
 use sfu_core::{
     port::{ClosedReason, MediaError, MediaEvent, SessionId, Transport},
-    sdp::Source,
+    sdp::{self, Source},
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -47,7 +50,7 @@ impl Shard {
     pub(super) fn reoffer(
         &mut self,
         id: SessionId,
-        mut draft: crate::engine::Draft,
+        mut draft: Draft,
         seed: u16,
         now: Instant,
     ) -> Result<String, MediaError> {
@@ -55,7 +58,7 @@ impl Shard {
         let now_us = self.micros(now);
         let session = self.sessions.get_mut(key as usize).ok_or(MediaError::NoSuchSession)?;
         let accepted = catch_unwind(AssertUnwindSafe(|| {
-            crate::engine::accept(&mut session.rtc, &draft, session.pulse_channel.is_some())
+            engine::accept(&mut session.rtc, &draft, session.pulse_channel.is_some())
         }));
         let Ok(accepted) = accepted else {
             self.metrics.panics.inc();
@@ -72,7 +75,7 @@ impl Shard {
                 session.ufrag = credentials.ufrag;
                 session.engine_checked = None;
             }
-            let answer = sfu_core::sdp::renumber(&answer, &session.numbers.settle(&mut draft.lines));
+            let answer = sdp::renumber(&answer, &session.numbers.settle(&mut draft.lines));
             session.set_lines(draft.lines, seed, now_us);
             answer
         });

@@ -55,36 +55,43 @@ async fn highest(server: Server, conditions: Conditions) -> Result<Reached> {
         }
         search.tell(consults, matches!(verdict, Verdict::Healthy));
     }
-    let limit = match in_doubt {
-        _ if !search.found_the_limit() => "the search",
+    let limit = if !search.found_the_limit() {
+        "the search"
+    } else if in_doubt == Some(search.healthy() + STEP) {
         // The lowest number that was not healthy is the one just above.
-        Some(consults) if consults == search.healthy() + STEP => "the clients",
-        _ => "the server",
+        "the clients"
+    } else {
+        "the server"
     };
     Ok(Reached { healthy: search.healthy(), limit })
 }
 
 /// What is found of a number, after another try if it is in doubt: for both servers alike.
 async fn tried(server: Server, conditions: &Conditions) -> Verdict {
-    let consults = conditions.consults;
-    let mut verdict = Verdict::Void("REPEATS is 0".into());
-    for _ in 0..TRIES {
-        verdict = match measure(server, conditions).await {
-            Ok(sample) => {
-                print!(
-                    "{server:?} {consults:>4}  {:5.1} % of the core, clients {:3.0} %  ",
-                    sample.core_percent,
-                    sample.load.busy * 100.0
-                );
-                judge(&sample)
-            }
-            Err(error) => Verdict::Ill(format!("{error:#}")),
-        };
-        println!("{verdict}");
+    let mut verdict = tried_once(server, conditions).await;
+    for _ in 1..TRIES {
         if !matches!(verdict, Verdict::Void(_)) {
             break;
         }
+        verdict = tried_once(server, conditions).await;
     }
+    verdict
+}
+
+async fn tried_once(server: Server, conditions: &Conditions) -> Verdict {
+    let verdict = match measure(server, conditions).await {
+        Ok(sample) => {
+            print!(
+                "{server:?} {:>4}  {:5.1} % of the core, clients {:3.0} %  ",
+                conditions.consults,
+                sample.core_percent,
+                sample.load.busy * 100.0
+            );
+            judge(&sample)
+        }
+        Err(error) => Verdict::Ill(format!("{error:#}")),
+    };
+    println!("{verdict}");
     verdict
 }
 

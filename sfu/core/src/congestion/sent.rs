@@ -36,7 +36,7 @@ pub(super) enum News {
 pub(super) struct History {
     packets: VecDeque<Sent>,
     /// The number that the next one goes by.
-    next: u64,
+    next: u16,
 }
 
 impl History {
@@ -49,14 +49,14 @@ impl History {
         let bytes = u16::try_from(bytes).unwrap_or(u16::MAX);
         self.packets.push_back(Sent { at_us: now_us, probe, bytes, fate: Fate::Unknown });
         let number = self.next;
-        self.next += 1;
-        number as u16
+        self.next = number.wrapping_add(1);
+        number
     }
 
     /// What feedback says of a number; `None` when it is unknown, or nothing new.
     pub(super) fn heard(&mut self, number: u16, arrived: bool) -> Option<(Sent, News)> {
         // The number after the newest is no packet; it would look 65,536 old.
-        let age = usize::from((self.next as u16).wrapping_sub(number).wrapping_sub(1)) + 1;
+        let age = usize::from(self.next.wrapping_sub(number).wrapping_sub(1)) + 1;
         let place = self.packets.len().checked_sub(age)?;
         let packet = self.packets.get_mut(place)?;
         let (fate, news) = match (packet.fate, arrived) {

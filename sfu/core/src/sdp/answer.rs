@@ -4,9 +4,9 @@ use super::{Kind, Line, Sink};
 
 /// Gives the sound and the picture of a slot one stream id, so that browsers keep lips and voice
 /// together (the engine gives every line a random one), and leaves ids out of the lines on which
-/// nothing is sent. `setup` is the role in DTLS, and stands in place of any other.
+/// nothing is sent.
 #[must_use]
-pub fn finish(answer: &str, lines: &[Line], setup: Option<&str>) -> String {
+pub fn finish(answer: &str, lines: &[Line]) -> String {
     let mut out = String::with_capacity(answer.len() + 512);
     let mids: Vec<Option<&str>> = section_mids(answer);
     let mut section = None;
@@ -18,8 +18,6 @@ pub fn finish(answer: &str, lines: &[Line], setup: Option<&str>) -> String {
         let known = mid.and_then(|mid| lines.iter().find(|line| line.mid == mid));
         if line.starts_with("a=msid-semantic:") {
             out.push_str("a=msid-semantic: WMS *\r\n");
-        } else if let (Some(role), true) = (setup, line.starts_with("a=setup:")) {
-            push(&mut out, &["a=setup:", role]);
         } else if line.starts_with("a=msid:") {
             if let Some(id) = known.and_then(stream_id) {
                 push(&mut out, &["a=msid:", &id]);
@@ -33,6 +31,16 @@ pub fn finish(answer: &str, lines: &[Line], setup: Option<&str>) -> String {
         }
     }
     out
+}
+
+/// An answer with the role in DTLS that another has: who began a handshake goes on being who did.
+#[must_use]
+pub fn with_setup_of(answer: &str, other: &str) -> String {
+    let attribute = |sdp: &'_ str| sdp.lines().find(|line| line.starts_with("a=setup:")).map(str::to_owned);
+    match (attribute(answer), attribute(other)) {
+        (Some(old), Some(new)) => answer.replace(&old, &new),
+        _ => answer.to_owned(),
+    }
 }
 
 /// Streams whose numbers were given before keep them: pairs of a number in this answer, and the one to have instead.
@@ -113,7 +121,7 @@ mod tests {
             m=video 9 X\r\na=mid:2\r\na=msid:e e1\r\na=ssrc:8 msid:e e1\r\n\
             m=video 9 X\r\na=mid:3\r\na=msid:r r1\r\n";
         assert_eq!(
-            finish(answer, &lines, None),
+            finish(answer, &lines),
             "v=0\r\na=msid-semantic: WMS *\r\n\
              m=audio 9 X\r\na=mid:0\r\n\
              m=audio 9 X\r\na=mid:1\r\na=msid:slot-0 slot-0-audio\r\na=ssrc:7 cname:c\r\n\
@@ -127,7 +135,7 @@ mod tests {
     fn the_role_and_the_numbers_of_before_are_kept() {
         let answer = "v=0\r\na=setup:passive\r\na=ssrc:7 cname:7\r\na=ssrc:8 cname:c\r\n\
             a=ssrc-group:FID 7 8\r\na=sctp-port:7\r\na=candidate:7 1 udp 8 ::1 7 typ host\r\n";
-        let kept = renumber(&finish(answer, &[], Some("active")), &[(7, 8), (8, 9)]);
+        let kept = renumber(&with_setup_of(answer, "a=setup:active\r\n"), &[(7, 8), (8, 9)]);
         assert_eq!(
             kept,
             "v=0\r\na=setup:active\r\na=ssrc:8 cname:7\r\na=ssrc:9 cname:c\r\n\
@@ -139,7 +147,7 @@ mod tests {
         #[test]
         fn any_text_is_survived(text in "(?s)(m=|a=mid:|a=msid:|a=ssrc:1 msid:|\n|.){0,200}") {
             let lines = read_offer(&offer(&[("0", "audio", "recvonly")])).unwrap().lines;
-            let _ = (finish(&text, &lines, Some("active")), renumber(&text, &[(1, 2)]));
+            let _ = (finish(&text, &lines), with_setup_of(&text, &text), renumber(&text, &[(1, 2)]));
         }
     }
 }

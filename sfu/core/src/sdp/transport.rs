@@ -15,9 +15,10 @@ pub struct Transport(String);
 impl Transport {
     /// Of each attribute the first, in order of levels: those of lines in use, then those of the whole session.
     pub(super) fn gather(levels: &[&[&str]]) -> Self {
-        let name = |attribute: &&str| attribute.split(':').next().unwrap_or_default().to_owned();
-        let first =
-            |wanted: &&str| levels.iter().flat_map(|level| level.iter()).find(|a| name(a) == **wanted);
+        let first = |wanted: &&str| {
+            let all = levels.iter().flat_map(|level| level.iter());
+            all.copied().find(|attribute| attribute.split(':').next() == Some(*wanted))
+        };
         Self(NAMES.iter().filter_map(first).map(|attribute| format!("a={attribute}\r\n")).collect())
     }
 
