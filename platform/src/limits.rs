@@ -23,3 +23,27 @@ pub const MAX_READ: usize = 1_000;
 
 /// Reads that run at a time, each on its own connection; further ones wait their turn.
 pub const READERS: usize = 2;
+
+/// Most bytes of the answer that is kept with a command. Larger ones are refused as too large.
+pub const MAX_ANSWER_BYTES: usize = 16 * 1_024;
+
+/// Most messages for other services in one append; more are refused as too large.
+pub const MAX_MESSAGES_PER_APPEND: usize = 16;
+
+/// Longest subject of such a message, bytes; a longer one is refused as too large.
+pub const MAX_SUBJECT_BYTES: usize = 128;
+
+/// Most audit rows in one append; more are refused as too large.
+pub const MAX_AUDITS_PER_APPEND: usize = 16;
+
+/// Most events a projection takes at a time. More would hold the writer up for longer.
+pub const PROJECTED_AT_ONCE: usize = 500;
+
+/// Most changes one step of a projection may have; more are refused as too large.
+pub const MAX_CHANGES: usize = 8 * PROJECTED_AT_ONCE;
+
+/// Longest key of a projection's row, bytes; a longer one is refused as too large.
+pub const MAX_KEY_BYTES: usize = 256;
+
+/// Streams whose place the writer remembers. Beyond it all are forgotten and looked up again.
+pub const MAX_KNOWN_STREAMS: usize = 65_536;

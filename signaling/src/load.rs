@@ -2,7 +2,10 @@
 
 use crate::{Error, limits};
 use model::{TenantId, VisitId, WaitingRoomId};
-use platform::event_log::{EventStore, RecordedEvent, StreamId, Version};
+use platform::{
+    event_log::{Category, EventStore, Moment, RecordedEvent, StreamId, Version},
+    lane::Lane,
+};
 use signaling_core::{
     Owner,
     codec::{self, DecodeError, Stored},
@@ -13,9 +16,9 @@ use signaling_core::{
 use std::collections::HashMap;
 
 /// Category of a waiting room's stream.
-pub(crate) const WAITING_ROOM: &str = "waiting-room";
+pub(crate) const WAITING_ROOM: Category = Category { name: "waiting-room", lane: Lane::Critical };
 /// Category of a visit's stream.
-pub(crate) const VISIT: &str = "visit";
+pub(crate) const VISIT: Category = Category { name: "visit", lane: Lane::Critical };
 
 /// The stream of a waiting room's owner, as the store names it.
 pub(crate) const fn stream_id(tenant: TenantId, room: WaitingRoomId, stream: Stream) -> StreamId {
@@ -52,7 +55,7 @@ pub(crate) async fn all(store: &dyn EventStore) -> Result<Vec<Owner>, Error> {
 /// The next page of a category's streams; `None` after the last.
 async fn streams(
     store: &dyn EventStore,
-    category: &'static str,
+    category: Category,
     after: &mut Option<(TenantId, uuid::Uuid)>,
 ) -> Result<Option<Vec<StreamId>>, Error> {
     let page = store.streams(category, *after, limits::STREAM_PAGE).await?;
@@ -72,7 +75,8 @@ async fn restore(
     loop {
         let page = read(store, id, after, READ_PAGE).await?;
         for stored in &page {
-            let refused = |source: DecodeError| Error::Decode { category: id.category, id: id.id, source };
+            let refused =
+                |source: DecodeError| Error::Decode { category: id.category.name, id: id.id, source };
             owner.restore(stream, stored).map_err(refused)?;
             after = Version(stored.version);
         }
@@ -88,12 +92,12 @@ async fn read(
     after: Version,
     limit: usize,
 ) -> Result<Vec<Stored>, Error> {
-    Ok(store.read(id, after, limit).await?.into_iter().map(stored).collect())
+    Ok(store.read(id, after, limit, Moment::NOW).await?.into_iter().map(stored).collect())
 }
 
 /// The store's event as the core reads it.
 pub(crate) fn stored(event: RecordedEvent) -> Stored {
-    let RecordedEvent { version, kind, schema, body, phi, at } = event;
+    let RecordedEvent { version, kind, schema, body, phi, at, .. } = event;
     Stored { version: version.0, kind, schema, body, phi, at }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     socket::ToSocket,
 };
 use model::{CommandId, Phi, RoomId, VisitId};
-use platform::event_log::{self, AppendError, NewEvent, Version};
+use platform::event_log::{self, AppendError, Moment, NewEvent, Refusal, Version};
 use sfu_core::port::{Answer, MediaError, MediaEvent};
 use signaling_core::{
     Owner, Rejection,
@@ -256,24 +256,23 @@ impl Room {
 
     fn append(&mut self, append: Append) {
         let Append { stream, ticket, expected, key, events, at } = append;
-        let append = event_log::Append {
-            stream: stream_id(self.owner.tenant(), self.owner.id(), stream),
-            expected: Version(expected),
-            key: Some(key),
-            events: events.into_iter().map(new_event).collect(),
-            at,
-        };
+        let id = stream_id(self.owner.tenant(), self.owner.id(), stream);
+        let events = events.into_iter().map(new_event).collect();
+        let append =
+            event_log::Append { key: Some(key), ..event_log::Append::new(id, Version(expected), events, at) };
         let shared = Arc::clone(&self.shared);
         self.calls.spawn(async move {
             let begun = Instant::now();
             let answer = tokio::time::timeout(limits::STORE_TIMEOUT, shared.store.append(append)).await;
             let result = match answer {
-                Ok(Ok(event_log::Appended { version, repeated })) => {
+                Ok(Ok(event_log::Appended { version, repeated, .. })) => {
                     Ok(Appended { version: version.0, repeated })
                 }
-                Ok(Err(AppendError::Conflict { .. })) => Err(AppendFailure::Conflict),
-                Ok(Err(AppendError::TooLarge)) => Err(AppendFailure::TooLarge),
-                Ok(Err(AppendError::Unavailable)) => Err(AppendFailure::Unavailable),
+                Ok(Err(AppendError::Rejected(refusal))) => Err(match refusal {
+                    Refusal::Conflict { .. } => AppendFailure::Conflict,
+                    Refusal::TooLarge | Refusal::Invalid => AppendFailure::TooLarge,
+                    Refusal::Fenced | Refusal::Unavailable => AppendFailure::Unavailable,
+                }),
                 Ok(Err(AppendError::Unknown)) | Err(_) => Err(AppendFailure::Unknown),
             };
             Input::Appended { stream, ticket, result, took: begun.elapsed() }
@@ -284,7 +283,7 @@ impl Room {
         let id = stream_id(self.owner.tenant(), self.owner.id(), stream);
         let shared = Arc::clone(&self.shared);
         self.calls.spawn(async move {
-            let read = shared.store.read(id, Version(after), READ_PAGE);
+            let read = shared.store.read(id, Version(after), READ_PAGE, Moment::NOW);
             let page = match tokio::time::timeout(limits::STORE_TIMEOUT, read).await {
                 Ok(Ok(events)) => Ok(events.into_iter().map(stored).collect()),
                 Ok(Err(_)) | Err(_) => Err(ReadFailure),
@@ -321,7 +320,7 @@ impl Room {
 
 fn new_event(event: Encoded) -> NewEvent {
     let Encoded { kind, schema, body, phi } = event;
-    NewEvent { kind, schema, body, phi }
+    NewEvent { kind, schema, body, phi, effective: None }
 }
 
 /// An answer that takes too long is as good as none: the client tries again.

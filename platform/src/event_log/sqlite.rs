@@ -1,8 +1,8 @@
 //! The event log in one SQLite file: nothing to install.
 //!
 //! ```text
-//! append ─▶ bounded queue ─▶ writer thread ─▶ one transaction per batch ─fsync─▶ answers
-//! read ───▶ one of a few read-only connections (never waits for the writer)
+//! append ─▶ queue of its lane ─▶ writer thread ─▶ one transaction per batch ─fsync─▶ answers
+//! read ───▶ one of its lane's read-only connections (never waits for the writer)
 //! ```
 //!
 //! One process owns the file, by a lock beside it. A failed write answers `Unavailable` with nothing
@@ -10,14 +10,18 @@
 //! that a disk with space once more needs no restart.
 
 use super::{
-    Append, AppendError, Appended, EventStore, ReadError, RecordedEvent, StoreFuture, StreamId, Version,
+    Append, AppendError, Appended, Category, EventStore, Moment, Partition, Position, ReadError,
+    RecordedEvent, Refusal, StoreFuture, StreamId, TailEvent, Version, append::within_limits,
 };
-use crate::limits::{MAX_EVENT_BYTES, MAX_EVENTS_PER_APPEND, MAX_QUEUED_APPENDS, MAX_READ, READERS};
+use crate::{lane::Lane, limits::MAX_READ};
+use batch::{Fate, Other, Work};
+use memory::Memory;
 use metrics::StoreMetrics;
 use model::{TenantId, Timestamp};
-use parking_lot::Mutex;
 use prometheus::Registry;
-use rusqlite::{Connection, Row};
+use queue::{Queue, Request};
+use readers::Readers;
+use rusqlite::{Row, Transaction};
 use std::{
     fmt,
     fs::{File, OpenOptions, TryLockError},
@@ -30,14 +34,19 @@ use std::{
     },
     thread::JoinHandle,
 };
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::oneshot;
 use uuid::Uuid;
-use writer::{Request, Writer};
+use writer::Writer;
 
 mod batch;
+mod memory;
 mod metrics;
+mod queue;
+mod readers;
+mod records;
 mod schema;
 mod statements;
+mod tables;
 mod writer;
 
 pub use schema::SchemaError;
@@ -80,18 +89,16 @@ pub enum OpenError {
     Metrics(#[source] prometheus::Error),
 }
 
+/// All of the file is one partition: one thread writes it.
+const PARTITION: Partition = Partition(0);
+
 /// The store. Cheap to share behind an `Arc`; the last one dropped finishes what was queued.
 pub struct SqliteStore {
-    queue: Option<mpsc::Sender<Request>>,
-    readers: Arc<Readers>,
+    queue: Arc<Queue>,
+    readers: Readers,
     writable: Arc<AtomicBool>,
     writer: Option<JoinHandle<()>>,
     _lock: File,
-}
-
-struct Readers {
-    turns: Semaphore,
-    idle: Mutex<Vec<Connection>>,
 }
 
 impl SqliteStore {
@@ -108,27 +115,20 @@ impl SqliteStore {
         let mut connection = schema::open_writer(&path).map_err(sqlite)?;
         schema::migrate(&mut connection)
             .map_err(|source| OpenError::Schema { path: path.clone(), source })?;
-        let idle =
-            (0..READERS).map(|_| schema::open_reader(&path)).collect::<Result<_, _>>().map_err(sqlite)?;
+        let readers = Readers::open(&path).map_err(sqlite)?;
         let metrics = StoreMetrics::new(registry).map_err(OpenError::Metrics)?;
-        let (queue, requests) = mpsc::channel(MAX_QUEUED_APPENDS);
-        let writable = Arc::new(AtomicBool::new(true));
+        let (queue, writable) = (Arc::new(Queue::default()), Arc::new(AtomicBool::new(true)));
         let writer = Writer {
             path: path.clone(),
             connection: Some(connection),
-            queue: requests,
+            memory: Memory::default(),
+            queue: Arc::clone(&queue),
             writable: Arc::clone(&writable),
             metrics,
         };
         let writer =
             std::thread::Builder::new().name("event-log".into()).spawn(move || writer.run()).map_err(io)?;
-        Ok(Self {
-            queue: Some(queue),
-            readers: Arc::new(Readers { turns: Semaphore::new(READERS), idle: Mutex::new(idle) }),
-            writable,
-            writer: Some(writer),
-            _lock: lock,
-        })
+        Ok(Self { queue, readers, writable, writer: Some(writer), _lock: lock })
     }
 
     /// Whether the last write succeeded: for readiness.
@@ -136,32 +136,61 @@ impl SqliteStore {
         self.writable.load(Ordering::Relaxed)
     }
 
-    async fn read_with<T: Send + 'static>(
+    /// Does something else than an append in a commit of its lane.
+    async fn write<T: Send + 'static>(
         &self,
-        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, ReadError> {
-        let readers = Arc::clone(&self.readers);
-        let _turn = readers.turns.acquire().await.map_err(|_| ReadError)?;
-        let pool = Arc::clone(&self.readers);
-        let read = tokio::task::spawn_blocking(move || {
-            let connection = pool.idle.lock().pop();
-            let Some(connection) = connection else { return Err(ReadError) };
-            let result = query(&connection);
-            pool.idle.lock().push(connection);
-            result.map_err(|error| {
-                tracing::error!(error.code = ?error.sqlite_error_code(), "The event log cannot be read");
-                ReadError
-            })
-        });
-        read.await.map_err(|_| ReadError)?
+        lane: Lane,
+        task: impl FnMut(&Transaction<'_>, &mut Memory) -> rusqlite::Result<Result<T, Refusal>> + Send + 'static,
+    ) -> Result<T, AppendError> {
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Other(Box::new(Task { task, result: None, reply }));
+        self.queue.push(lane, Request { work, reply: None })?;
+        answer.await.unwrap_or(Err(AppendError::Unknown))
+    }
+}
+
+/// Work that is not an append.
+struct Task<F, T> {
+    task: F,
+    result: Option<Result<T, Refusal>>,
+    reply: oneshot::Sender<Result<T, AppendError>>,
+}
+
+impl<F, T> Other for Task<F, T>
+where
+    F: FnMut(&Transaction<'_>, &mut Memory) -> rusqlite::Result<Result<T, Refusal>> + Send,
+    T: Send,
+{
+    fn run(&mut self, transaction: &Transaction<'_>, memory: &mut Memory) -> rusqlite::Result<()> {
+        self.result = Some((self.task)(transaction, memory)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, fate: Result<(), Fate>) {
+        let result = match (fate, self.result) {
+            (Ok(()), Some(result)) => result.map_err(AppendError::from),
+            (Ok(()), None) => Err(AppendError::Unknown),
+            (Err(fate), _) => Err(fate.into()),
+        };
+        // Who no longer waits looks again later.
+        let _ = self.reply.send(result);
+    }
+}
+
+impl From<Fate> for AppendError {
+    fn from(fate: Fate) -> Self {
+        match fate {
+            Fate::NotRecorded => Refusal::Unavailable.into(),
+            Fate::Unknown => Self::Unknown,
+        }
     }
 }
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
-        self.queue = None;
+        self.queue.close();
         // The writer closes last, so that SQLite brings the log into the database.
-        self.readers.idle.lock().clear();
+        self.readers.close();
         if let Some(writer) = self.writer.take() {
             // A panic in there has been printed; there is nobody left to answer.
             let _ = writer.join();
@@ -180,35 +209,21 @@ impl EventStore for SqliteStore {
         Box::pin(async move {
             within_limits(&append)?;
             let (reply, answer) = oneshot::channel();
-            let Some(queue) = &self.queue else { return Err(AppendError::Unavailable) };
-            queue.try_send(Request { append, reply }).map_err(|_| AppendError::Unavailable)?;
+            let lane = append.stream.category.lane;
+            let request = Request { work: Work::Append(Box::new(append)), reply: Some(reply) };
+            self.queue.push(lane, request)?;
             // The writer died with our append in its hands.
             answer.await.unwrap_or(Err(AppendError::Unknown))
         })
     }
 
-    fn read(
-        &self,
-        stream: StreamId,
-        after: Version,
-        limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<RecordedEvent>, ReadError>> {
-        Box::pin(self.read_with(move |connection| {
-            let (tenant, id) = (stream.tenant.0.as_bytes(), stream.id.as_bytes());
-            connection
-                .prepare_cached(statements::READ_STREAM.sql)?
-                .query_map((tenant, stream.category, id, after.0, limit.min(MAX_READ)), recorded)?
-                .collect()
-        }))
-    }
-
     fn streams(
         &self,
-        category: &'static str,
+        category: Category,
         after: Option<(TenantId, Uuid)>,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<StreamId>, ReadError>> {
-        Box::pin(self.read_with(move |connection| {
+        Box::pin(self.readers.read(category.lane, move |connection| {
             let limit = limit.min(MAX_READ);
             let stream = |row: &Row<'_>| {
                 let (tenant, id) = (TenantId(Uuid::from_bytes(row.get(0)?)), Uuid::from_bytes(row.get(1)?));
@@ -217,37 +232,75 @@ impl EventStore for SqliteStore {
             match after {
                 None => connection
                     .prepare_cached(statements::FIRST_STREAMS.sql)?
-                    .query_map((category, limit), stream)?
+                    .query_map((category.name, limit), stream)?
                     .collect(),
                 Some((tenant, id)) => connection
                     .prepare_cached(statements::NEXT_STREAMS.sql)?
-                    .query_map((category, limit, tenant.0.as_bytes(), id.as_bytes()), stream)?
+                    .query_map((category.name, limit, tenant.0.as_bytes(), id.as_bytes()), stream)?
                     .collect(),
             }
         }))
     }
+
+    fn read(
+        &self,
+        stream: StreamId,
+        after: Version,
+        limit: usize,
+        moment: Moment,
+    ) -> StoreFuture<'_, Result<Vec<RecordedEvent>, ReadError>> {
+        Box::pin(self.readers.read(stream.category.lane, move |connection| {
+            let (tenant, id) = (stream.tenant.0.as_bytes(), stream.id.as_bytes());
+            let (as_of, known_at) = moment.bounds();
+            let which = (stream.category.name, tenant, id, after.0, limit.min(MAX_READ), as_of, known_at);
+            connection.prepare_cached(statements::READ_STREAM.sql)?.query_map(which, recorded)?.collect()
+        }))
+    }
+
+    fn partitions(&self) -> Vec<Partition> {
+        vec![PARTITION]
+    }
+
+    fn tail(
+        &self,
+        _: Partition,
+        after: Position,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<TailEvent>, ReadError>> {
+        Box::pin(self.readers.read(Lane::Standard, move |connection| {
+            let which = (after.0, limit.min(MAX_READ));
+            connection.prepare_cached(statements::TAIL.sql)?.query_map(which, tail_event)?.collect()
+        }))
+    }
+
+    fn head(&self, _: Partition) -> StoreFuture<'_, Result<Position, ReadError>> {
+        Box::pin(
+            self.readers.read(Lane::Critical, |connection| Ok(Position(memory::ends(connection)?.event))),
+        )
+    }
 }
 
 fn recorded(row: &Row<'_>) -> rusqlite::Result<RecordedEvent> {
+    let at = row.get(5)?;
     Ok(RecordedEvent {
         version: Version(row.get(0)?),
         kind: row.get(1)?,
         schema: row.get(2)?,
         body: row.get(3)?,
         phi: row.get(4)?,
-        at: Timestamp::from_millis(row.get(5)?),
+        at: Timestamp::from_millis(at),
+        effective: Timestamp::from_millis(row.get::<_, Option<i64>>(6)?.unwrap_or(at)),
     })
 }
 
-fn within_limits(append: &Append) -> Result<(), AppendError> {
-    let fits = |bytes: usize| bytes <= MAX_EVENT_BYTES;
-    let sizes = append.events.iter().map(|e| e.body.len() + e.phi.as_ref().map_or(0, String::len));
-    let count = append.events.len();
-    if (1..=MAX_EVENTS_PER_APPEND).contains(&count) && sizes.into_iter().all(fits) {
-        Ok(())
-    } else {
-        Err(AppendError::TooLarge)
-    }
+fn tail_event(row: &Row<'_>) -> rusqlite::Result<TailEvent> {
+    Ok(TailEvent {
+        position: Position(row.get(7)?),
+        tenant: TenantId(Uuid::from_bytes(row.get(8)?)),
+        category: row.get(9)?,
+        stream: Uuid::from_bytes(row.get(10)?),
+        event: recorded(row)?,
+    })
 }
 
 /// Locks a file beside the database: two writers would each believe their own view of the log.

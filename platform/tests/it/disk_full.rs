@@ -1,7 +1,7 @@
 //! A disk that is really full: a small tmpfs in a mount namespace of the test's own.
 
 use crate::sqlite::open;
-use platform::event_log::{AppendError, EventStore as _, Version};
+use platform::event_log::{AppendError, EventStore as _, Moment, Refusal, Version};
 use std::{
     fs,
     path::Path,
@@ -56,9 +56,9 @@ async fn on_the_small_disk() {
         }
         assert!(head < 1_000, "the disk never filled");
     };
-    assert!(matches!(refusal, AppendError::Unavailable), "{refusal:?}");
+    assert!(matches!(refusal, AppendError::Rejected(Refusal::Unavailable)), "{refusal:?}");
     assert!(head > 0 && !store.is_writable());
-    assert_eq!(store.read(stream(1), Version(0), 1_000).await.unwrap().len() as u64, head);
+    assert_eq!(store.read(stream(1), Version(0), 1_000, Moment::NOW).await.unwrap().len() as u64, head);
     fs::remove_file(ballast).unwrap();
     let appended = store.append(big(head)).await.unwrap();
     assert!(!appended.repeated && appended.version.0 == head + 1 && store.is_writable());

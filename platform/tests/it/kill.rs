@@ -2,7 +2,7 @@
 //! acknowledged is there, nothing is there twice, and no stream has a gap.
 
 use crate::sqlite::open;
-use platform::event_log::{EventStore as _, Version};
+use platform::event_log::{EventStore as _, Moment, Version};
 use std::{
     collections::BTreeMap,
     io::{BufRead as _, BufReader, Write as _},
@@ -24,7 +24,7 @@ async fn what_was_acknowledged_survives_kill_9() {
         run_and_kill(dir.path(), 1 + round * 7 % 60, &mut acknowledged);
         let store = open(dir.path());
         for n in 0..STREAMS {
-            let events = store.read(stream(n), Version(0), usize::MAX).await.unwrap();
+            let events = store.read(stream(n), Version(0), usize::MAX, Moment::NOW).await.unwrap();
             let versions: Vec<_> = events.iter().map(|e| e.version.0).collect();
             assert_eq!(
                 versions,
@@ -77,7 +77,8 @@ async fn the_process_that_is_killed() {
     for n in 0..STREAMS {
         let store = Arc::clone(&store);
         tasks.spawn(async move {
-            let mut head = store.read(stream(n), Version(0), usize::MAX).await.unwrap().len() as u64;
+            let mut head =
+                store.read(stream(n), Version(0), usize::MAX, Moment::NOW).await.unwrap().len() as u64;
             while head < 1_000 {
                 head = store
                     .append(append(stream(n), head, Some(u128::from(head) + 1), 1))

@@ -1,5 +1,5 @@
 use platform::event_log::{
-    AppendError, EventStore as _, Version,
+    AppendError, EventStore as _, Moment, Refusal, Version,
     sqlite::{OpenError, SqliteStore},
 };
 use platform::limits::MAX_QUEUED_APPENDS;
@@ -21,7 +21,7 @@ pub(crate) fn open(dir: &Path) -> SqliteStore {
 #[tokio::test]
 async fn sqlite_conforms() {
     let dir = tempfile::tempdir().unwrap();
-    conformance(&open(dir.path())).await;
+    conformance(Arc::new(open(dir.path()))).await;
 }
 
 #[test]
@@ -45,7 +45,7 @@ async fn what_was_recorded_is_there_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     open(dir.path()).append(append(stream(1), 0, Some(1), 3)).await.unwrap();
     let store = open(dir.path());
-    assert_eq!(store.read(stream(1), Version(0), 10).await.unwrap().len(), 3);
+    assert_eq!(store.read(stream(1), Version(0), 10, Moment::NOW).await.unwrap().len(), 3);
     assert!(store.append(append(stream(1), 0, Some(1), 3)).await.unwrap().repeated);
 }
 
@@ -98,7 +98,10 @@ async fn the_queue_takes_as_many_as_it_says_and_refuses_the_rest_at_once() {
             match poll_once(next.as_mut()).await {
                 Poll::Pending => waiting.push(next),
                 Poll::Ready(refused) => {
-                    assert!(matches!(refused, Err(AppendError::Unavailable)), "{refused:?}");
+                    assert!(
+                        matches!(refused, Err(AppendError::Rejected(Refusal::Unavailable))),
+                        "{refused:?}"
+                    );
                     break;
                 }
             }

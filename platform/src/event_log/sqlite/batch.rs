@@ -1,26 +1,152 @@
-//! One transaction over many appends: judges each, writes those that hold, commits once.
+//! One transaction over much work: judges, writes what holds, commits once.
 
-use super::statements::{self as sql, Statement};
-use crate::event_log::{Append, AppendError, Appended, StreamId, Version};
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, Transaction, TransactionBehavior};
+use super::{
+    PARTITION,
+    memory::Memory,
+    statements::{self as sql, Statement},
+};
+use crate::event_log::{
+    Append,
+    judge::{Accepted, Outcome},
+};
+use rusqlite::{Connection, ErrorCode, Params, Transaction, TransactionBehavior};
 
-/// What became of one append.
-pub(super) type Outcome = Result<Appended, AppendError>;
+/// Something to be done in a transaction that others share. What it refuses, it has not written.
+pub(super) enum Work {
+    Append(Box<Append>),
+    Other(Box<dyn Other>),
+}
 
-/// Appends all of a batch in one commit and returns their outcomes in order.
+/// Work that is not an append. Keeps its result until the commit is known.
+pub(super) trait Other: Send {
+    fn run(&mut self, transaction: &Transaction<'_>, memory: &mut Memory) -> rusqlite::Result<()>;
+    fn answer(self: Box<Self>, fate: Result<(), Fate>);
+}
+
+/// Does all work of a batch in one commit and returns the outcomes of its appends in order.
 ///
 /// # Errors
-/// The whole batch failed; [`Fate`] says whether some of it may be on disk.
-pub(super) fn append_all(connection: &mut Connection, batch: &[Append]) -> Result<Vec<Outcome>, Fate> {
+/// The whole batch failed; [`Fate`] says whether some of it may be on disk. `memory` is then worthless.
+pub(super) fn commit(
+    connection: &mut Connection,
+    memory: &mut Memory,
+    batch: &mut [Work],
+) -> Result<Vec<Outcome>, Fate> {
     let before = |error| Fate::of(&error, Phase::BeforeCommit);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(before)?;
-    let outcomes = batch
-        .iter()
-        .map(|append| append_one(&transaction, append))
-        .collect::<rusqlite::Result<Vec<_>>>()
-        .map_err(before)?;
+    let outcomes = do_all(&transaction, memory, batch).map_err(before)?;
     transaction.commit().map_err(|error| Fate::of(&error, Phase::Commit))?;
+    memory.trim();
     Ok(outcomes)
+}
+
+/// In order: neighbouring appends are judged together.
+fn do_all(
+    transaction: &Transaction<'_>,
+    memory: &mut Memory,
+    batch: &mut [Work],
+) -> rusqlite::Result<Vec<Outcome>> {
+    let mut outcomes = Vec::new();
+    let alike = |one: &Work, other: &Work| matches!((one, other), (Work::Append(_), Work::Append(_)));
+    for run in batch.chunk_by_mut(alike) {
+        if let [Work::Other(other)] = run {
+            other.run(transaction, memory)?;
+            continue;
+        }
+        let appends = || {
+            run.iter().filter_map(|work| if let Work::Append(append) = work { Some(&**append) } else { None })
+        };
+        for append in appends() {
+            memory.learn(transaction, append)?;
+        }
+        let (judged, accepted) = memory.known.judge(appends(), |_| PARTITION);
+        outcomes.extend(judged);
+        write(transaction, memory, &accepted)?;
+    }
+    Ok(outcomes)
+}
+
+fn write(
+    transaction: &Transaction<'_>,
+    memory: &mut Memory,
+    accepted: &[Accepted<'_>],
+) -> rusqlite::Result<()> {
+    for accepted in accepted {
+        let number = write_stream(transaction, memory, accepted)?;
+        write_events(transaction, number, accepted)?;
+        write_beside(transaction, number, accepted)?;
+    }
+    if let (false, Some(ends)) = (accepted.is_empty(), memory.known.ends.get(&PARTITION)) {
+        run(transaction, &sql::MOVE_ENDS, (ends.event, ends.message))?;
+    }
+    Ok(())
+}
+
+fn write_stream(
+    transaction: &Transaction<'_>,
+    memory: &mut Memory,
+    accepted: &Accepted<'_>,
+) -> rusqlite::Result<i64> {
+    let (stream, version) = (accepted.append.stream, accepted.version().0);
+    if let Some(number) = memory.numbers.get(&stream) {
+        run(transaction, &sql::MOVE_STREAM, (number, version))?;
+        return Ok(*number);
+    }
+    let (tenant, id) = (stream.tenant.0.as_bytes(), stream.id.as_bytes());
+    run(transaction, &sql::START_STREAM, (stream.category.name, tenant, id, version))?;
+    let number = transaction.last_insert_rowid();
+    memory.numbers.insert(stream, number);
+    Ok(number)
+}
+
+fn write_events(transaction: &Transaction<'_>, number: i64, accepted: &Accepted<'_>) -> rusqlite::Result<()> {
+    let append = accepted.append;
+    let mut insert = transaction.prepare_cached(sql::INSERT_EVENT.sql)?;
+    let versions = append.expected.0 + 1..;
+    for ((event, position), version) in append.events.iter().zip(accepted.event..).zip(versions) {
+        let effective = event.effective.map(model::Timestamp::as_millis);
+        let at = append.at.as_millis();
+        insert.execute((
+            position,
+            number,
+            version,
+            event.kind,
+            event.schema,
+            &event.body,
+            &event.phi,
+            at,
+            effective,
+        ))?;
+    }
+    Ok(())
+}
+
+/// What stands and falls with the events.
+fn write_beside(transaction: &Transaction<'_>, number: i64, accepted: &Accepted<'_>) -> rusqlite::Result<()> {
+    let append = accepted.append;
+    let (tenant, at) = (append.stream.tenant.0.as_bytes(), append.at.as_millis());
+    if let Some(key) = append.key {
+        let row = (number, key.0.as_bytes(), accepted.version().0, &append.answer);
+        run(transaction, &sql::INSERT_COMMAND, row)?;
+    }
+    for (message, position) in append.outbox.iter().zip(accepted.message..) {
+        run(transaction, &sql::INSERT_MESSAGE, (position, tenant, &message.subject, &message.body, at))?;
+    }
+    for (audit, number) in append.audit.iter().zip(accepted.audit..) {
+        let (actor, subject) = (audit.actor.as_ref(), audit.subject.as_ref());
+        let (actor, subject) = (actor.map(uuid::Uuid::as_bytes), subject.map(uuid::Uuid::as_bytes));
+        let row = (tenant, number, at, audit.action, actor, subject, &audit.body, &audit.phi);
+        run(transaction, &sql::INSERT_AUDIT, row)?;
+    }
+    Ok(())
+}
+
+pub(super) fn run(
+    transaction: &Transaction<'_>,
+    statement: &Statement,
+    params: impl Params,
+) -> rusqlite::Result<usize> {
+    transaction.prepare_cached(statement.sql)?.execute(params)
 }
 
 /// Why a batch failed, as far as the callers must know.
@@ -53,68 +179,6 @@ impl Fate {
             (Phase::Commit, _) => Self::Unknown,
         }
     }
-}
-
-fn append_one(transaction: &Transaction<'_>, append: &Append) -> rusqlite::Result<Outcome> {
-    let stream = &append.stream;
-    let (tenant, id) = (stream.tenant.0.as_bytes(), stream.id.as_bytes());
-    if let Some(version) = version_of_command(transaction, append)? {
-        return Ok(Ok(Appended { version, repeated: true }));
-    }
-    let version = Version(append.expected.0 + append.events.len() as u64);
-    let moved = if append.expected == Version(0) {
-        run(transaction, &sql::START_STREAM, (tenant, stream.category, id, version.0))?
-    } else {
-        run(transaction, &sql::MOVE_STREAM, (tenant, stream.category, id, version.0, append.expected.0))?
-    };
-    if moved == 0 {
-        return Ok(Err(AppendError::Conflict { actual: version_of_stream(transaction, stream)? }));
-    }
-    for (event, version) in append.events.iter().zip(append.expected.0 + 1..) {
-        run(
-            transaction,
-            &sql::INSERT_EVENT,
-            (
-                tenant,
-                stream.category,
-                id,
-                version,
-                event.kind,
-                event.schema,
-                &event.body,
-                &event.phi,
-                append.at.as_millis(),
-            ),
-        )?;
-    }
-    if let Some(key) = append.key {
-        run(transaction, &sql::INSERT_COMMAND, (tenant, stream.category, id, key.0.as_bytes(), version.0))?;
-    }
-    Ok(Ok(Appended { version, repeated: false }))
-}
-
-fn version_of_command(transaction: &Transaction<'_>, append: &Append) -> rusqlite::Result<Option<Version>> {
-    let Some(key) = append.key else { return Ok(None) };
-    let stream = &append.stream;
-    transaction
-        .prepare_cached(sql::COMMAND_VERSION.sql)?
-        .query_row(
-            (stream.tenant.0.as_bytes(), stream.category, stream.id.as_bytes(), key.0.as_bytes()),
-            |row| row.get(0).map(Version),
-        )
-        .optional()
-}
-
-fn version_of_stream(transaction: &Transaction<'_>, stream: &StreamId) -> rusqlite::Result<Version> {
-    let version = transaction
-        .prepare_cached(sql::STREAM_VERSION.sql)?
-        .query_row((stream.tenant.0.as_bytes(), stream.category, stream.id.as_bytes()), |row| row.get(0))
-        .optional()?;
-    Ok(Version(version.unwrap_or(0)))
-}
-
-fn run(transaction: &Transaction<'_>, statement: &Statement, params: impl Params) -> rusqlite::Result<usize> {
-    transaction.prepare_cached(statement.sql)?.execute(params)
 }
 
 #[cfg(test)]

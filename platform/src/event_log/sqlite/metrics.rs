@@ -1,12 +1,15 @@
 //! What the store counts.
 
-use super::batch::Outcome;
-use crate::event_log::AppendError;
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
+use crate::{
+    event_log::{AppendError, Refusal, judge::Outcome},
+    lane::Lane,
+};
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 #[derive(Clone)]
 pub(super) struct StoreMetrics {
     appends: IntCounterVec,
+    waiting: IntGaugeVec,
     pub(super) commit_seconds: Histogram,
     pub(super) commit_appends: Histogram,
 }
@@ -18,6 +21,10 @@ impl StoreMetrics {
                 Opts::new("telehealth_store_appends_total", "Appends to the event log by outcome"),
                 &["outcome"],
             )?,
+            waiting: IntGaugeVec::new(
+                Opts::new("telehealth_store_queue_appends", "Appends that wait for the writer, by lane"),
+                &["lane"],
+            )?,
             commit_seconds: Histogram::with_opts(
                 HistogramOpts::new("telehealth_store_commit_seconds", "Time of one durable commit")
                     .buckets(vec![0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0]),
@@ -28,6 +35,7 @@ impl StoreMetrics {
             )?,
         };
         registry.register(Box::new(metrics.appends.clone()))?;
+        registry.register(Box::new(metrics.waiting.clone()))?;
         registry.register(Box::new(metrics.commit_seconds.clone()))?;
         registry.register(Box::new(metrics.commit_appends.clone()))?;
         Ok(metrics)
@@ -37,11 +45,22 @@ impl StoreMetrics {
         let label = match outcome {
             Ok(appended) if appended.repeated => "repeated",
             Ok(_) => "recorded",
-            Err(AppendError::Conflict { .. }) => "conflict",
-            Err(AppendError::TooLarge) => "too-large",
-            Err(AppendError::Unavailable) => "unavailable",
+            Err(AppendError::Rejected(refusal)) => match refusal {
+                Refusal::Conflict { .. } => "conflict",
+                Refusal::Fenced => "fenced",
+                Refusal::TooLarge => "too-large",
+                Refusal::Invalid => "invalid",
+                Refusal::Unavailable => "unavailable",
+            },
             Err(AppendError::Unknown) => "unknown",
         };
         self.appends.with_label_values(&[label]).inc();
+    }
+
+    /// How many wait in each lane.
+    pub(super) fn waiting(&self, lanes: [usize; Lane::ALL.len()]) {
+        for (lane, waiting) in Lane::ALL.into_iter().zip(lanes) {
+            self.waiting.with_label_values(&[lane.as_str()]).set(waiting as i64);
+        }
     }
 }

@@ -5,7 +5,10 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::Path;
 
 /// Each is applied once, in order, and never edited afterwards.
-const MIGRATIONS: &[(&str, &str)] = &[("0001_event_log", include_str!("../migrations/0001_event_log.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_event_log", include_str!("migrations/0001_event_log.sql")),
+    ("0002_whole_commands", include_str!("migrations/0002_whole_commands.sql")),
+];
 
 /// Why a database cannot be brought to this version.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +122,56 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         assert!(apply(&mut connection, &[("a", "CREATE TABLE a (x)"), ("b", "CREATE GIBBERISH")]).is_err());
         assert!(connection.prepare("SELECT * FROM a").is_err());
+    }
+
+    #[test]
+    fn what_the_first_version_recorded_is_there_in_this_one() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        apply(&mut connection, &MIGRATIONS[..1]).unwrap();
+        let (tenant, ids) = ([1_u8; 16], [[7_u8; 16], [3; 16]]);
+        // Interleaved, with gaps where a transaction was rolled back.
+        for (seq, (id, version)) in [(2, (0, 1)), (5, (1, 1)), (9, (0, 2))] {
+            connection
+                .execute(
+                    "INSERT INTO events VALUES (?1, ?2, 'visit', ?3, ?4, 'noted', 1, ?5, NULL, ?6)",
+                    (seq, tenant, ids[id], version, format!("{seq}"), seq * 10),
+                )
+                .unwrap();
+        }
+        for (id, version) in [(0, 2), (1, 1)] {
+            connection
+                .execute("INSERT INTO streams VALUES (?1, 'visit', ?2, ?3)", (tenant, ids[id], version))
+                .unwrap();
+        }
+        connection
+            .execute("INSERT INTO commands VALUES (?1, 'visit', ?2, ?3, 2)", (tenant, ids[0], [9_u8; 16]))
+            .unwrap();
+        migrate(&mut connection).unwrap();
+        let rows = |sql: &str| -> Vec<(i64, Vec<u8>, i64, String)> {
+            let mut statement = connection.prepare(sql).unwrap();
+            let row = |r: &rusqlite::Row<'_>| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?));
+            statement.query_map((), row).unwrap().collect::<Result<_, _>>().unwrap()
+        };
+        let events = rows(
+            "SELECT position, s.stream, e.version, body FROM events e JOIN streams s ON s.number = e.stream ORDER BY position",
+        );
+        let [first, second] = ids.map(Vec::from);
+        assert_eq!(
+            events,
+            [
+                (1, first.clone(), 1, "2".into()),
+                (2, second, 1, "5".into()),
+                (3, first.clone(), 2, "9".into())
+            ]
+        );
+        let commands = rows(
+            "SELECT c.version, s.stream, s.version, '' FROM commands c JOIN streams s ON s.number = c.stream",
+        );
+        assert_eq!(commands, [(2, first, 2, String::new())]);
+        let ends: (i64, i64) = connection
+            .query_row("SELECT event, message FROM ends", (), |r| Ok((r.get(0)?, r.get(1)?)))
+            .unwrap();
+        assert_eq!(ends, (3, 0));
     }
 
     #[test]

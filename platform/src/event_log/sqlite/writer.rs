@@ -4,14 +4,13 @@
 //! follows the load by itself and a lone append waits for nobody.
 
 use super::{
-    batch::{self, Fate, Outcome},
+    batch::{self, Fate, Work},
+    memory::Memory,
     metrics::StoreMetrics,
+    queue::{Queue, Request},
     schema,
 };
-use crate::{
-    event_log::{Append, AppendError},
-    limits::MAX_APPENDS_PER_COMMIT,
-};
+use crate::event_log::judge::Outcome;
 use rusqlite::Connection;
 use std::{
     path::PathBuf,
@@ -22,38 +21,42 @@ use std::{
     thread,
     time::Duration,
 };
-use tokio::sync::{mpsc, oneshot};
-
-/// One waiting append.
-pub(super) struct Request {
-    pub(super) append: Append,
-    pub(super) reply: oneshot::Sender<Outcome>,
-}
 
 pub(super) struct Writer {
     pub(super) path: PathBuf,
     pub(super) connection: Option<Connection>,
-    pub(super) queue: mpsc::Receiver<Request>,
+    pub(super) memory: Memory,
+    pub(super) queue: Arc<Queue>,
     pub(super) writable: Arc<AtomicBool>,
     pub(super) metrics: StoreMetrics,
 }
 
 impl Writer {
-    /// Runs until every handle to the store is gone and the queue is empty.
+    /// Runs until the queue is closed and empty.
     pub(super) fn run(mut self) {
-        let mut waiting = Vec::with_capacity(MAX_APPENDS_PER_COMMIT);
-        while self.queue.blocking_recv_many(&mut waiting, MAX_APPENDS_PER_COMMIT) > 0 {
-            let (appends, replies): (Vec<_>, Vec<_>) = waiting.drain(..).map(|r| (r.append, r.reply)).unzip();
+        let mut requests = Vec::new();
+        loop {
+            self.queue.take(&mut requests);
+            if requests.is_empty() {
+                return;
+            }
+            let (mut batch, replies): (Vec<_>, Vec<_>) =
+                requests.drain(..).map(|r| (r.work, r.reply)).unzip();
             let timer = self.metrics.commit_seconds.start_timer();
-            let result = self.commit(&appends);
+            let result = self.commit(&mut batch);
             timer.observe_duration();
-            self.metrics.commit_appends.observe(appends.len() as f64);
+            self.metrics.commit_appends.observe(batch.len() as f64);
+            self.metrics.waiting(self.queue.waiting());
             self.note(result.as_ref().err());
-            self.answer(result, replies);
+            let requests = batch.into_iter().zip(replies).map(|(work, reply)| Request { work, reply });
+            match result {
+                Ok(outcomes) => self.answer(requests, outcomes),
+                Err(fate) => self.fail(requests, fate),
+            }
         }
     }
 
-    fn commit(&mut self, appends: &[Append]) -> Result<Vec<Outcome>, Fate> {
+    fn commit(&mut self, batch: &mut [Work]) -> Result<Vec<Outcome>, Fate> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             // The last commit's fate was unknown: only a fresh look at the file tells what it holds.
@@ -62,7 +65,10 @@ impl Writer {
                 Err(_) => return Err(Fate::NotRecorded),
             },
         };
-        let result = batch::append_all(connection, appends);
+        let result = batch::commit(connection, &mut self.memory, batch);
+        if result.is_err() {
+            self.memory = Memory::default();
+        }
         if matches!(result, Err(Fate::Unknown)) {
             self.connection = None;
         }
@@ -81,27 +87,29 @@ impl Writer {
         }
     }
 
-    fn answer(&self, result: Result<Vec<Outcome>, Fate>, replies: Vec<oneshot::Sender<Outcome>>) {
-        match result {
-            Ok(outcomes) => {
-                for (reply, outcome) in replies.into_iter().zip(outcomes) {
+    fn answer(&self, requests: impl Iterator<Item = Request>, outcomes: Vec<Outcome>) {
+        let mut outcomes = outcomes.into_iter();
+        for request in requests {
+            match (request.work, request.reply) {
+                (Work::Other(other), _) => other.answer(Ok(())),
+                (Work::Append(_), reply) => {
+                    let Some(outcome) = outcomes.next() else { continue };
                     self.metrics.count(&outcome);
                     // Who no longer waits reads the stream later.
-                    let _ = reply.send(outcome);
+                    let _ = reply.map(|reply| reply.send(outcome));
                 }
-            }
-            Err(fate) => {
-                for reply in replies {
-                    let outcome = Err(match fate {
-                        Fate::NotRecorded => AppendError::Unavailable,
-                        Fate::Unknown => AppendError::Unknown,
-                    });
-                    self.metrics.count(&outcome);
-                    let _ = reply.send(outcome);
-                }
-                // A full disk would otherwise be asked as fast as callers can retry.
-                thread::sleep(Duration::from_millis(20));
             }
         }
+    }
+
+    fn fail(&self, requests: impl Iterator<Item = Request>, fate: Fate) {
+        for request in requests {
+            if matches!(request.work, Work::Append(_)) {
+                self.metrics.count(&Err(fate.into()));
+            }
+            request.fail(fate);
+        }
+        // A full disk would otherwise be asked as fast as callers can retry.
+        thread::sleep(Duration::from_millis(20));
     }
 }

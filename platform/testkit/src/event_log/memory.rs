@@ -1,69 +1,169 @@
-//! An event log in memory.
+//! A store in memory.
 
-use model::{CommandId, TenantId};
+use model::{CommandId, Epoch, TenantId, Timestamp};
 use parking_lot::Mutex;
 use platform::{
     event_log::{
-        Append, AppendError, Appended, EventStore, ReadError, RecordedEvent, StoreFuture, StreamId, Version,
+        Append, AppendError, Appended, AuditRow, Category, Change, EventStore, Fence, Moment, NewEvent,
+        OutboxMessage, Owned, Ownership, Partition, Position, ReadError, RecordedEvent, Records, Refusal,
+        Row, Snapshot, Snapshots, StoreFuture, StreamId, Table, Tables, TailEvent, Version,
     },
-    limits::{MAX_EVENT_BYTES, MAX_EVENTS_PER_APPEND, MAX_READ},
+    limits::{
+        MAX_ANSWER_BYTES, MAX_AUDITS_PER_APPEND, MAX_CHANGES, MAX_EVENT_BYTES, MAX_EVENTS_PER_APPEND,
+        MAX_KEY_BYTES, MAX_MESSAGES_PER_APPEND, MAX_READ, MAX_SUBJECT_BYTES,
+    },
 };
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::ready,
+};
 use uuid::Uuid;
 
-/// Streams in a map. Forgets everything when dropped; what the durable adapters are compared with.
+/// Everything in maps. Forgets it all when dropped; what the durable adapters are compared with.
 #[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<BTreeMap<(&'static str, TenantId, Uuid), Stream>>);
+pub struct MemoryStore(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    streams: BTreeMap<(&'static str, TenantId, Uuid), Stream>,
+    everything: Vec<TailEvent>,
+    outbox: Vec<OutboxMessage>,
+    messages: u64,
+    audits: HashMap<TenantId, Vec<AuditRow>>,
+    owners: HashMap<(TenantId, Uuid), Owned>,
+    live: HashMap<&'static str, u32>,
+    places: HashMap<Table, Position>,
+    rows: BTreeMap<(Table, TenantId, String), Row>,
+}
 
 #[derive(Debug, Default)]
 struct Stream {
     events: Vec<RecordedEvent>,
-    commands: HashMap<CommandId, Version>,
+    commands: HashMap<CommandId, (Version, Option<String>)>,
+    snapshot: Option<Snapshot>,
 }
 
-impl MemoryStore {
-    fn append_now(&self, append: Append) -> Result<Appended, AppendError> {
-        let large = |e: &platform::event_log::NewEvent| {
-            e.body.len() + e.phi.as_ref().map_or(0, String::len) > MAX_EVENT_BYTES
-        };
-        if append.events.is_empty()
-            || append.events.len() > MAX_EVENTS_PER_APPEND
-            || append.events.iter().any(large)
-        {
-            return Err(AppendError::TooLarge);
+const ALL: Partition = Partition(0);
+
+impl State {
+    fn append(&mut self, append: &Append) -> Result<Appended, AppendError> {
+        check(append)?;
+        let stream = append.stream;
+        let found = self.streams.get(&(stream.category.name, stream.tenant, stream.id));
+        let actual = Version(found.map_or(0, |s| s.events.len() as u64));
+        if let Some((version, answer)) = append.key.and_then(|command| found?.commands.get(&command)) {
+            return Ok(Appended { version: *version, repeated: true, answer: answer.clone() });
         }
-        let mut streams = self.0.lock();
-        let key = (append.stream.category, append.stream.tenant, append.stream.id);
-        let actual = Version(streams.get(&key).map_or(0, |s| s.events.len() as u64));
-        let before = append.key.and_then(|command| streams.get(&key)?.commands.get(&command));
-        if let Some(version) = before {
-            return Ok(Appended { version: *version, repeated: true });
+        let epoch = |scope| self.owners.get(&(stream.tenant, scope)).map_or(Epoch(0), |owned| owned.epoch);
+        if append.fence.is_some_and(|fence| epoch(fence.scope) != fence.epoch) {
+            return Err(Refusal::Fenced.into());
         }
         if actual != append.expected {
-            return Err(AppendError::Conflict { actual });
+            return Err(Refusal::Conflict { actual }.into());
         }
-        let stream = streams.entry(key).or_default();
-        for event in append.events {
-            stream.events.push(RecordedEvent {
-                version: Version(stream.events.len() as u64 + 1),
-                kind: event.kind.to_owned(),
-                schema: event.schema,
-                body: event.body,
-                phi: event.phi,
-                at: append.at,
+        Ok(self.record(append))
+    }
+
+    fn record(&mut self, append: &Append) -> Appended {
+        let StreamId { tenant, category, id } = append.stream;
+        let stream = self.streams.entry((category.name, tenant, id)).or_default();
+        for event in &append.events {
+            let event = recorded(event, stream.events.len() as u64 + 1, append.at);
+            stream.events.push(event.clone());
+            self.everything.push(TailEvent {
+                position: Position(self.everything.len() as u64 + 1),
+                tenant,
+                category: category.name.to_owned(),
+                stream: id,
+                event,
             });
         }
         let version = Version(stream.events.len() as u64);
         if let Some(command) = append.key {
-            stream.commands.insert(command, version);
+            stream.commands.insert(command, (version, append.answer.clone()));
         }
-        Ok(Appended { version, repeated: false })
+        for message in &append.outbox {
+            self.messages += 1;
+            self.outbox.push(OutboxMessage {
+                partition: ALL,
+                position: Position(self.messages),
+                tenant,
+                subject: message.subject.clone(),
+                body: message.body.clone(),
+                at: append.at,
+            });
+        }
+        let audits = self.audits.entry(tenant).or_default();
+        for audit in &append.audit {
+            audits.push(AuditRow {
+                partition: ALL,
+                number: audits.len() as u64 + 1,
+                at: append.at,
+                action: audit.action.to_owned(),
+                actor: audit.actor,
+                subject: audit.subject,
+                body: audit.body.clone(),
+                phi: audit.phi.clone(),
+            });
+        }
+        Appended { version, repeated: false, answer: append.answer.clone() }
     }
+}
+
+fn recorded(event: &NewEvent, version: u64, at: Timestamp) -> RecordedEvent {
+    RecordedEvent {
+        version: Version(version),
+        kind: event.kind.to_owned(),
+        schema: event.schema,
+        body: event.body.clone(),
+        phi: event.phi.clone(),
+        at,
+        effective: event.effective.unwrap_or(at),
+    }
+}
+
+fn check(append: &Append) -> Result<(), Refusal> {
+    let phi = |phi: &Option<String>| phi.as_ref().map_or(0, String::len);
+    let too_many = append.events.is_empty()
+        || append.events.len() > MAX_EVENTS_PER_APPEND
+        || append.outbox.len() > MAX_MESSAGES_PER_APPEND
+        || append.audit.len() > MAX_AUDITS_PER_APPEND;
+    let too_long = append.events.iter().any(|e| e.body.len() + phi(&e.phi) > MAX_EVENT_BYTES)
+        || append.audit.iter().any(|a| a.body.len() + phi(&a.phi) > MAX_EVENT_BYTES)
+        || append
+            .outbox
+            .iter()
+            .any(|m| m.body.len() > MAX_EVENT_BYTES || m.subject.len() > MAX_SUBJECT_BYTES)
+        || phi(&append.answer) > MAX_ANSWER_BYTES;
+    if too_many || too_long {
+        return Err(Refusal::TooLarge);
+    }
+    let nul = |text: &str| text.contains('\0');
+    let invalid = append.events.iter().any(|e| nul(&e.body) || e.phi.as_deref().is_some_and(nul))
+        || append.audit.iter().any(|a| nul(&a.body) || a.phi.as_deref().is_some_and(nul))
+        || append.outbox.iter().any(|m| nul(&m.body) || nul(&m.subject))
+        || append.answer.as_deref().is_some_and(nul);
+    if invalid { Err(Refusal::Invalid) } else { Ok(()) }
 }
 
 impl EventStore for MemoryStore {
     fn append(&self, append: Append) -> StoreFuture<'_, Result<Appended, AppendError>> {
-        Box::pin(async move { self.append_now(append) })
+        Box::pin(async move { self.0.lock().append(&append) })
+    }
+
+    fn streams(
+        &self,
+        category: Category,
+        after: Option<(TenantId, Uuid)>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<StreamId>, ReadError>> {
+        let state = self.0.lock();
+        let here = |(name, tenant, id): &&(&'static str, TenantId, Uuid)| {
+            *name == category.name && after.is_none_or(|after| (*tenant, *id) > after)
+        };
+        let streams = state.streams.keys().filter(here);
+        let streams = streams.map(|(_, tenant, id)| StreamId { tenant: *tenant, category, id: *id });
+        Box::pin(ready(Ok(streams.take(limit.min(MAX_READ)).collect())))
     }
 
     fn read(
@@ -71,29 +171,190 @@ impl EventStore for MemoryStore {
         stream: StreamId,
         after: Version,
         limit: usize,
+        moment: Moment,
     ) -> StoreFuture<'_, Result<Vec<RecordedEvent>, ReadError>> {
+        let state = self.0.lock();
+        let found = state.streams.get(&(stream.category.name, stream.tenant, stream.id));
+        let events = found.map(|s| s.events.as_slice()).unwrap_or_default().iter();
+        let shown = events.filter(|event| event.version > after && moment.shows(event));
+        Box::pin(ready(Ok(shown.take(limit.min(MAX_READ)).cloned().collect())))
+    }
+
+    fn partitions(&self) -> Vec<Partition> {
+        vec![ALL]
+    }
+
+    fn tail(
+        &self,
+        _: Partition,
+        after: Position,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<TailEvent>, ReadError>> {
+        let state = self.0.lock();
+        let later = state.everything.iter().filter(|event| event.position > after);
+        Box::pin(ready(Ok(later.take(limit.min(MAX_READ)).cloned().collect())))
+    }
+
+    fn head(&self, _: Partition) -> StoreFuture<'_, Result<Position, ReadError>> {
+        let head = Position(self.0.lock().everything.len() as u64);
+        Box::pin(ready(Ok(head)))
+    }
+}
+
+impl Records for MemoryStore {
+    fn outbox(
+        &self,
+        _: Partition,
+        after: Position,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<OutboxMessage>, ReadError>> {
+        let state = self.0.lock();
+        let later = state.outbox.iter().filter(|message| message.position > after);
+        Box::pin(ready(Ok(later.take(limit.min(MAX_READ)).cloned().collect())))
+    }
+
+    fn prune_outbox(&self, _: Partition, up_to: Position) -> StoreFuture<'_, Result<(), AppendError>> {
+        self.0.lock().outbox.retain(|message| message.position > up_to);
+        Box::pin(ready(Ok(())))
+    }
+
+    fn audit(
+        &self,
+        tenant: TenantId,
+        _: Partition,
+        after: u64,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>> {
+        let state = self.0.lock();
+        let rows = state.audits.get(&tenant).map(Vec::as_slice).unwrap_or_default().iter();
+        let later = rows.filter(|row| row.number > after);
+        Box::pin(ready(Ok(later.take(limit.min(MAX_READ)).cloned().collect())))
+    }
+}
+
+impl Snapshots for MemoryStore {
+    fn save(&self, snapshot: Snapshot) -> StoreFuture<'_, Result<(), AppendError>> {
+        let StreamId { tenant, category, id } = snapshot.stream;
+        if let Some(stream) = self.0.lock().streams.get_mut(&(category.name, tenant, id))
+            && stream.snapshot.as_ref().is_none_or(|kept| kept.version <= snapshot.version)
+        {
+            stream.snapshot = Some(snapshot);
+        }
+        Box::pin(ready(Ok(())))
+    }
+
+    fn snapshot(&self, stream: StreamId) -> StoreFuture<'_, Result<Option<Snapshot>, ReadError>> {
+        let state = self.0.lock();
+        let found = state.streams.get(&(stream.category.name, stream.tenant, stream.id));
+        Box::pin(ready(Ok(found.and_then(|stream| stream.snapshot.clone()))))
+    }
+}
+
+impl Tables for MemoryStore {
+    fn apply(
+        &self,
+        table: Table,
+        _: Partition,
+        from: Position,
+        to: Position,
+        changes: Vec<Change>,
+    ) -> StoreFuture<'_, Result<(), AppendError>> {
         Box::pin(async move {
-            let streams = self.0.lock();
-            let events =
-                streams.get(&(stream.category, stream.tenant, stream.id)).map(|s| s.events.as_slice());
-            let later = events.unwrap_or_default().iter().filter(|e| e.version > after);
-            Ok(later.take(limit.min(MAX_READ)).cloned().collect())
+            let fits = |change: &Change| match change {
+                Change::Put { row, .. } => {
+                    row.key.len() <= MAX_KEY_BYTES
+                        && row.body.len() + row.phi.as_ref().map_or(0, String::len) <= MAX_EVENT_BYTES
+                }
+                Change::Delete { key, .. } => key.len() <= MAX_KEY_BYTES,
+            };
+            if changes.len() > MAX_CHANGES || !changes.iter().all(fits) {
+                return Err(Refusal::TooLarge.into());
+            }
+            let mut state = self.0.lock();
+            let place = state.places.entry(table).or_default();
+            if *place != from {
+                return Err(Refusal::Conflict { actual: Version(0) }.into());
+            }
+            *place = to;
+            for change in changes {
+                match change {
+                    Change::Put { tenant, row } => state.rows.insert((table, tenant, row.key.clone()), row),
+                    Change::Delete { tenant, key } => state.rows.remove(&(table, tenant, key)),
+                };
+            }
+            Ok(())
         })
     }
 
-    fn streams(
+    fn applied(&self, table: Table, _: Partition) -> StoreFuture<'_, Result<Position, ReadError>> {
+        let place = self.0.lock().places.get(&table).copied().unwrap_or_default();
+        Box::pin(ready(Ok(place)))
+    }
+
+    fn live(&self, name: &'static str) -> StoreFuture<'_, Result<u32, ReadError>> {
+        let live = self.0.lock().live.get(name).copied().unwrap_or(0);
+        Box::pin(ready(Ok(live)))
+    }
+
+    fn go_live(&self, table: Table) -> StoreFuture<'_, Result<(), AppendError>> {
+        let mut state = self.0.lock();
+        state.live.insert(table.name, table.generation);
+        let keep = |other: &Table| other.name != table.name || *other == table;
+        state.rows.retain(|(other, _, _), _| keep(other));
+        state.places.retain(|other, _| keep(other));
+        Box::pin(ready(Ok(())))
+    }
+
+    fn row(
         &self,
-        category: &'static str,
-        after: Option<(TenantId, Uuid)>,
+        table: Table,
+        tenant: TenantId,
+        key: String,
+    ) -> StoreFuture<'_, Result<Option<Row>, ReadError>> {
+        let row = self.0.lock().rows.get(&(table, tenant, key)).cloned();
+        Box::pin(ready(Ok(row)))
+    }
+
+    fn rows(
+        &self,
+        table: Table,
+        tenant: TenantId,
+        prefix: String,
+        after: Option<String>,
         limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<StreamId>, ReadError>> {
+    ) -> StoreFuture<'_, Result<Vec<Row>, ReadError>> {
+        let state = self.0.lock();
+        let here = state.rows.range((table, tenant, prefix.clone())..);
+        let here =
+            here.take_while(|((t, of, key), _)| (*t, *of) == (table, tenant) && key.starts_with(&prefix));
+        let rows = here.map(|(_, row)| row).filter(|row| after.as_ref().is_none_or(|after| row.key > *after));
+        Box::pin(ready(Ok(rows.take(limit.min(MAX_READ)).cloned().collect())))
+    }
+}
+
+impl Ownership for MemoryStore {
+    fn take(
+        &self,
+        tenant: TenantId,
+        scope: Uuid,
+        expected: Epoch,
+        holder: Uuid,
+        at: Timestamp,
+    ) -> StoreFuture<'_, Result<Fence, AppendError>> {
         Box::pin(async move {
-            let streams = self.0.lock();
-            let keys = streams
-                .keys()
-                .filter(|(c, tenant, id)| *c == category && after.is_none_or(|after| (*tenant, *id) > after));
-            let found = keys.map(|(category, tenant, id)| StreamId { tenant: *tenant, category, id: *id });
-            Ok(found.take(limit.min(MAX_READ)).collect())
+            let mut state = self.0.lock();
+            let epoch = state.owners.get(&(tenant, scope)).map_or(Epoch(0), |owned| owned.epoch);
+            if epoch != expected {
+                return Err(Refusal::Fenced.into());
+            }
+            let epoch = Epoch(epoch.0 + 1);
+            state.owners.insert((tenant, scope), Owned { holder, epoch, at });
+            Ok(Fence { scope, epoch })
         })
+    }
+
+    fn owner(&self, tenant: TenantId, scope: Uuid) -> StoreFuture<'_, Result<Option<Owned>, ReadError>> {
+        let owned = self.0.lock().owners.get(&(tenant, scope)).cloned();
+        Box::pin(ready(Ok(owned)))
     }
 }

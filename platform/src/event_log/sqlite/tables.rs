@@ -1,0 +1,174 @@
+//! Snapshots, tables and owners in SQLite.
+
+use super::{
+    SqliteStore,
+    batch::{self, run},
+    memory::{self, Memory},
+    statements as sql,
+};
+use crate::{
+    event_log::{
+        AppendError, Change, Fence, Owned, Ownership, Partition, Position, ReadError, Refusal, Row, Snapshot,
+        Snapshots, StoreFuture, StreamId, Table, Tables, Version, port,
+    },
+    lane::Lane,
+    limits::MAX_READ,
+};
+use model::{Epoch, TenantId, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
+use uuid::Uuid;
+
+impl Snapshots for SqliteStore {
+    fn save(&self, snapshot: Snapshot) -> StoreFuture<'_, Result<(), AppendError>> {
+        let lane = snapshot.stream.category.lane;
+        let save = move |transaction: &Transaction<'_>, _: &mut Memory| {
+            // Of a stream that does not exist there is nothing to keep.
+            let Some((number, _)) = memory::find(transaction, &snapshot.stream)? else { return Ok(Ok(())) };
+            let Snapshot { version, schema, body, phi, .. } = &snapshot;
+            run(transaction, &sql::SAVE_SNAPSHOT, (number, version.0, schema, body, phi))?;
+            Ok(Ok(()))
+        };
+        Box::pin(self.write(lane, save))
+    }
+
+    fn snapshot(&self, stream: StreamId) -> StoreFuture<'_, Result<Option<Snapshot>, ReadError>> {
+        Box::pin(self.readers.read(stream.category.lane, move |connection| {
+            let key = (stream.category.name, stream.tenant.0.as_bytes(), stream.id.as_bytes());
+            let snapshot = |row: &rusqlite::Row<'_>| {
+                let (version, schema) = (Version(row.get(0)?), row.get(1)?);
+                Ok(Snapshot { stream, version, schema, body: row.get(2)?, phi: row.get(3)? })
+            };
+            connection.prepare_cached(sql::SNAPSHOT.sql)?.query_row(key, snapshot).optional()
+        }))
+    }
+}
+
+impl Tables for SqliteStore {
+    fn apply(
+        &self,
+        table: Table,
+        _: Partition,
+        from: Position,
+        to: Position,
+        changes: Vec<Change>,
+    ) -> StoreFuture<'_, Result<(), AppendError>> {
+        Box::pin(async move {
+            port::changes_fit(&changes)?;
+            self.write(Lane::Standard, move |transaction, _| {
+                let Table { name, generation } = table;
+                if place(transaction, table)? != from {
+                    return Ok(Err(Refusal::Conflict { actual: Version(0) }));
+                }
+                for change in &changes {
+                    match change {
+                        Change::Put { tenant, row: Row { key, body, phi } } => {
+                            let row = (name, generation, tenant.0.as_bytes(), key, body, phi);
+                            run(transaction, &sql::PUT_ROW, row)?
+                        }
+                        Change::Delete { tenant, key } => {
+                            run(transaction, &sql::DELETE_ROW, (name, generation, tenant.0.as_bytes(), key))?
+                        }
+                    };
+                }
+                run(transaction, &sql::MOVE_PLACE, (name, generation, to.0))?;
+                Ok(Ok(()))
+            })
+            .await
+        })
+    }
+
+    fn applied(&self, table: Table, _: Partition) -> StoreFuture<'_, Result<Position, ReadError>> {
+        Box::pin(self.readers.read(Lane::Standard, move |connection| place(connection, table)))
+    }
+
+    fn live(&self, name: &'static str) -> StoreFuture<'_, Result<u32, ReadError>> {
+        Box::pin(self.readers.read(Lane::Critical, move |connection| {
+            let live =
+                connection.prepare_cached(sql::LIVE.sql)?.query_row((name,), |row| row.get(0)).optional()?;
+            Ok(live.unwrap_or(0))
+        }))
+    }
+
+    fn go_live(&self, table: Table) -> StoreFuture<'_, Result<(), AppendError>> {
+        Box::pin(self.write(Lane::Batch, move |transaction, _| {
+            let Table { name, generation } = table;
+            for statement in [&sql::GO_LIVE, &sql::DROP_ROWS, &sql::DROP_PLACES] {
+                run(transaction, statement, (name, generation))?;
+            }
+            Ok(Ok(()))
+        }))
+    }
+
+    fn row(
+        &self,
+        table: Table,
+        tenant: TenantId,
+        key: String,
+    ) -> StoreFuture<'_, Result<Option<Row>, ReadError>> {
+        Box::pin(self.readers.read(Lane::Critical, move |connection| {
+            let key = (table.name, table.generation, tenant.0.as_bytes(), key);
+            connection.prepare_cached(sql::ROW.sql)?.query_row(key, row).optional()
+        }))
+    }
+
+    fn rows(
+        &self,
+        table: Table,
+        tenant: TenantId,
+        prefix: String,
+        after: Option<String>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<Row>, ReadError>> {
+        Box::pin(self.readers.read(Lane::Critical, move |connection| {
+            let (after, end) = (after.unwrap_or_default(), port::end_of_prefix(&prefix));
+            let Table { name, generation } = table;
+            let which = (name, generation, tenant.0.as_bytes(), after, prefix, end, limit.min(MAX_READ));
+            connection.prepare_cached(sql::ROWS.sql)?.query_map(which, row)?.collect()
+        }))
+    }
+}
+
+fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    Ok(Row { key: row.get(0)?, body: row.get(1)?, phi: row.get(2)? })
+}
+
+fn place(connection: &Connection, table: Table) -> rusqlite::Result<Position> {
+    let place = connection
+        .prepare_cached(sql::PLACE.sql)?
+        .query_row((table.name, table.generation), |row| row.get(0))
+        .optional()?;
+    Ok(Position(place.unwrap_or(0)))
+}
+
+impl Ownership for SqliteStore {
+    fn take(
+        &self,
+        tenant: TenantId,
+        scope: Uuid,
+        expected: Epoch,
+        holder: Uuid,
+        at: Timestamp,
+    ) -> StoreFuture<'_, Result<Fence, AppendError>> {
+        Box::pin(self.write(Lane::Critical, move |transaction, memory| {
+            if memory.epoch(transaction, tenant, scope)? != expected {
+                return Ok(Err(Refusal::Fenced));
+            }
+            let epoch = Epoch(expected.0 + 1);
+            let row = (tenant.0.as_bytes(), scope.as_bytes(), epoch.0, holder.as_bytes(), at.as_millis());
+            batch::run(transaction, &sql::TAKE, row)?;
+            memory.known.epochs.insert((tenant, scope), epoch);
+            Ok(Ok(Fence { scope, epoch }))
+        }))
+    }
+
+    fn owner(&self, tenant: TenantId, scope: Uuid) -> StoreFuture<'_, Result<Option<Owned>, ReadError>> {
+        Box::pin(self.readers.read(Lane::Critical, move |connection| {
+            let owned = |row: &rusqlite::Row<'_>| {
+                let (epoch, holder) = (Epoch(row.get(0)?), Uuid::from_bytes(row.get(1)?));
+                Ok(Owned { holder, epoch, at: Timestamp::from_millis(row.get(2)?) })
+            };
+            let key = (tenant.0.as_bytes(), scope.as_bytes());
+            connection.prepare_cached(sql::OWNER.sql)?.query_row(key, owned).optional()
+        }))
+    }
+}
