@@ -16,7 +16,9 @@
 pub mod append;
 pub mod event;
 mod judge;
+mod metrics;
 pub mod port;
+pub mod postgres;
 pub mod projection;
 mod records;
 pub mod sqlite;

@@ -12,11 +12,12 @@
 use super::{
     Append, AppendError, Appended, Category, EventStore, Moment, Partition, Position, ReadError,
     RecordedEvent, Refusal, StoreFuture, StreamId, TailEvent, Version, append::within_limits,
+    metrics::StoreMetrics,
 };
 use crate::{lane::Lane, limits::MAX_READ};
 use batch::{Fate, Other, Work};
 use memory::Memory;
-use metrics::StoreMetrics;
+
 use model::{TenantId, Timestamp};
 use prometheus::Registry;
 use queue::{Queue, Request};
@@ -40,7 +41,6 @@ use writer::Writer;
 
 mod batch;
 mod memory;
-mod metrics;
 mod queue;
 mod readers;
 mod records;

@@ -5,5 +5,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod engines;
 pub mod event_log;
 pub mod media_client;

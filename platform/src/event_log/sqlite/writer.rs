@@ -6,11 +6,10 @@
 use super::{
     batch::{self, Fate, Work},
     memory::Memory,
-    metrics::StoreMetrics,
     queue::{Queue, Request},
     schema,
 };
-use crate::event_log::judge::Outcome;
+use crate::event_log::{judge::Outcome, metrics::StoreMetrics};
 use rusqlite::Connection;
 use std::{
     path::PathBuf,

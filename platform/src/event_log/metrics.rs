@@ -7,15 +7,15 @@ use crate::{
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 #[derive(Clone)]
-pub(super) struct StoreMetrics {
+pub(in crate::event_log) struct StoreMetrics {
     appends: IntCounterVec,
     waiting: IntGaugeVec,
-    pub(super) commit_seconds: Histogram,
-    pub(super) commit_appends: Histogram,
+    pub(in crate::event_log) commit_seconds: Histogram,
+    pub(in crate::event_log) commit_appends: Histogram,
 }
 
 impl StoreMetrics {
-    pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub(in crate::event_log) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let metrics = Self {
             appends: IntCounterVec::new(
                 Opts::new("telehealth_store_appends_total", "Appends to the event log by outcome"),
@@ -41,7 +41,7 @@ impl StoreMetrics {
         Ok(metrics)
     }
 
-    pub(super) fn count(&self, outcome: &Outcome) {
+    pub(in crate::event_log) fn count(&self, outcome: &Outcome) {
         let label = match outcome {
             Ok(appended) if appended.repeated => "repeated",
             Ok(_) => "recorded",
@@ -58,9 +58,14 @@ impl StoreMetrics {
     }
 
     /// How many wait in each lane.
-    pub(super) fn waiting(&self, lanes: [usize; Lane::ALL.len()]) {
+    pub(in crate::event_log) fn waiting(&self, lanes: [usize; Lane::ALL.len()]) {
         for (lane, waiting) in Lane::ALL.into_iter().zip(lanes) {
-            self.waiting.with_label_values(&[lane.as_str()]).set(waiting as i64);
+            self.waiting_in(lane, waiting);
         }
+    }
+
+    /// How many wait for a writer of a lane.
+    pub(in crate::event_log) fn waiting_in(&self, lane: Lane, waiting: usize) {
+        self.waiting.with_label_values(&[lane.as_str()]).set(waiting as i64);
     }
 }

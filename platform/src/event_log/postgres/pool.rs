@@ -1,0 +1,132 @@
+//! A few connections for each lane that read, and write what is not an append.
+
+use super::{
+    connect::{Connect, Link},
+    statements::Statement,
+};
+use crate::{
+    event_log::{AppendError, ReadError, Refusal},
+    lane::Lane,
+};
+use parking_lot::Mutex;
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
+use tokio_postgres::{Row, types::ToSql};
+
+/// Connections of each lane.
+const CONNECTIONS: usize = 4;
+
+/// Longest a question may take, waiting for a connection included.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) struct Pools([Pool; Lane::ALL.len()]);
+
+struct Pool {
+    connect: Arc<Connect>,
+    turns: Semaphore,
+    idle: Mutex<Vec<Member>>,
+}
+
+/// A connection, with the statements it has prepared.
+pub(super) struct Member {
+    pub(super) link: Link,
+    prepared: HashMap<&'static str, tokio_postgres::Statement>,
+}
+
+pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+impl Pools {
+    pub(super) fn new(connect: &Arc<Connect>) -> Self {
+        Self(Lane::ALL.map(|_| Pool {
+            connect: Arc::clone(connect),
+            turns: Semaphore::new(CONNECTIONS),
+            idle: Mutex::default(),
+        }))
+    }
+
+    /// Asks one question.
+    pub(super) async fn query(
+        &self,
+        lane: Lane,
+        statement: &'static Statement,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, ReadError> {
+        let asked = self.with(lane, async |member| {
+            let statement = member.prepared(statement).await?;
+            member.link.client.query(&statement, params).await
+        });
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(rows)) => Ok(rows),
+            Ok(Err(Some(error))) => Err(error.into()),
+            Ok(Err(None)) | Err(_) => Err(ReadError),
+        }
+    }
+
+    /// Writes in one transaction: all of it or nothing.
+    pub(super) async fn write<T>(
+        &self,
+        lane: Lane,
+        task: impl AsyncFnOnce(&mut Member) -> Result<Result<T, Refusal>, tokio_postgres::Error>,
+    ) -> Result<T, AppendError> {
+        let mut committing = false;
+        let written = self.with(lane, async |member| {
+            member.link.client.batch_execute("BEGIN").await?;
+            let result = task(member).await?;
+            if result.is_err() {
+                member.link.client.batch_execute("ROLLBACK").await?;
+                return Ok(result);
+            }
+            committing = true;
+            member.link.client.batch_execute("COMMIT").await?;
+            Ok(result)
+        });
+        match tokio::time::timeout(PATIENCE, written).await {
+            Ok(Ok(result)) => Ok(result?),
+            _ if committing => Err(AppendError::Unknown),
+            _ => Err(Refusal::Unavailable.into()),
+        }
+    }
+
+    /// Lends a connection. One that saw an error, or whose borrower went away in the middle, is not used again.
+    async fn with<T>(
+        &self,
+        lane: Lane,
+        task: impl AsyncFnOnce(&mut Member) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Option<tokio_postgres::Error>> {
+        let pool = &self.0[lane as usize];
+        let _turn = pool.turns.acquire().await.map_err(|_| None)?;
+        let idle = pool.idle.lock().pop().filter(|member| !member.link.is_closed());
+        let mut member = match idle {
+            Some(member) => member,
+            None => Member { link: pool.connect.link().await.map_err(|_| None)?, prepared: HashMap::new() },
+        };
+        let done = task(&mut member).await?;
+        pool.idle.lock().push(member);
+        Ok(done)
+    }
+}
+
+impl Member {
+    /// The statement, prepared here once.
+    pub(super) async fn prepared(
+        &mut self,
+        statement: &'static Statement,
+    ) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
+        if let Some(prepared) = self.prepared.get(statement.name) {
+            return Ok(prepared.clone());
+        }
+        let prepared = self.link.client.prepare(statement.sql).await?;
+        self.prepared.insert(statement.name, prepared.clone());
+        Ok(prepared)
+    }
+
+    /// Changes rows; says how many.
+    pub(super) async fn execute(
+        &mut self,
+        statement: &'static Statement,
+        params: Params<'_>,
+    ) -> Result<u64, tokio_postgres::Error> {
+        let statement = self.prepared(statement).await?;
+        self.link.client.execute(&statement, params).await
+    }
+}

@@ -1,0 +1,76 @@
+//! What was recorded beside the events, in PostgreSQL.
+
+use super::{PostgresStore, lane_of, number, statements, unsigned};
+use crate::{
+    event_log::{AppendError, AuditRow, OutboxMessage, Partition, Position, ReadError, Records, StoreFuture},
+    lane::Lane,
+    limits::MAX_READ,
+};
+use model::{TenantId, Timestamp};
+
+impl Records for PostgresStore {
+    fn outbox(
+        &self,
+        partition: Partition,
+        after: Position,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<OutboxMessage>, ReadError>> {
+        Box::pin(async move {
+            let (in_it, after, limit) = (i32::from(partition.0), number(after.0), limit.min(MAX_READ) as i64);
+            let rows =
+                self.pools.query(lane_of(partition), &statements::OUTBOX, &[&in_it, &after, &limit]).await?;
+            rows.iter()
+                .map(|row| {
+                    Ok(OutboxMessage {
+                        partition,
+                        position: Position(unsigned(row.try_get(0)?)),
+                        tenant: TenantId(row.try_get(1)?),
+                        subject: row.try_get(2)?,
+                        body: row.try_get(3)?,
+                        at: Timestamp::from_millis(row.try_get(4)?),
+                    })
+                })
+                .collect()
+        })
+    }
+
+    fn prune_outbox(
+        &self,
+        partition: Partition,
+        up_to: Position,
+    ) -> StoreFuture<'_, Result<(), AppendError>> {
+        Box::pin(self.pools.write(Lane::Batch, async move |member| {
+            let which = (i32::from(partition.0), number(up_to.0));
+            member.execute(&statements::PRUNE_OUTBOX, &[&which.0, &which.1]).await?;
+            Ok(Ok(()))
+        }))
+    }
+
+    fn audit(
+        &self,
+        tenant: TenantId,
+        partition: Partition,
+        after: u64,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>> {
+        Box::pin(async move {
+            let (in_it, after, limit) = (i32::from(partition.0), number(after), limit.min(MAX_READ) as i64);
+            let which: [&(dyn tokio_postgres::types::ToSql + Sync); 4] = [&tenant.0, &in_it, &after, &limit];
+            let rows = self.pools.query(lane_of(partition), &statements::AUDIT, &which).await?;
+            rows.iter()
+                .map(|row| {
+                    Ok(AuditRow {
+                        partition,
+                        number: unsigned(row.try_get(0)?),
+                        at: Timestamp::from_millis(row.try_get(1)?),
+                        action: row.try_get(2)?,
+                        actor: row.try_get(3)?,
+                        subject: row.try_get(4)?,
+                        body: row.try_get(5)?,
+                        phi: row.try_get(6)?,
+                    })
+                })
+                .collect()
+        })
+    }
+}

@@ -1,0 +1,124 @@
+//! Forward-only migrations of the schema, by whichever process comes first.
+//!
+//! A row with a lease says who migrates; its lock is held for each step, so that two processes that start at once do
+//! the work once. Steps are recorded with their checksum and never edited.
+
+use super::Error;
+use aws_lc_rs::digest;
+use std::time::Duration;
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+/// One step.
+#[derive(Debug)]
+pub(super) struct Migration {
+    pub(super) name: &'static str,
+    pub(super) sql: &'static str,
+    /// The version before can go on working with what it makes: columns and tables are added and not changed. Every
+    /// step of a rolling update has to be.
+    pub(super) additive: bool,
+}
+
+/// Each is applied once, in order, and never edited afterwards.
+pub(super) const MIGRATIONS: &[Migration] = &[Migration {
+    name: "0001_event_log",
+    sql: include_str!("migrations/0001_event_log.sql"),
+    additive: false,
+}];
+
+/// How long a process may take for a step before another takes over.
+const LEASE: &str = "60 seconds";
+/// How often whoever waits for the lease looks again, and how long.
+const AGAIN: Duration = Duration::from_millis(100);
+const PATIENCE: u32 = 1_200;
+
+const PREPARE: &str = "CREATE TABLE IF NOT EXISTS migrations (number integer NOT NULL PRIMARY KEY, name text NOT NULL, sha256 bytea NOT NULL, additive boolean NOT NULL);
+CREATE TABLE IF NOT EXISTS migration_lease (id integer NOT NULL PRIMARY KEY, holder uuid NOT NULL, until timestamptz NOT NULL);
+INSERT INTO migration_lease (id, holder, until) VALUES (1, '00000000-0000-0000-0000-000000000000', '-infinity') ON CONFLICT DO NOTHING";
+
+/// Brings the schema to this program's version.
+pub(super) async fn migrate(client: &mut Client, schema: &str, me: Uuid) -> Result<(), Error> {
+    apply(client, schema, me, MIGRATIONS).await
+}
+
+pub(super) async fn apply(
+    client: &mut Client,
+    schema: &str,
+    me: Uuid,
+    migrations: &[Migration],
+) -> Result<(), Error> {
+    prepare(client, schema).await?;
+    if pending(client, migrations).await?.is_empty() {
+        return Ok(());
+    }
+    take_lease(client, me).await?;
+    let done = step_by_step(client, me, migrations).await;
+    let free = "UPDATE migration_lease SET until = '-infinity' WHERE id = 1 AND holder = $1";
+    client.execute(free, &[&me]).await?;
+    done
+}
+
+/// Two processes may do this at once, and one of them is then told that what it makes exists already.
+async fn prepare(client: &Client, schema: &str) -> Result<(), Error> {
+    let mut tries = 0;
+    loop {
+        let sql = format!("CREATE SCHEMA IF NOT EXISTS {schema}; SET search_path = {schema}; {PREPARE}");
+        match client.batch_execute(&sql).await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.code().is_some() && tries < 10 => {
+                tries += 1;
+                tokio::time::sleep(AGAIN).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+async fn take_lease(client: &Client, me: Uuid) -> Result<(), Error> {
+    let take = format!(
+        "UPDATE migration_lease SET holder = $1, until = now() + interval '{LEASE}' WHERE id = 1 AND (until < now() OR holder = $1)"
+    );
+    for _ in 0..PATIENCE {
+        if client.execute(&take, &[&me]).await? == 1 {
+            return Ok(());
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+    Err(Error::MigrationBusy)
+}
+
+async fn step_by_step(client: &mut Client, me: Uuid, migrations: &[Migration]) -> Result<(), Error> {
+    for number in pending(client, migrations).await? {
+        let Migration { name, sql, additive } = &migrations[number];
+        let transaction = client.transaction().await?;
+        let lease = "SELECT 1 FROM migration_lease WHERE id = 1 AND holder = $1 FOR UPDATE";
+        if transaction.query(lease, &[&me]).await?.is_empty() {
+            return Err(Error::MigrationBusy);
+        }
+        transaction.batch_execute(sql).await?;
+        let (number, sum) = (number as i32 + 1, checksum(sql));
+        let record = "INSERT INTO migrations (number, name, sha256, additive) VALUES ($1, $2, $3, $4)";
+        transaction.execute(record, &[&number, name, &sum, additive]).await?;
+        transaction.commit().await?;
+    }
+    Ok(())
+}
+
+/// Which steps are still to be done, after a look at those that were.
+async fn pending(client: &Client, migrations: &[Migration]) -> Result<Vec<usize>, Error> {
+    let applied = client.query("SELECT name, sha256, additive FROM migrations ORDER BY number", &[]).await?;
+    for (number, row) in applied.iter().enumerate() {
+        let (name, sum, additive): (String, Vec<u8>, bool) = (row.get(0), row.get(1), row.get(2));
+        match migrations.get(number) {
+            Some(known) if known.name == name && checksum(known.sql) == sum => {}
+            Some(_) => return Err(Error::MigrationChanged(name)),
+            None if additive => {}
+            None => return Err(Error::Newer { found: applied.len(), known: migrations.len() }),
+        }
+    }
+    Ok((applied.len()..migrations.len()).collect())
+}
+
+fn checksum(sql: &str) -> Vec<u8> {
+    digest::digest(&digest::SHA256, sql.as_bytes()).as_ref().to_vec()
+}

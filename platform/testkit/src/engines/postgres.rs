@@ -1,0 +1,216 @@
+//! A PostgreSQL of its own for a test.
+
+use std::{
+    fs::{self, File},
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// Longest it may take to be ready. Far beyond what it takes: this machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The user it runs as when the test is root, which it refuses to be.
+const NOBODY: &str = "nobody";
+
+/// A server in a directory of its own, on a free port of 127.0.0.1.
+#[derive(Debug)]
+pub struct Postgres {
+    child: Option<Child>,
+    bin: PathBuf,
+    dir: TempDir,
+    port: u16,
+}
+
+impl Postgres {
+    /// Makes a cluster and starts it. `durable` is for those who measure: otherwise the disk is not waited for, and
+    /// what was committed survives the end of its processes, but not of the machine.
+    ///
+    /// # Panics
+    /// It is not installed, or does not get ready.
+    pub fn start(durable: bool) -> Self {
+        let dir = tempfile::tempdir().expect("a directory for the server");
+        let mut server = Self { child: None, bin: bin(), port: free_port(), dir };
+        server.make_cluster(durable);
+        server.restart();
+        server
+    }
+
+    /// How to connect.
+    pub fn url(&self) -> String {
+        format!("postgresql://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// SIGKILL to all of it at once, as if the machine had lost power and its disk had not.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn kill(&mut self) {
+        self.signal("KILL");
+        self.child.take().expect("it runs").wait().expect("it is ours");
+    }
+
+    /// SIGSTOP: connections stay open, and nobody answers.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// SIGCONT: goes on as if nothing had been.
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    /// Starts it, on the same port and directory, killing it first if it runs.
+    ///
+    /// # Panics
+    /// It does not get ready.
+    pub fn restart(&mut self) {
+        if self.child.is_some() {
+            self.kill();
+        }
+        let log = File::options().create(true).append(true).open(self.dir.path().join("output.log"));
+        let log = log.expect("the directory is ours");
+        let child = self
+            .command("postgres")
+            .arg("-D")
+            .arg(self.data())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log)
+            .spawn();
+        self.child = Some(child.expect("the server starts"));
+        self.until_ready();
+    }
+
+    /// What it has written into its log.
+    pub fn output(&self) -> String {
+        fs::read_to_string(self.dir.path().join("output.log")).unwrap_or_default()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn make_cluster(&self, durable: bool) {
+        let data = self.data();
+        fs::create_dir(&data).expect("the directory is ours");
+        if is_root() {
+            for path in [self.dir.path(), &data] {
+                run(Command::new("chown").arg(NOBODY).arg(path));
+            }
+        }
+        let mut initdb = self.command("initdb");
+        initdb.args([
+            "--no-sync",
+            "--auth=trust",
+            "--username=postgres",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "-D",
+        ]);
+        run(initdb.arg(&data));
+        let settings = format!(
+            "listen_addresses = '127.0.0.1'\nport = {}\nunix_socket_directories = ''\nfsync = {durable}\n\
+             max_connections = 200\nshared_buffers = '128MB'\nmax_wal_size = '2GB'\nwal_compression = off\n",
+            self.port
+        );
+        fs::write(data.join("postgresql.auto.conf"), settings).expect("the directory is ours");
+    }
+
+    /// A program of the server, as a user that it takes, dying with this process.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("setpriv");
+        if is_root() {
+            command.args(["--reuid", NOBODY, "--regid", "nogroup", "--clear-groups"]);
+        }
+        command.args(["--pdeathsig", "KILL", "--"]).arg(self.bin.join(program));
+        command.current_dir(self.dir.path());
+        command
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test's patience is real time")]
+    fn until_ready(&mut self) {
+        let started = Instant::now();
+        let ready = || {
+            let mut ask = Command::new(self.bin.join("pg_isready"));
+            ask.args(["-q", "-h", "127.0.0.1", "-p"]).arg(self.port.to_string());
+            ask.status().is_ok_and(|status| status.success())
+        };
+        while !ready() {
+            assert!(started.elapsed() < PATIENCE, "PostgreSQL does not get ready: {}", self.output());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// To all its processes: each of them leads a process group of its own.
+    fn signal(&self, signal: &str) {
+        let main = self.child.as_ref().expect("it runs").id();
+        let mut kill = Command::new("kill");
+        kill.arg(format!("-{signal}")).arg(main.to_string());
+        // One that has ended in the meantime is no failure.
+        let status = kill.args(children(main)).stderr(Stdio::null()).status();
+        assert!(status.is_ok(), "{kill:?}");
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            self.kill();
+        }
+    }
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().expect("it can be run");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The processes that a process has started.
+fn children(parent: u32) -> Vec<String> {
+    let parent_of = |pid: &str| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name before may hold anything but ends with the last parenthesis.
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
+    };
+    let entries = fs::read_dir("/proc").expect("there is one").flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    pids.filter(|pid| parent_of(pid) == Some(parent)).collect()
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+}
+
+/// Where its programs are: Debian keeps each version in a directory of its own.
+fn bin() -> PathBuf {
+    let mut versions: Vec<_> = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join("bin"))
+        .filter(|bin| bin.join("initdb").is_file())
+        .collect();
+    versions.sort();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let elsewhere = std::env::split_paths(&path).find(|dir| dir.join("initdb").is_file());
+    let found = versions.pop().or(elsewhere);
+    found.unwrap_or_else(|| panic!("PostgreSQL is not installed: `make packages` installs what tests need"))
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_programs_are_found() {
+        assert!(bin().join("postgres").is_file());
+    }
+}
