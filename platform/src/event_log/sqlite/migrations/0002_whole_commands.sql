@@ -1,14 +1,13 @@
--- Streams get numbers, so that what is written of each command stays small.
+-- Streams get numbers, so that what is written of each command stays small. Where a stream is, its events say.
 CREATE TABLE numbered (
     number   INTEGER PRIMARY KEY,
     tenant   BLOB    NOT NULL CHECK (length(tenant) = 16),
     category TEXT    NOT NULL CHECK (length(category) BETWEEN 1 AND 32),
     stream   BLOB    NOT NULL CHECK (length(stream) = 16),
-    version  INTEGER NOT NULL CHECK (version > 0),
     UNIQUE (category, tenant, stream)
 );
-INSERT INTO numbered (tenant, category, stream, version)
-    SELECT tenant, category, stream, version FROM streams ORDER BY category, tenant, stream;
+INSERT INTO numbered (tenant, category, stream)
+    SELECT tenant, category, stream FROM streams ORDER BY category, tenant, stream;
 
 -- `at` is when it was decided, and so since when it is known; `effective` since when it is true, if not since then.
 CREATE TABLE history (
@@ -33,7 +32,8 @@ CREATE TABLE answered (
     command BLOB    NOT NULL CHECK (length(command) = 16),
     version INTEGER NOT NULL,
     answer  TEXT,
-    PRIMARY KEY (stream, command)
+    -- In this order because ids are mostly made in the order of time: new rows then stand side by side.
+    PRIMARY KEY (command, stream)
 ) WITHOUT ROWID;
 INSERT INTO answered (stream, command, version)
     SELECT n.number, c.command, c.version FROM commands c JOIN numbered n USING (category, tenant, stream);

@@ -1,0 +1,254 @@
+//! What the event log takes, durably: bare events, and whole commands (event, message, audit row, key and answer), on
+//! SQLite and on a PostgreSQL of its own, beside what the disk itself takes for one fsync.
+//!
+//! Each figure is the median of REPEATS; engines and kinds take turns, so that a slow minute hits all of them.
+
+#![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
+
+use anyhow::Result;
+use model::{CommandId, TenantId, Timestamp};
+use platform::{
+    event_log::{
+        Append, Category, NewAudit, NewEvent, NewMessage, Store, StreamId, Version,
+        postgres::{Config, PostgresStore},
+        sqlite::SqliteStore,
+    },
+    lane::Lane,
+};
+use prometheus::Registry;
+use serde_json::json;
+use std::{
+    fs::File,
+    io::Write as _,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use testkit::engines::Postgres;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+/// Appends that wait at a time, each for its own answer, as so many callers would.
+const CALLERS: usize = 4_000;
+
+/// Callers of the latency part, which is offered half of what was found.
+const LATE: usize = 2_000;
+
+const VISIT: Category = Category { name: "visit", lane: Lane::Critical };
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Event,
+    Command,
+}
+
+struct Conditions {
+    repeats: usize,
+    measure: Duration,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let seconds = |name, default| std::env::var(name).ok().and_then(|s| s.parse().ok()).unwrap_or(default);
+    let conditions = Conditions {
+        repeats: seconds("REPEATS", 3) as usize,
+        measure: Duration::from_secs(seconds("MEASURE_S", 5)),
+    };
+    let dir = tempfile::tempdir_in(std::env::var_os("DIR").unwrap_or_else(|| "/var/tmp".into()))?;
+    let only = std::env::var("ONLY").unwrap_or_default();
+    let fsync = fsync(dir.path())?;
+    println!("fsync of 4 KiB: p50 {:?}, p99 {:?}", fsync.0, fsync.1);
+    let sqlite = if only == "postgres" { None } else { Some(sqlite(dir.path())?) };
+    let server = if only == "sqlite" { None } else { Some(Postgres::start(true)) };
+    let postgres = match &server {
+        Some(server) => {
+            let config = Config { url: server.url().into(), schema: "events".to_owned() };
+            Some(Arc::new(PostgresStore::open(&config, &Registry::new()).await?) as Arc<dyn Store>)
+        }
+        None => None,
+    };
+    let engines = [("sqlite", sqlite), ("postgres", postgres)];
+    let engines: Vec<_> = engines.into_iter().filter_map(|(name, store)| Some((name, store?))).collect();
+    let mut figures = json!({
+        "name": "store", "fsync_p50_ms": ms(fsync.0), "fsync_p99_ms": ms(fsync.1),
+        "conditions": {
+            "callers": CALLERS, "body_bytes": 250, "tenants": 32, "streams": CALLERS, "measure_s": conditions.measure.as_secs(),
+            "repeats": conditions.repeats, "sqlite": "WAL, synchronous=FULL",
+            "postgres": "15, synchronous_commit=on, fsync=on, on the same two cores", "profile": "perf",
+        },
+        "gate": {
+            "sqlite_events_per_s": 100_000, "sqlite_commands_per_s": 40_000,
+            "postgres_events_per_s": 50_000, "postgres_commands_per_s": 20_000, "append_p99": "3 x fsync_p99",
+        },
+    });
+    let mut rates = std::collections::BTreeMap::<String, Vec<f64>>::new();
+    for _ in 0..conditions.repeats {
+        for (name, store) in &engines {
+            for kind in [Kind::Event, Kind::Command] {
+                let rate = throughput(store, kind, conditions.measure).await?;
+                let what = format!("{name}_{}s_per_s", format!("{kind:?}").to_lowercase());
+                println!("{what}: {rate:.0}");
+                rates.entry(what).or_default().push(rate);
+            }
+        }
+    }
+    let mut worst = Duration::ZERO;
+    for (what, rates) in &mut rates {
+        rates.sort_by(f64::total_cmp);
+        figures[what] = json!(rates[rates.len() / 2].round());
+    }
+    for (name, store) in &engines {
+        let single = single(store).await?;
+        println!("{name}, one caller alone: p50 {:?}, p99 {:?}", single.0, single.1);
+        figures[format!("{name}_single_p99_ms")] = json!(ms(single.1));
+        let half = rates[&format!("{name}_commands_per_s")][conditions.repeats / 2] / 2.0;
+        let (p50, p99) = at_rate(store, half, conditions.measure).await?;
+        println!("{name}, whole commands at {half:.0}/s: p50 {p50:?}, p99 {p99:?}");
+        figures[format!("{name}_append_p99_ms")] = json!(ms(p99));
+        worst = worst.max(p99);
+    }
+    let after = self::fsync(dir.path())?;
+    figures["fsync_p99_after_ms"] = json!(ms(after.1));
+    figures["append_p99_ms"] = json!(ms(worst));
+    println!("{figures}");
+    Ok(())
+}
+
+fn sqlite(dir: &Path) -> Result<Arc<dyn Store>> {
+    Ok(Arc::new(SqliteStore::open(&dir.join("events.sqlite"), &Registry::new())?))
+}
+
+fn ms(time: Duration) -> f64 {
+    (time.as_secs_f64() * 100_000.0).round() / 100.0
+}
+
+/// What the disk takes to make 4 KiB durable.
+fn fsync(dir: &Path) -> Result<(Duration, Duration)> {
+    let mut file = File::create(dir.join("fsync"))?;
+    let mut times = Vec::new();
+    for _ in 0..500 {
+        file.write_all(&[7; 4_096])?;
+        let begun = Instant::now();
+        file.sync_data()?;
+        times.push(begun.elapsed());
+    }
+    Ok(quantiles(times))
+}
+
+fn quantiles(mut times: Vec<Duration>) -> (Duration, Duration) {
+    times.sort_unstable();
+    (times[times.len() / 2], times[times.len() * 99 / 100])
+}
+
+fn stream(caller: usize) -> StreamId {
+    StreamId { tenant: TenantId(Uuid::from_u128(caller as u128 % 32)), category: VISIT, id: fresh() }
+}
+
+#[expect(clippy::disallowed_methods, reason = "ids as the platform makes them")]
+fn fresh() -> Uuid {
+    Uuid::now_v7()
+}
+
+fn append(stream: StreamId, version: u64, kind: Kind) -> Append {
+    let body = format!("{{\"text\":\"{}\"}}", "x".repeat(239));
+    let event = NewEvent { kind: "noted", schema: 1, body, phi: None, effective: None };
+    let bare = Append::new(stream, Version(version), vec![event], Timestamp::from_millis(1_800_000_000_000));
+    if kind == Kind::Event {
+        return bare;
+    }
+    Append {
+        key: Some(CommandId(fresh())),
+        answer: Some("{\"ok\":true}".to_owned()),
+        outbox: vec![NewMessage {
+            subject: "visit.noted".to_owned(),
+            body: format!("{{\"visit\":\"{}\",\"version\":{version}}}", stream.id),
+        }],
+        audit: vec![NewAudit {
+            action: "visit.note",
+            actor: Some(stream.id),
+            subject: Some(stream.id),
+            body: format!("{{\"version\":{version}}}"),
+            phi: None,
+        }],
+        ..bare
+    }
+}
+
+/// As much as goes through.
+async fn throughput(store: &Arc<dyn Store>, kind: Kind, measure: Duration) -> Result<f64> {
+    let mut tasks = JoinSet::new();
+    let begun = Instant::now();
+    let until = begun + measure;
+    for caller in 0..CALLERS {
+        let store = Arc::clone(store);
+        tasks.spawn(async move {
+            let stream = stream(caller);
+            let mut version = 0;
+            while Instant::now() < until {
+                version = store.append(append(stream, version, kind)).await?.version.0;
+            }
+            anyhow::Ok(version)
+        });
+    }
+    let before = writer_ticks();
+    let mut recorded = 0;
+    while let Some(done) = tasks.join_next().await {
+        recorded += done??;
+    }
+    println!("writer {:.2} us each", (writer_ticks() - before) as f64 * 10_000.0 / recorded as f64);
+    Ok(recorded as f64 / begun.elapsed().as_secs_f64())
+}
+
+/// One caller who waits for each answer.
+async fn single(store: &Arc<dyn Store>) -> Result<(Duration, Duration)> {
+    let (stream, mut times) = (stream(0), Vec::new());
+    for version in 0..300 {
+        let begun = Instant::now();
+        store.append(append(stream, version, Kind::Command)).await?;
+        times.push(begun.elapsed());
+    }
+    Ok(quantiles(times))
+}
+
+/// How long each append takes at a rate, counted from when it was due.
+async fn at_rate(store: &Arc<dyn Store>, rate: f64, measure: Duration) -> Result<(Duration, Duration)> {
+    let gap = Duration::from_secs_f64(LATE as f64 / rate);
+    let begun = tokio::time::Instant::now() + Duration::from_millis(50);
+    let mut tasks = JoinSet::new();
+    for caller in 0..LATE {
+        let store = Arc::clone(store);
+        tasks.spawn(async move {
+            let stream = stream(caller);
+            let mut due = begun + gap.mul_f64(caller as f64 / LATE as f64);
+            let (mut times, mut version) = (Vec::new(), 0);
+            while due < begun + measure {
+                tokio::time::sleep_until(due).await;
+                version = store.append(append(stream, version, Kind::Command)).await?.version.0;
+                // The first second fills caches and plans.
+                if due > begun + Duration::from_secs(1) {
+                    times.push(due.elapsed());
+                }
+                due += gap;
+            }
+            anyhow::Ok(times)
+        });
+    }
+    let mut times = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        times.extend(done??);
+    }
+    anyhow::ensure!(!times.is_empty(), "nothing was appended");
+    Ok(quantiles(times))
+}
+
+fn writer_ticks() -> u64 {
+    let mut sum = 0;
+    for task in std::fs::read_dir("/proc/self/task").unwrap().flatten() {
+        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap();
+        if stat.contains("(event-log)") {
+            let words: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+            sum += words[11].parse::<u64>().unwrap() + words[12].parse::<u64>().unwrap();
+        }
+    }
+    sum
+}
