@@ -17,6 +17,10 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Checks the configuration, ports, addresses, keys and data directory, and says what to mend.
     Doctor(Common),
+    /// Copies the event log, also while the server runs, into a file that is not there yet, and checks the copy.
+    Backup(Backup),
+    /// Puts a backup in the place of an event log that is gone. The server must not run.
+    Restore(Backup),
     /// Prints WHIP and WHEP links with tokens, one JSON object per participant.
     Token(Token),
 }
@@ -58,6 +62,15 @@ pub(crate) struct Serve {
     /// Writes the addresses and links as JSON to this file once everything is ready: for tools.
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Backup {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// The backup. Keys are not in it: keep a copy of the data directory's `keys` somewhere else.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Args, Debug)]

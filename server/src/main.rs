@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod announce;
+mod backup;
 mod cli;
 mod config;
 mod demo;
@@ -52,6 +53,8 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             let well = doctor::run(&mut std::io::stdout().lock(), &common).map_err(broken_output)?;
             Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        Command::Backup(args) => backup::back_up(&mut std::io::stdout().lock(), &args),
+        Command::Restore(args) => backup::restore(&mut std::io::stdout().lock(), &args),
         Command::Token(args) => {
             let (config, guess) = plan::guess_url(&args.common)?;
             let keys = Keys::load_or_create(&config.data_dir.join("keys"))?;

@@ -30,6 +30,9 @@ use uuid::Uuid;
 /// The one healthcare unit that an embedded server serves.
 pub(crate) const TENANT: TenantId = TenantId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001));
 
+/// The event log, in the data directory.
+pub(crate) const EVENTS: &str = "events.sqlite";
+
 /// Everything built and connected, nothing running.
 pub(crate) struct Process {
     pub(crate) registry: Registry,
@@ -56,7 +59,7 @@ pub(crate) async fn build(plan: &Plan, url: &str, origins: Vec<String>) -> Resul
     let registry = Registry::new();
     telemetry::register_process_metrics(&registry)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store = Arc::new(SqliteStore::open(&data.join("events.sqlite"), &registry)?);
+    let store = Arc::new(SqliteStore::open(&data.join(EVENTS), &registry)?);
     let keys = Arc::new(Keys::load_or_create(&data.join("keys"))?);
     let assets = Assets::new(config.portal.web_dir.clone())
         .keep_builds(&data.join("assets"))

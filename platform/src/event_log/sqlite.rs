@@ -39,6 +39,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 use writer::Writer;
 
+pub mod backup;
 mod batch;
 mod memory;
 mod queue;

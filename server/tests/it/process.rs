@@ -48,6 +48,11 @@ impl Server {
         Self::launch(Arc::new(tempfile::tempdir().unwrap()), args, environment)
     }
 
+    /// `serve --demo` on what stands in `data` of a directory.
+    pub(crate) fn start_in(dir: tempfile::TempDir) -> Self {
+        Self::launch(Arc::new(dir), &["--demo"], &[])
+    }
+
     fn launch(dir: Arc<tempfile::TempDir>, args: &[&str], environment: &[(&str, &str)]) -> Self {
         let ready = dir.path().join("ready.json");
         let _ = fs::remove_file(&ready);
