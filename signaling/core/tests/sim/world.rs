@@ -234,8 +234,9 @@ impl World {
         self.count("crash");
         self.tell(|| "the process is killed".to_owned());
         if self.random.chance(50) {
-            // The media node is a process of its own, and goes on.
+            // The media node is a process of its own, and goes on. Nobody could move anybody meanwhile.
             self.count("crash-beside-media");
+            self.astray.clear();
         } else {
             self.media.crash();
         }
