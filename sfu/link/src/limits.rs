@@ -52,6 +52,12 @@ pub const SILENCE: Duration = Duration::from_millis(3_500);
 pub const CALL_WITHIN: Duration = Duration::from_secs(4);
 /// The same for a claim: a waiting room lets nobody in before.
 pub const CLAIM_WITHIN: Duration = Duration::from_secs(2);
+/// How long a question may have no answer at all until the stream counts as broken: a node answers each in
+/// [`CALL_WITHIN`], if only with `busy`.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(8);
+/// How long the sessions of an affinity that somebody else took are remembered, so that what is still asked of them is
+/// answered with `Fenced`. Then they are forgotten.
+pub const FENCED_KEPT: Duration = Duration::from_secs(60);
 /// Pause before what a node was too busy for is said again.
 pub const AGAIN: Duration = Duration::from_millis(100);
 /// First pause before a stream is opened again; doubles up to [`BACKOFF_MAX`], each shortened by chance by up to half.

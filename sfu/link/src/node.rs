@@ -115,7 +115,8 @@ impl Service {
         Self { shared, events }
     }
 
-    /// `GET` [`PATH`], for an HTTP server on the network between processes.
+    /// `GET` [`PATH`], for an HTTP server on the network between processes. Its sockets should have `TCP_NODELAY`:
+    /// messages are small, and each would otherwise wait for the one before to be acknowledged.
     pub fn router(&self) -> Router {
         Router::new().route(PATH, get(door::open)).with_state(Arc::clone(&self.shared))
     }
@@ -191,3 +192,6 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,3 +117,22 @@ async fn write(mut sink: SplitSink<WebSocket, Message>, mut told: mpsc::Receiver
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_messages_wait_as_the_limit_and_one_more_finds_no_room() {
+        let (queue, mut told) = mpsc::channel(limits::STREAM_QUEUE);
+        let out = Out { queue, cut: CancellationToken::new() };
+        for call in 0..limits::STREAM_QUEUE as u64 {
+            assert!(out.send(Tell::Done { call }));
+        }
+        assert!(!out.send(Tell::Done { call: 0 }));
+        assert!(told.try_recv().is_ok());
+        assert!(out.send(Tell::Done { call: 0 }));
+        drop(told);
+        assert!(out.send(Tell::Done { call: 0 }), "nobody to tell is no reason to cut anybody");
+    }
+}

@@ -52,8 +52,8 @@ pub(super) struct Mirror {
 /// An affinity this process speaks for.
 struct Held {
     epoch: Epoch,
-    /// Somebody else has it now.
-    fenced: bool,
+    /// Since when somebody else has it.
+    fenced: Option<Instant>,
     /// It lives on another node.
     elsewhere: bool,
     waiters: Vec<ClaimWaiter>,
@@ -112,7 +112,7 @@ impl Mirror {
             return;
         }
         let held = self.claims.entry(key).or_insert_with(|| Held::new(claim.epoch));
-        (held.epoch, held.fenced) = (claim.epoch, false);
+        (held.epoch, held.fenced) = (claim.epoch, None);
         held.waiters.retain(|waiter| !waiter.is_closed());
         held.waiters.extend(waiter);
         self.todo.insert(Todo::Claim(key));
@@ -180,8 +180,12 @@ impl Mirror {
         }
     }
 
-    /// Reports the sessions of an affinity, or all, as lost, and ends them once the node can be told.
+    /// Reports the sessions of an affinity, or all, as lost, and ends them once the node can be told. With all of
+    /// them, who waits for the node need not wait longer.
     pub(super) fn give_up(&mut self, key: Option<Key>) {
+        if key.is_none() {
+            self.waiting.clear();
+        }
         let given_up: Vec<_> = self
             .sessions
             .iter()
@@ -242,7 +246,7 @@ impl Mirror {
 
     fn speaks_for(&self, key: Key) -> Result<Epoch, MediaError> {
         match self.claims.get(&key) {
-            Some(held) if !held.fenced => Ok(held.epoch),
+            Some(held) if held.fenced.is_none() => Ok(held.epoch),
             Some(_) => Err(MediaError::Fenced),
             None => Err(MediaError::Busy),
         }
@@ -302,7 +306,7 @@ impl Held {
     const fn new(epoch: Epoch) -> Self {
         Self {
             epoch,
-            fenced: false,
+            fenced: None,
             elsewhere: false,
             waiters: Vec::new(),
             sessions: BTreeSet::new(),

@@ -88,7 +88,13 @@ async fn write(shared: &Shared, mut sink: SplitSink<Socket, Message>) {
         }
         tokio::select! {
             () = shared.wake.notified() => {}
-            _ = again.tick() => shared.mirror.lock().try_again(),
+            _ = again.tick() => {
+                let mut mirror = shared.mirror.lock();
+                if mirror.is_stuck(Instant::now()) {
+                    return;
+                }
+                mirror.try_again(Instant::now());
+            }
             _ = beat.tick() => if !send(&mut sink, silence.clone()).await {
                 return;
             }

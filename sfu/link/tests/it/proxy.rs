@@ -28,8 +28,9 @@ impl Proxy {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let addr = listener.local_addr().unwrap();
         runtime.spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
             while let Ok((near, _)) = listener.accept().await {
-                tokio::spawn(serve(near, watched.clone()));
+                connections.spawn(serve(near, watched.clone()));
             }
         });
         Self { addr, state }

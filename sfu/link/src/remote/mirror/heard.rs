@@ -16,7 +16,7 @@ impl Mirror {
                 }
             }
             Tell::Claimed { call, sessions } => {
-                let Some(asked) = self.answered(call, now, Ok(())) else { return None };
+                let asked = self.answered(call, now, Ok(()))?;
                 if let What::Todo(Todo::Claim(key)) = asked.what {
                     self.resync(key, sessions);
                 }
@@ -31,7 +31,7 @@ impl Mirror {
             Tell::Fenced { tenant, affinity, epoch } => {
                 let key = (tenant, sfu_core::port::Affinity(affinity.as_u128()));
                 if self.claims.get(&key).is_some_and(|held| held.epoch < epoch) {
-                    self.fence(key);
+                    self.fence(key, now);
                 }
             }
             Tell::Connected { session, transport } => {
@@ -101,7 +101,7 @@ impl Mirror {
         let Some(asked) = self.answered(call, now, Err(error)) else { return };
         let newest = self.claims.get(&asked.key).is_some_and(|held| held.epoch == asked.epoch);
         if *error == MediaError::Fenced && newest {
-            self.fence(asked.key);
+            self.fence(asked.key, now);
         }
         match asked.what {
             What::Connect { waiter, .. } | What::Restart { waiter, .. } => {
@@ -123,9 +123,10 @@ impl Mirror {
     }
 
     /// Somebody else has it now. Its sessions go on, and are no longer ours to say anything of.
-    fn fence(&mut self, key: Key) {
+    fn fence(&mut self, key: Key, now: Instant) {
         let Some(held) = self.claims.get_mut(&key) else { return };
-        if !std::mem::replace(&mut held.fenced, true) {
+        if held.fenced.is_none() {
+            held.fenced = Some(now);
             self.metrics.fenced();
         }
         for waiter in std::mem::take(&mut held.waiters) {

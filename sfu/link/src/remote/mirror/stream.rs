@@ -16,8 +16,12 @@ impl Mirror {
         self.placed = 0;
         self.up = true;
         // The answers say what is there; what is to be follows from them.
-        self.todo =
-            self.claims.iter().filter(|(_, held)| !held.fenced).map(|(key, _)| Todo::Claim(*key)).collect();
+        self.todo = self
+            .claims
+            .iter()
+            .filter(|(_, held)| held.fenced.is_none())
+            .map(|(key, _)| Todo::Claim(*key))
+            .collect();
         self.later.clear();
     }
 
@@ -53,9 +57,23 @@ impl Mirror {
         None
     }
 
-    /// What the node was too busy for is said again.
-    pub(in crate::remote) fn try_again(&mut self) {
+    /// What the node was too busy for is said again, and what is long somebody else's is forgotten.
+    pub(in crate::remote) fn try_again(&mut self, now: Instant) {
         self.todo.append(&mut self.later);
+        let long = |held: &Held| held.fenced.is_some_and(|since| now >= since + limits::FENCED_KEPT);
+        for (_, held) in self.claims.extract_if(|_, held| long(held)) {
+            for session in held.sessions {
+                if let Some(known) = self.sessions.remove(&session) {
+                    self.remote.remove(&known.remote);
+                }
+            }
+        }
+    }
+
+    /// A question has had no answer for so long that none will come.
+    pub(in crate::remote) fn is_stuck(&self, now: Instant) -> bool {
+        let long = |asked: &Asked| asked.at.is_some_and(|at| now >= at + limits::ANSWER_WITHIN);
+        self.asked.values().any(long)
     }
 
     /// Hands the next event over, if there is one. Nothing happens between taking and handing over, so that none is
