@@ -267,7 +267,8 @@ impl Room {
                 }
                 Output::SetSharer { visit, sharer } => {
                     let room = RoomId::from(visit);
-                    if self.set_sharer(room, sharer).is_err() {
+                    // Where the room is somebody else's, they say who shares.
+                    if self.set_sharer(room, sharer).is_err_and(|error| error != MediaError::Fenced) {
                         self.owner.handle_sharer_failed(self.shared.clock.now(), visit);
                     }
                 }

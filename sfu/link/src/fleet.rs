@@ -10,10 +10,10 @@
 mod choice;
 mod members;
 mod places;
+mod placing;
 
-use crate::{Key, limits, metrics::Metrics, remote};
-use choice::Candidate;
-use members::{Member, Members};
+use crate::{limits, metrics::Metrics, remote};
+use members::Members;
 use model::{Epoch, ParticipantId, RoomId, TenantId};
 use parking_lot::Mutex;
 use places::Places;
@@ -136,6 +136,7 @@ impl Fleet {
             let claim = Claim { tenant: key.0, affinity: key.1, epoch: Epoch::default() };
             self.claim_everywhere(claim).await?;
         }
+        let _going = self.0.going(key);
         let member = self.0.place(key, None).await?;
         match member.remote.connect(connect.clone()).await {
             // It began to drain since: the waiting room moves, if there is somewhere to go.
@@ -169,102 +170,6 @@ impl Fleet {
             }
         }
         Ok(self.0.settle(key, found).await)
-    }
-}
-
-impl Shared {
-    /// Where an affinity lives; it is placed if it lives nowhere, or must not stay there.
-    async fn place(&self, key: Key, not: Option<u16>) -> Result<Member, MediaError> {
-        let members = self.members.lock().all();
-        let now = Instant::now();
-        let before = self.places.lock().home(key);
-        let stays = members.iter().find(|member| {
-            let lives_here = member.remote.sessions_of(key) > 0;
-            let fit = member.candidate(&self.region).is_fit();
-            Some(member.slot) != not
-                && !member.is_dead(now)
-                && !(member.drains() && members.iter().any(|other| other.candidate(&self.region).is_fit()))
-                && (lives_here || (before == Some(member.slot) && fit))
-        });
-        if let Some(member) = stays.cloned() {
-            self.settle_on(key, member.slot, &members);
-            return Ok(member);
-        }
-        let candidates: Vec<Candidate> = members
-            .iter()
-            .filter(|member| Some(member.slot) != not)
-            .map(|member| member.candidate(&self.region))
-            .collect();
-        let slot = choice::best(&candidates).ok_or(MediaError::Busy)?;
-        let member = members.iter().find(|member| member.slot == slot).cloned().ok_or(MediaError::Busy)?;
-        for other in members.iter().filter(|other| other.slot != slot) {
-            other.remote.give_up(Some(key)).await;
-        }
-        member.remote.placed();
-        self.settle_on(key, slot, &members);
-        Ok(member)
-    }
-
-    /// An affinity lives here from now on: nothing of it is wanted elsewhere, and who shares is said here.
-    fn settle_on(&self, key: Key, slot: u16, members: &[Member]) {
-        let (moved, sharer) = self.places.lock().settle(key, slot);
-        if !moved {
-            return;
-        }
-        for member in members {
-            member.remote.elsewhere(key, member.slot != slot);
-        }
-        if let (Some((room, sharer)), Some(member)) =
-            (sharer, members.iter().find(|member| member.slot == slot))
-        {
-            // It cannot be refused: the affinity was claimed there when the node was listed.
-            let _ = member.remote.set_sharer(key.0, key.1, room, sharer);
-        }
-    }
-
-    /// Of what a claim found, the node with most of it is where the affinity lives. The rest ends.
-    async fn settle(&self, key: Key, found: Vec<(u16, Vec<Existing>)>) -> Vec<Existing> {
-        let connected = |existing: &Vec<Existing>| existing.iter().filter(|e| e.connected.is_some()).count();
-        let home = found
-            .iter()
-            .filter(|(_, existing)| !existing.is_empty())
-            .max_by_key(|(_, existing)| (connected(existing), existing.len()))
-            .map(|(slot, _)| *slot);
-        let Some(home) = home else { return Vec::new() };
-        let members = self.members.lock().all();
-        self.settle_on(key, home, &members);
-        for member in members.iter().filter(|member| member.slot != home) {
-            member.remote.give_up(Some(key)).await;
-        }
-        found.into_iter().find(|(slot, _)| *slot == home).map(|(_, existing)| existing).unwrap_or_default()
-    }
-
-    /// Takes in what the registry lists.
-    fn follow(&self) {
-        let listed = self.nodes.borrow().clone();
-        let new = self.members.lock().follow(&listed);
-        for member in new {
-            for (claim, home) in self.places.lock().claims() {
-                member.remote.assume(claim);
-                member.remote.elsewhere((claim.tenant, claim.affinity), home.is_some());
-            }
-        }
-    }
-
-    /// Nodes that are not listed and out of reach, or empty, are let go.
-    async fn bury(&self) {
-        let dead = self.members.lock().take_dead(Instant::now());
-        for member in dead {
-            tracing::warn!(node = %member.remote.info().id, "A media node is gone");
-            self.places.lock().leave(member.slot);
-            member.remote.give_up(None).await;
-            member.stop.cancel();
-        }
-    }
-
-    fn of(&self, session: SessionId) -> Result<Member, MediaError> {
-        let slot = u16::try_from(session.0 >> 48).unwrap_or_default();
-        self.members.lock().get(slot).ok_or(MediaError::NoSuchSession)
     }
 }
 

@@ -15,7 +15,18 @@ pub(super) struct Places(HashMap<Key, Place>);
 struct Place {
     epoch: Epoch,
     home: Option<u16>,
+    /// How many are on their way there.
+    going: usize,
     sharer: Option<Sharer>,
+}
+
+/// What came of settling somewhere.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Settled {
+    /// It lived elsewhere, or nowhere.
+    pub(super) moved: bool,
+    /// Who shares, to be said there.
+    pub(super) sharer: Option<Sharer>,
 }
 
 impl Places {
@@ -49,11 +60,27 @@ impl Places {
         self.0.get(&key)?.home
     }
 
-    /// Whether it moved, and who shares there.
-    pub(super) fn settle(&mut self, key: Key, slot: u16) -> (bool, Option<Sharer>) {
+    /// It lives there from now on.
+    pub(super) fn settle(&mut self, key: Key, slot: u16) -> Settled {
         let place = self.0.entry(key).or_default();
         let moved = place.home.replace(slot) != Some(slot);
-        (moved, place.sharer)
+        Settled { moved, sharer: place.sharer }
+    }
+
+    pub(super) fn going(&self, key: Key) -> usize {
+        self.0.get(&key).map_or(0, |place| place.going)
+    }
+
+    pub(super) fn begin(&mut self, key: Key) {
+        if let Some(place) = self.0.get_mut(&key) {
+            place.going += 1;
+        }
+    }
+
+    pub(super) fn end(&mut self, key: Key) {
+        if let Some(place) = self.0.get_mut(&key) {
+            place.going = place.going.saturating_sub(1);
+        }
     }
 
     /// Where it lives now.
@@ -93,11 +120,12 @@ mod tests {
         let (room, who) = (RoomId(Uuid::from_u128(1)), ParticipantId(Uuid::from_u128(2)));
         places.claim(key(1), Epoch(1)).unwrap();
         assert_eq!(places.set_sharer(key(1), room, Some(who)), None, "it lives nowhere yet");
-        assert_eq!(places.settle(key(1), 4), (true, Some((room, Some(who)))));
-        assert_eq!(places.settle(key(1), 4), (false, Some((room, Some(who)))));
+        let sharer = Some((room, Some(who)));
+        assert_eq!(places.settle(key(1), 4), Settled { moved: true, sharer });
+        assert_eq!(places.settle(key(1), 4), Settled { moved: false, sharer });
         places.leave(4);
         assert_eq!(places.home(key(1)), None);
-        assert_eq!(places.settle(key(1), 5), (true, Some((room, Some(who)))));
+        assert_eq!(places.settle(key(1), 5), Settled { moved: true, sharer });
         assert_eq!(places.set_sharer(key(1), room, None), Some(5));
     }
 

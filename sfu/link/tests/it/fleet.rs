@@ -5,9 +5,12 @@ use crate::{
     proxy::Proxy,
     world::{Node, Process, WAITING_ROOM, World, eventually, info, room, tenant, who},
 };
+use model::Epoch;
 use platform::clock::SystemClock;
 use prometheus::Registry;
-use sfu_core::port::{Affinity, ClosedReason, MediaError, MediaEvent, MediaNode as _};
+use sfu_core::port::{
+    Affinity, Claim, ClosedReason, Connect, Direction, MediaError, MediaEvent, MediaNode as _,
+};
 use sfu_link::{Fleet, Metrics, NodeInfo, fleet::Deps};
 use std::sync::Arc;
 use testkit::media_client::{MediaClient, Options, Sink, Source, Tag};
@@ -69,6 +72,36 @@ fn waiting_rooms_go_where_there_is_most_room_and_stay_together() {
     ids.dedup();
     assert_eq!(ids.len(), 6, "no two sessions have one number");
     stop(&world, process, [small, large]);
+}
+
+#[test]
+fn people_who_come_at_the_same_moment_come_to_the_same_node() {
+    let world = World::new();
+    let nodes = [world.node_with_room_for("one", 9), world.node_with_room_for("two", 9)];
+    let infos = nodes.each_ref().map(Node::info);
+    let (process, _list) = process(&world, &infos);
+    let (_client, offer) = MediaClient::offer(Options::default()).unwrap();
+    let mut joining = tokio::task::JoinSet::new();
+    for n in 0..8 {
+        for participant in [n * 10 + 1, n * 10 + 2] {
+            let (media, offer) = (process.media.clone(), offer.clone());
+            let (tenant, participant, affinity) = (tenant(), who(participant), Affinity(n));
+            let direction = Direction::Both;
+            let connect = Connect { tenant, participant, affinity, direction, room: Some(room(n)), offer };
+            let connecting = async move { media.connect(connect).await.map(drop) };
+            joining.spawn_on(connecting, world.runtime.handle());
+        }
+    }
+    let answers = world.runtime.block_on(joining.join_all());
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    for n in 0..8 {
+        let claim = Claim { tenant: tenant(), affinity: Affinity(n), epoch: Epoch(0) };
+        let there = |node: &Node| world.runtime.block_on(node.sfu().claim(claim)).unwrap().len();
+        let mut both = nodes.each_ref().map(there);
+        both.sort();
+        assert_eq!(both, [0, 2], "waiting room {n}");
+    }
+    stop(&world, process, nodes);
 }
 
 #[test]
