@@ -130,3 +130,39 @@ impl Members {
         slots.iter().filter_map(|slot| self.all.remove(slot)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Metrics;
+    use platform::{clock::SystemClock, keys::Keys};
+    use std::sync::Arc;
+
+    fn listed(n: usize) -> NodeInfo {
+        let (id, url) = (format!("node-{n}"), format!("ws://node-{n}/media-link"));
+        NodeInfo { id, url, region: String::new(), draining: false }
+    }
+
+    #[test]
+    fn as_many_nodes_as_the_limit_are_known_and_no_two_share_a_number() {
+        let deps = Deps {
+            keys: Arc::new(Keys::ephemeral()),
+            clock: Arc::new(SystemClock),
+            process: uuid::Uuid::nil(),
+            events: tokio::sync::mpsc::channel(1).0,
+            metrics: Metrics::new(&prometheus::Registry::new()).unwrap(),
+        };
+        let mut members = Members::new(deps);
+        let all: Vec<_> = (0..limits::MAX_NODES).map(listed).collect();
+        assert_eq!(members.follow(&all).len(), limits::MAX_NODES);
+        assert!(members.follow(&all).is_empty(), "nothing is new");
+        let more: Vec<_> = (0..=limits::MAX_NODES).map(listed).collect();
+        assert!(members.follow(&more).is_empty(), "one more is left out");
+        let now = Instant::now();
+        assert!(members.take_dead(now).is_empty());
+        members.follow(&all[1..]);
+        let dead = members.take_dead(now);
+        assert_eq!((dead.len(), dead[0].slot), (1, 1), "not listed, and nothing of ours");
+        assert_eq!(members.follow(&[listed(99)])[0].slot as usize, limits::MAX_NODES + 1);
+    }
+}

@@ -69,3 +69,26 @@ fn is_bounded(hello: &Hello) -> bool {
         && hello.region.len() <= limits::MAX_NAME_BYTES
         && hello.capabilities.len() <= limits::MAX_CAPABILITIES
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Load;
+
+    #[test]
+    fn names_and_capabilities_are_as_long_and_as_many_as_the_limit_and_no_more() {
+        let hello = |name: usize, region: usize, capabilities: usize| Hello {
+            version: VERSION,
+            capabilities: vec![String::new(); capabilities],
+            node: "n".repeat(name),
+            boot: uuid::Uuid::nil(),
+            region: "r".repeat(region),
+            load: Load::default(),
+        };
+        let (name, many) = (limits::MAX_NAME_BYTES, limits::MAX_CAPABILITIES);
+        assert!(is_bounded(&hello(name, name, many)));
+        assert!(!is_bounded(&hello(name + 1, name, many)));
+        assert!(!is_bounded(&hello(name, name + 1, many)));
+        assert!(!is_bounded(&hello(name, name, many + 1)));
+    }
+}

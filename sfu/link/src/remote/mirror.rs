@@ -8,6 +8,8 @@ mod heard;
 mod port;
 mod resync;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     Key, limits,
