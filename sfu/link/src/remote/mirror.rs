@@ -75,6 +75,8 @@ struct Known {
     room: Option<RoomId>,
     connected: Option<Transport>,
     shown: Option<Shown>,
+    /// It was listed before the `answer` that says whose question it answers.
+    unanswered: bool,
     /// It is to go.
     ending: bool,
     /// It was reported closed already.

@@ -73,18 +73,25 @@ impl Mirror {
     fn answer(&mut self, asked: Asked, remote: u64, sdp: String) {
         match asked.what {
             What::Connect { participant, direction, room, waiter } => {
-                let known = Known {
-                    key: asked.key,
-                    remote,
-                    participant,
-                    direction,
-                    room,
-                    connected: None,
-                    shown: None,
-                    ending: false,
-                    lost: false,
+                let session = match self.known(remote) {
+                    // A claim that was answered meanwhile has listed it already.
+                    Some((session, known)) => {
+                        known.unanswered = false;
+                        session
+                    }
+                    None => self.add(Known {
+                        key: asked.key,
+                        remote,
+                        participant,
+                        direction,
+                        room,
+                        connected: None,
+                        shown: None,
+                        unanswered: false,
+                        ending: false,
+                        lost: false,
+                    }),
                 };
-                let session = self.add(known);
                 if waiter.send(Ok(Answer { session, sdp })).is_err() {
                     // Whoever asked has given up: nobody will use it.
                     self.disconnect(session);

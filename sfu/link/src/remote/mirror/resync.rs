@@ -65,8 +65,28 @@ impl Mirror {
     fn find(&mut self, key: Key, listed: Listed) -> SessionId {
         let (remote, participant, room) = (listed.session, listed.participant, listed.room);
         let Existing { direction, connected, shown, .. } = listed.known_as(SessionId(0), key.1);
+        let unanswered = connected.is_none() && self.is_asked_for(key, participant);
         let (ending, lost) = (false, false);
-        self.add(Known { key, remote, participant, direction, room, connected, shown, ending, lost })
+        self.add(Known {
+            key,
+            remote,
+            participant,
+            direction,
+            room,
+            connected,
+            shown,
+            unanswered,
+            ending,
+            lost,
+        })
+    }
+
+    /// Whether a connect of this participant is on its way: what is listed of them may be its session.
+    fn is_asked_for(&self, key: Key, participant: ParticipantId) -> bool {
+        self.asked.values().any(|asked| {
+            asked.key == key
+                && matches!(&asked.what, What::Connect { participant: who, .. } if *who == participant)
+        })
     }
 
     /// Who asked is told everything. Whether anybody still listened.
@@ -81,7 +101,8 @@ impl Mirror {
     /// Sessions that nobody asked for: found late, or of no use.
     fn report(&mut self, found: Vec<SessionId>, elsewhere: bool) {
         for session in found {
-            let Some(known) = self.sessions.get_mut(&session) else { continue };
+            let known = self.sessions.get_mut(&session).filter(|known| !known.unanswered);
+            let Some(known) = known else { continue };
             // Not connected: its answer was lost with a stream, and no browser has it.
             if elsewhere || known.connected.is_none() {
                 known.lost = true;
@@ -96,7 +117,7 @@ impl Mirror {
     fn existing(&self, key: Key) -> Vec<Existing> {
         let Some(held) = self.claims.get(&key) else { return Vec::new() };
         let known = held.sessions.iter().filter_map(|session| Some((*session, self.sessions.get(session)?)));
-        let wanted = known.filter(|(_, known)| !known.ending && !known.lost);
+        let wanted = known.filter(|(_, known)| !known.unanswered && !known.ending && !known.lost);
         wanted.map(|(session, known)| known.existing(session)).collect()
     }
 }

@@ -136,6 +136,28 @@ fn after_a_broken_stream_who_speaks_is_said_first_and_only_what_differs_again() 
     assert_eq!(stage.mirror.seat(same, None), Ok(()));
 }
 
+/// A claim is answered while a connect is under way: the node lists its session before it has answered.
+#[test]
+fn a_session_that_is_listed_before_its_answer_is_the_same_and_stays() {
+    let mut stage = Stage::new(Vec::new());
+    let (waiter, mut answer) = oneshot::channel();
+    let (tenant, affinity) = KEY;
+    let (participant, direction) = (ParticipantId(Uuid::from_u128(9)), Direction::Both);
+    let offer = "v=0".to_owned();
+    let connect = Connect { tenant, participant, affinity, direction, room: None, offer };
+    stage.mirror.connect(connect, waiter).unwrap();
+    let connecting = stage.says("connect");
+    stage.mirror.claim(claim(1), None);
+    let call = stage.says("claim");
+    stage.hear(Tell::Claimed { call, sessions: vec![listed(9, None, false)] });
+    assert!(stage.silent() && stage.events().is_empty());
+    stage.hear(Tell::Slots { session: 9, slots: vec![None], screen: None });
+    stage.hear(Tell::Answer { call: connecting, session: 9, sdp: "v=0".into() });
+    let session = answer.try_recv().unwrap().unwrap().session;
+    assert_eq!(stage.events(), [MediaEvent::Slots { session, slots: vec![None], screen: None }]);
+    assert_eq!((stage.mirror.len(), stage.mirror.seat(session, Some(ROOM))), (1, Ok(())));
+}
+
 #[test]
 fn another_boot_is_the_end_of_every_session() {
     let mut stage = Stage::new(vec![listed(1, Some(ROOM), true)]);
@@ -198,9 +220,20 @@ fn as_many_sessions_as_the_limit_and_no_more() {
     for n in 2..limits::MAX_SESSIONS as u64 {
         let room = Some(ROOM);
         let (participant, direction) = (ParticipantId(Uuid::nil()), Direction::Both);
-        let (connected, shown, ending, lost) = (None, None, false, false);
-        let known =
-            Known { key: KEY, remote: n, participant, direction, room, connected, shown, ending, lost };
+        let (connected, shown) = (None, None);
+        let (unanswered, ending, lost) = (false, false, false);
+        let known = Known {
+            key: KEY,
+            remote: n,
+            participant,
+            direction,
+            room,
+            connected,
+            shown,
+            unanswered,
+            ending,
+            lost,
+        };
         stage.mirror.add(known);
     }
     assert_eq!(connect(&mut stage.mirror), Ok(()), "the last");
