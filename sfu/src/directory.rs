@@ -3,7 +3,10 @@
 
 use crate::shard::{rooms::RoomKey, session::Identity};
 use model::{ParticipantId, TenantId};
-use sfu_core::port::{MediaError, SessionId};
+use sfu_core::{
+    limits::MAX_EXISTING,
+    port::{Affinity, Existing, MediaError, MediaEvent, SessionId, Shown, Transport},
+};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -11,10 +14,27 @@ use uuid::Uuid;
 pub(crate) struct Entry {
     pub(crate) shard: usize,
     pub(crate) identity: Identity,
+    pub(crate) affinity: Affinity,
     pub(crate) room: Option<RoomKey>,
-    pub(crate) connected: bool,
+    pub(crate) connected: Option<Transport>,
+    /// Who was last told to be in its slots.
+    pub(crate) shown: Option<Shown>,
     /// The name of a WHIP or WHEP session in its URL.
     pub(crate) resource: Option<Uuid>,
+}
+
+impl Entry {
+    fn existing(&self, session: SessionId) -> Existing {
+        Existing {
+            session,
+            participant: self.identity.participant,
+            affinity: self.affinity,
+            direction: self.identity.role.direction(),
+            room: self.room.map(|(_, room)| room),
+            connected: self.connected,
+            shown: self.shown.clone(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -139,10 +159,32 @@ impl Directory {
         self.rooms.get(&room)?.sharer
     }
 
-    pub(crate) fn connected(&mut self, id: SessionId) {
-        if let Some(entry) = self.sessions.get_mut(&id) {
-            entry.connected = true;
+    /// Keeps what a shard tells, for whoever asks later.
+    pub(crate) fn told(&mut self, event: &MediaEvent) {
+        let Some(entry) = self.sessions.get_mut(&event.session()) else { return };
+        match event {
+            MediaEvent::Connected { transport, .. } => entry.connected = Some(*transport),
+            MediaEvent::Slots { slots, screen, .. } => {
+                entry.shown = Some(Shown { slots: slots.clone(), screen: *screen });
+            }
+            MediaEvent::Closed { session, .. } => {
+                self.remove(*session);
+            }
+            MediaEvent::Quality { .. } | MediaEvent::Found { .. } => {}
         }
+    }
+
+    /// The sessions of an affinity, the oldest first; the newest, if there are too many.
+    pub(crate) fn existing(&self, tenant: TenantId, affinity: Affinity) -> Vec<Existing> {
+        let of_it = |entry: &Entry| (entry.identity.tenant, entry.affinity) == (tenant, affinity);
+        let mut existing: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|(_, entry)| of_it(entry))
+            .map(|(session, entry)| entry.existing(*session))
+            .collect();
+        existing.sort_by_key(|existing| existing.session);
+        existing.split_off(existing.len().saturating_sub(MAX_EXISTING))
     }
 
     /// Older sessions of the same identity, on whatever shard.
@@ -160,7 +202,7 @@ impl Directory {
     pub(crate) fn publishes(&self, tenant: TenantId, participant: ParticipantId) -> bool {
         self.sessions.values().any(|entry| {
             let identity = entry.identity;
-            entry.connected
+            entry.connected.is_some()
                 && identity.role.publishes()
                 && (identity.tenant, identity.participant) == (tenant, participant)
         })
@@ -237,7 +279,7 @@ mod tests {
             participant: who(participant),
             role: Role::Both,
         };
-        Entry { shard, identity, room, connected: false, resource: None }
+        Entry { shard, identity, affinity: Affinity(7), room, connected: None, shown: None, resource: None }
     }
 
     fn add(
@@ -300,5 +342,28 @@ mod tests {
         let mut older = d.older_than(SessionId(4));
         older.sort();
         assert_eq!(older, [(SessionId(1), 0), (SessionId(2), 1)]);
+    }
+
+    #[test]
+    fn who_claims_an_affinity_is_told_of_its_newest_sessions_and_of_nobody_elses() {
+        let limits = Limits { sessions: MAX_EXISTING + 3, ..LIMITS };
+        let mut d = Directory::new(limits);
+        let tenant = TenantId(Uuid::from_u128(1));
+        d.add(SessionId(900), Entry { affinity: Affinity(8), ..entry(900, 0, None) }).unwrap();
+        for n in 1..=MAX_EXISTING as u64 {
+            add(&mut d, n, n.into(), None).unwrap();
+        }
+        let all = d.existing(tenant, Affinity(7));
+        assert_eq!((all.len(), all[0].session), (MAX_EXISTING, SessionId(1)), "as many as may be");
+        add(&mut d, 100, 100, None).unwrap();
+        let newest = d.existing(tenant, Affinity(7));
+        assert_eq!((newest.len(), newest[0].session), (MAX_EXISTING, SessionId(2)), "and one more");
+        assert!(d.existing(TenantId(Uuid::from_u128(2)), Affinity(7)).is_empty(), "another unit");
+        let (session, transport) = (SessionId(900), Transport::Tcp);
+        d.told(&MediaEvent::Connected { session, transport });
+        d.told(&MediaEvent::Slots { session, slots: vec![Some(who(1))], screen: None });
+        let shown = Some(Shown { slots: vec![Some(who(1))], screen: None });
+        let other = d.existing(tenant, Affinity(8)).remove(0);
+        assert_eq!((other.connected, other.shown), (Some(Transport::Tcp), shown));
     }
 }

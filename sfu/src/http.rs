@@ -181,7 +181,7 @@ fn refused(error: &MediaError) -> Problem {
             Problem::new(problem::BAD_REQUEST).detail(format!("The offer cannot be answered: {why}."))
         }
         MediaError::NoSuchSession => Problem::new(problem::NOT_FOUND),
-        MediaError::Busy | MediaError::Draining => {
+        MediaError::Busy | MediaError::Draining | MediaError::Fenced => {
             Problem::new(problem::UNAVAILABLE).retry_after(Duration::from_secs(2))
         }
     }

@@ -19,7 +19,10 @@ use crate::{
 use model::{ParticipantId, RoomId, TenantId};
 use sfu_core::{
     limits::MAX_OFFER_BYTES,
-    port::{Answer, ClosedReason, Connect, MediaError, MediaEvent, MediaNode, PortFuture, SessionId},
+    port::{
+        Affinity, Answer, Claim, ClosedReason, Connect, Existing, MediaError, MediaEvent, MediaNode,
+        PortFuture, SessionId,
+    },
 };
 use std::{
     collections::hash_map::DefaultHasher,
@@ -171,21 +174,12 @@ impl Service {
     }
 
     async fn told(&mut self, event: MediaEvent, shutdown: &CancellationToken) {
-        match &event {
-            MediaEvent::Connected { session, .. } => {
-                let older = {
-                    let mut directory = self.inner.directory();
-                    directory.connected(*session);
-                    directory.older_than(*session)
-                };
-                for (older, shard) in older {
-                    self.inner.end(shard, older, ClosedReason::Replaced);
-                }
+        self.inner.directory().told(&event);
+        if let MediaEvent::Connected { session, .. } = &event {
+            let older = self.inner.directory().older_than(*session);
+            for (older, shard) in older {
+                self.inner.end(shard, older, ClosedReason::Replaced);
             }
-            MediaEvent::Closed { session, .. } => {
-                self.inner.directory().remove(*session);
-            }
-            MediaEvent::Slots { .. } | MediaEvent::Quality { .. } => {}
         }
         if let MediaEvent::Quality { .. } = event {
             // A sample: whoever is slow misses it.
@@ -435,7 +429,9 @@ impl Handle {
             participant: connect.participant,
             role: Role::of(connect.direction),
         };
-        inner.directory().add(id, Entry { shard, identity, room, connected: false, resource })?;
+        let affinity = connect.affinity;
+        let entry = Entry { shard, identity, affinity, room, connected: None, shown: None, resource };
+        inner.directory().add(id, entry)?;
         let mut booking = Booking { inner, id, kept: false };
         let offer = connect.offer;
         let mut prepared = inner.parse(move |inner| answer(inner, &offer, shard)).await?;
@@ -486,6 +482,13 @@ fn draft(inner: &Inner, offer: &str, shard: usize) -> Result<engine::Draft, Medi
 }
 
 impl MediaNode for Handle {
+    /// Nobody is fenced off here: a process has one caller. What several processes share a node by
+    /// (`sfu-link`) keeps the epochs.
+    fn claim(&self, claim: Claim) -> PortFuture<'_, Result<Vec<Existing>, MediaError>> {
+        let existing = self.0.directory().existing(claim.tenant, claim.affinity);
+        Box::pin(std::future::ready(Ok(existing)))
+    }
+
     fn connect(&self, connect: Connect) -> PortFuture<'_, Result<Answer, MediaError>> {
         Box::pin(self.connect_as(connect, None))
     }
@@ -523,6 +526,7 @@ impl MediaNode for Handle {
     fn set_sharer(
         &self,
         tenant: TenantId,
+        _: Affinity,
         room: RoomId,
         sharer: Option<ParticipantId>,
     ) -> Result<(), MediaError> {

@@ -6,9 +6,9 @@ use crate::{
     shared::Shared,
     socket::ToSocket,
 };
-use model::{CommandId, Phi, RoomId, VisitId};
+use model::{CommandId, Epoch, ParticipantId, Phi, RoomId, VisitId};
 use platform::event_log::{self, AppendError, Moment, NewEvent, Refusal, Version};
-use sfu_core::port::{Answer, MediaError, MediaEvent};
+use sfu_core::port::{Affinity, Answer, Claim, MediaError, MediaEvent, SessionId};
 use signaling_core::{
     Owner, Rejection,
     codec::Encoded,
@@ -73,12 +73,14 @@ pub(crate) struct Room {
     questions: HashMap<ProgramTicket, oneshot::Sender<Result<Done, Rejection>>>,
     /// Calls to the store and the media node; each ends in an input.
     calls: JoinSet<Input>,
+    /// In which epoch of the room's ownership this task speaks for its media.
+    epoch: Epoch,
     /// The last admission, to measure how long it takes until both are seated.
     admitted: Option<(VisitId, Instant)>,
 }
 
 impl Room {
-    pub(crate) fn new(shared: Arc<Shared>, owner: Owner) -> (Self, mpsc::Sender<Input>) {
+    pub(crate) fn new(shared: Arc<Shared>, owner: Owner, epoch: Epoch) -> (Self, mpsc::Sender<Input>) {
         let (sender, inbox) = mpsc::channel(limits::ROOM_QUEUE);
         let mut room = Self {
             shared,
@@ -87,6 +89,7 @@ impl Room {
             sockets: HashMap::new(),
             questions: HashMap::new(),
             calls: JoinSet::new(),
+            epoch,
             admitted: None,
         };
         // Links must lead here before the first request comes in.
@@ -96,6 +99,7 @@ impl Room {
     }
 
     pub(crate) async fn run(mut self) {
+        self.adopt().await;
         while !self.owner.is_drained() {
             let wake = self.owner.poll_timeout().map(|at| at.since(self.shared.clock.now()));
             tokio::select! {
@@ -109,6 +113,35 @@ impl Room {
             self.carry_out();
         }
         self.shared.metrics.forget_room(self.owner.id());
+    }
+
+    /// Takes over the media that went on while nobody owned the room. Before the first hello: a page whose
+    /// media is not known yet would be told to offer anew. A node that cannot be asked in time tells later,
+    /// with [`MediaEvent::Found`].
+    async fn adopt(&mut self) {
+        let (tenant, affinity) = (self.owner.tenant(), self.affinity());
+        let claim = Claim { tenant, affinity, epoch: self.epoch };
+        let existing = match or_busy(self.shared.media.claim(claim)).await {
+            Ok(existing) => existing,
+            Err(error) => {
+                tracing::warn!(
+                    waiting_room.id = %self.owner.id(), %error,
+                    "The media of a waiting room cannot be asked for now"
+                );
+                Vec::new()
+            }
+        };
+        let sessions: Vec<_> = existing.iter().map(|existing| existing.session).collect();
+        self.owner.adopt(self.shared.clock.now(), existing);
+        for session in sessions {
+            self.claim(session);
+        }
+        self.carry_out();
+    }
+
+    /// What waiting rooms' sessions have in common.
+    const fn affinity(&self) -> Affinity {
+        Affinity(self.owner.id().0.as_u128())
     }
 
     fn handle(&mut self, input: Input) {
@@ -166,11 +199,16 @@ impl Room {
         let session = result.as_ref().ok().map(|answer| answer.session);
         let now = self.shared.clock.now();
         self.owner.handle_answer(now, ticket, result);
-        let missed = session
-            .map(|session| self.shared.sessions.lock().claim(session, self.owner.id()))
-            .unwrap_or_default();
+        if let Some(session) = session {
+            self.claim(session);
+        }
+    }
+
+    /// The session's events come here from now on; those that overtook are taken now.
+    fn claim(&mut self, session: SessionId) {
+        let missed = self.shared.sessions.lock().claim(session, self.owner.id());
         for event in missed {
-            self.owner.handle_media(now, event);
+            self.owner.handle_media(self.shared.clock.now(), event);
         }
     }
 
@@ -229,7 +267,8 @@ impl Room {
                 }
                 Output::SetSharer { visit, sharer } => {
                     let room = RoomId::from(visit);
-                    if self.shared.media.set_sharer(self.owner.tenant(), room, sharer).is_err() {
+                    // Where the room is somebody else's, they say who shares.
+                    if self.set_sharer(room, sharer).is_err_and(|error| error != MediaError::Fenced) {
                         self.owner.handle_sharer_failed(self.shared.clock.now(), visit);
                     }
                 }
@@ -252,6 +291,10 @@ impl Room {
             }
         }
         self.report();
+    }
+
+    fn set_sharer(&self, room: RoomId, sharer: Option<ParticipantId>) -> Result<(), MediaError> {
+        self.shared.media.set_sharer(self.owner.tenant(), self.affinity(), room, sharer)
     }
 
     fn append(&mut self, append: Append) {

@@ -6,7 +6,7 @@ use crate::{
     room::{self, Input},
     shared::{Parts, Shared},
 };
-use model::{TenantId, WaitingRoomId};
+use model::{Epoch, TenantId, WaitingRoomId};
 use platform::{
     clock::Clock,
     event_log::{EventStore, ReadError},
@@ -148,7 +148,9 @@ impl Service {
 
     fn host(&self, rooms: &mut JoinSet<()>, owner: Owner) -> mpsc::Sender<Input> {
         let id = owner.id();
-        let (room, inbox) = room::Room::new(Arc::clone(&self.shared), owner);
+        // One process owns every room. Where several do, the epoch in which it owns this one stands here.
+        let epoch = Epoch::default();
+        let (room, inbox) = room::Room::new(Arc::clone(&self.shared), owner, epoch);
         rooms.spawn(room.run());
         self.shared.rooms.write().insert(id, inbox.clone());
         inbox

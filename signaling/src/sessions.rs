@@ -5,6 +5,7 @@ use crate::limits;
 use model::WaitingRoomId;
 use sfu_core::port::{MediaEvent, SessionId};
 use std::collections::{HashMap, VecDeque};
+use uuid::Uuid;
 
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
@@ -15,7 +16,13 @@ pub(crate) struct Sessions {
 impl Sessions {
     /// Where an event goes; `None` keeps it until its session is claimed.
     pub(crate) fn route(&mut self, event: &MediaEvent) -> Option<WaitingRoomId> {
-        let session = session_of(event);
+        let session = event.session();
+        if let MediaEvent::Found { existing } = event {
+            // A session this process did not make: its affinity is the waiting room's id.
+            let room = WaitingRoomId(Uuid::from_u128(existing.affinity.0));
+            self.rooms.insert(session, room);
+            return Some(room);
+        }
         let room = self.rooms.get(&session).copied();
         if room.is_none() {
             if self.orphans.len() >= limits::MAX_ORPHANED_EVENTS {
@@ -34,7 +41,7 @@ impl Sessions {
         self.rooms.insert(session, room);
         let (missed, others) = std::mem::take(&mut self.orphans)
             .into_iter()
-            .partition::<VecDeque<_>, _>(|event| session_of(event) == session);
+            .partition::<VecDeque<_>, _>(|event| event.session() == session);
         self.orphans = others;
         if missed.iter().any(|event| matches!(event, MediaEvent::Closed { .. })) {
             self.rooms.remove(&session);
@@ -43,20 +50,11 @@ impl Sessions {
     }
 }
 
-const fn session_of(event: &MediaEvent) -> SessionId {
-    match event {
-        MediaEvent::Connected { session, .. }
-        | MediaEvent::Closed { session, .. }
-        | MediaEvent::Slots { session, .. }
-        | MediaEvent::Quality { session, .. } => *session,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sfu_core::port::{ClosedReason, Quality};
-    use uuid::Uuid;
+    use model::ParticipantId;
+    use sfu_core::port::{Affinity, ClosedReason, Direction, Existing, Quality};
 
     fn quality(session: u64) -> MediaEvent {
         MediaEvent::Quality { session: SessionId(session), quality: Quality::default() }
@@ -72,6 +70,23 @@ mod tests {
         let closed = MediaEvent::Closed { session: SessionId(7), reason: ClosedReason::Asked };
         assert_eq!(sessions.route(&closed), Some(room));
         assert_eq!(sessions.route(&quality(7)), None);
+    }
+
+    #[test]
+    fn what_is_found_late_goes_to_the_room_its_affinity_names() {
+        let (mut sessions, room) = (Sessions::default(), WaitingRoomId(Uuid::from_u128(1)));
+        let existing = Existing {
+            session: SessionId(7),
+            participant: ParticipantId(Uuid::from_u128(2)),
+            affinity: Affinity(1),
+            direction: Direction::Both,
+            room: None,
+            connected: None,
+            shown: None,
+        };
+        let found = MediaEvent::Found { existing: Box::new(existing) };
+        assert_eq!(sessions.route(&found), Some(room));
+        assert_eq!(sessions.route(&quality(7)), Some(room));
     }
 
     #[test]

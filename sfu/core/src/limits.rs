@@ -6,6 +6,10 @@ use std::time::Duration;
 /// is 13 KB with codec preferences set and 27 KB without.
 pub const MAX_OFFER_BYTES: usize = 48 * 1024;
 
+/// Sessions of one affinity that whoever claims it is told of. A waiting room has a clinician, a patient or two in the
+/// call and three warm seats, and for a moment a second session of each. Past it the oldest are left out.
+pub const MAX_EXISTING: usize = 48;
+
 /// Most m-lines in an offer. One past it the offer is invalid. A pool of three slots has eleven.
 pub const MAX_M_LINES: usize = 40;
 

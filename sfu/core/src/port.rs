@@ -9,8 +9,11 @@
 //!                  │                      ▲   └────────seat(None)◀───────┘
 //!                  └─────disconnect / timeout / replaced────▶ Closed
 //! ```
+//!
+//! A session outlives whoever asked for it. A caller that begins [claims](MediaNode::claim) what it is to
+//! speak for, and is told what is there.
 
-use model::{Bitrate, ParticipantId, RoomId, TenantId};
+use model::{Bitrate, Epoch, ParticipantId, RoomId, TenantId};
 use std::{fmt, future::Future, pin::Pin};
 
 /// A future that the port's methods return: this crate knows no runtime.
@@ -28,8 +31,47 @@ impl fmt::Display for SessionId {
 
 /// Sessions with the same affinity live on the same shard, so that they can be seated together
 /// without negotiating anew. A waiting room's UUID, or a room's for sessions that know no other.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Affinity(pub u128);
+
+/// Who speaks for an affinity from now on: the caller, in this epoch of the affinity's owner.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Claim {
+    /// The healthcare unit.
+    pub tenant: TenantId,
+    /// For what.
+    pub affinity: Affinity,
+    /// A claim of an older epoch than the newest is refused, and so is all that its maker asks later.
+    pub epoch: Epoch,
+}
+
+/// A session that a caller finds when it claims an affinity.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Existing {
+    /// The session.
+    pub session: SessionId,
+    /// Whose it is.
+    pub participant: ParticipantId,
+    /// Under which affinity it was made.
+    pub affinity: Affinity,
+    /// What may flow.
+    pub direction: Direction,
+    /// Where it is seated; `None` is a warm seat.
+    pub room: Option<RoomId>,
+    /// Over which transport it is connected; `None` when it is not, or not yet.
+    pub connected: Option<Transport>,
+    /// Who was last shown in its slots; `None` when that was never told.
+    pub shown: Option<Shown>,
+}
+
+/// Who is in the receive slots of a session.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Shown {
+    /// Participants by slot.
+    pub slots: Vec<Option<ParticipantId>>,
+    /// Who shares a screen.
+    pub screen: Option<ParticipantId>,
+}
 
 /// Which way media may flow for a session, whatever its SDP says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,6 +149,9 @@ pub enum MediaError {
     /// The node is draining and takes no new sessions.
     #[error("the media node is draining")]
     Draining,
+    /// Somebody with a newer epoch speaks for this affinity now. Nothing that is asked again will help.
+    #[error("another process owns these sessions now")]
+    Fenced,
 }
 
 /// What the media plane tells signaling. Never blocks a shard: a full queue drops nothing that
@@ -144,6 +189,25 @@ pub enum MediaEvent {
         /// Its figures.
         quality: Quality,
     },
+    /// A session of an affinity that was claimed has been found late: its node could not be asked before.
+    Found {
+        /// What was found.
+        existing: Box<Existing>,
+    },
+}
+
+impl MediaEvent {
+    /// Which session it is about.
+    #[must_use]
+    pub const fn session(&self) -> SessionId {
+        match self {
+            Self::Connected { session, .. }
+            | Self::Closed { session, .. }
+            | Self::Slots { session, .. }
+            | Self::Quality { session, .. } => *session,
+            Self::Found { existing } => existing.session,
+        }
+    }
 }
 
 /// The transport of a selected candidate pair.
@@ -187,6 +251,12 @@ pub struct Quality {
 
 /// The media plane. Calls are short and bounded: a full shard queue answers [`MediaError::Busy`].
 pub trait MediaNode: Send + Sync + 'static {
+    /// Speaks for an affinity from now on, and answers what sessions it has, the oldest first; at most
+    /// `limits::MAX_EXISTING`, and then the newest.
+    ///
+    /// # Errors
+    /// [`MediaError::Fenced`], [`MediaError::Busy`].
+    fn claim(&self, claim: Claim) -> PortFuture<'_, Result<Vec<Existing>, MediaError>>;
     /// Answers an offer and makes a session.
     fn connect(&self, connect: Connect) -> PortFuture<'_, Result<Answer, MediaError>>;
     /// Answers a re-offer of a session: an ICE restart after a network change.
@@ -196,13 +266,14 @@ pub trait MediaNode: Send + Sync + 'static {
     /// # Errors
     /// [`MediaError::NoSuchSession`], [`MediaError::Busy`].
     fn seat(&self, session: SessionId, room: Option<RoomId>) -> Result<(), MediaError>;
-    /// Who may share a screen in a room; everybody else's screen goes nowhere.
+    /// Who may share a screen in a room of an affinity; everybody else's screen goes nowhere.
     ///
     /// # Errors
     /// [`MediaError::Busy`].
     fn set_sharer(
         &self,
         tenant: TenantId,
+        affinity: Affinity,
         room: RoomId,
         sharer: Option<ParticipantId>,
     ) -> Result<(), MediaError>;

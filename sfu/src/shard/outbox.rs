@@ -1,7 +1,7 @@
 //! What a shard has to tell and could not yet: the queue to the control side is bounded and a shard
 //! never waits. State changes are kept, the newest of a kind per session; samples are dropped.
 
-use sfu_core::port::{MediaEvent, SessionId};
+use sfu_core::port::MediaEvent;
 use std::collections::VecDeque;
 use tokio::sync::mpsc::{Sender, error::TrySendError};
 
@@ -43,26 +43,17 @@ impl Outbox {
             MediaEvent::Slots { session, .. } => {
                 self.waiting.retain(|w| !matches!(w, MediaEvent::Slots { session: s, .. } if s == session));
             }
-            MediaEvent::Closed { session, .. } => self.waiting.retain(|w| of(w) != *session),
-            MediaEvent::Connected { .. } => {}
+            MediaEvent::Closed { session, .. } => self.waiting.retain(|w| w.session() != *session),
+            MediaEvent::Connected { .. } | MediaEvent::Found { .. } => {}
         }
         self.waiting.push_back(event);
-    }
-}
-
-const fn of(event: &MediaEvent) -> SessionId {
-    match event {
-        MediaEvent::Connected { session, .. }
-        | MediaEvent::Closed { session, .. }
-        | MediaEvent::Slots { session, .. }
-        | MediaEvent::Quality { session, .. } => *session,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sfu_core::port::{ClosedReason, Quality, Transport};
+    use sfu_core::port::{ClosedReason, Quality, SessionId, Transport};
 
     fn slots(session: u64, count: usize) -> MediaEvent {
         MediaEvent::Slots { session: SessionId(session), slots: vec![None; count], screen: None }

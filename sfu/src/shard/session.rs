@@ -51,6 +51,13 @@ impl Role {
             Direction::Subscribe { to } => Self::Subscribe(to),
         }
     }
+    pub(crate) const fn direction(self) -> Direction {
+        match self {
+            Self::Both => Direction::Both,
+            Self::Publish => Direction::Publish,
+            Self::Subscribe(to) => Direction::Subscribe { to },
+        }
+    }
     pub(crate) const fn publishes(self) -> bool {
         matches!(self, Self::Both | Self::Publish)
     }

@@ -2,7 +2,7 @@
 
 use crate::node::{Node, config, eventually, room, tenant, who};
 use sfu::Config;
-use sfu_core::port::{ClosedReason, Direction, MediaEvent, MediaNode as _};
+use sfu_core::port::{Affinity, ClosedReason, Direction, MediaEvent, MediaNode as _};
 use std::time::Duration;
 use testkit::media_client::{MediaClient, Options, PATIENCE, Seen, Sending, Sink, Source, Tag};
 
@@ -144,13 +144,13 @@ fn a_screen_goes_nowhere_until_its_owner_is_the_sharer() {
     assert!(eventually(Duration::from_secs(10), || gated() > 50.0));
     assert!(ana.seen().packets.is_empty());
 
-    node.handle.set_sharer(tenant(), room(1), Some(who(2))).unwrap();
+    node.handle.set_sharer(tenant(), Affinity(7), room(1), Some(who(2))).unwrap();
     assert!(ana.wait(|s| s.shows(Sink::screen(), BEN)));
     node.wait_event(|e| {
         matches!(e, MediaEvent::Slots { session, screen, .. } if *session == ana_session && *screen == Some(who(2)))
     });
 
-    node.handle.set_sharer(tenant(), room(1), Some(who(1))).unwrap();
+    node.handle.set_sharer(tenant(), Affinity(7), room(1), Some(who(1))).unwrap();
     let before = gated();
     assert!(eventually(Duration::from_secs(10), || gated() > before + 50.0));
     ana.seen().forget();

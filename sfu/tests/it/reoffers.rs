@@ -5,7 +5,7 @@ use crate::{
     node::{Node, config, eventually, room, tenant, who},
 };
 use sfu::Config;
-use sfu_core::port::{Direction, MediaNode as _, SessionId};
+use sfu_core::port::{Affinity, Direction, MediaNode as _, SessionId};
 use testkit::media_client::{MediaClient, Options, PATIENCE, Sending, Sink, Source, Tag};
 
 const ANA: Tag = Tag(1);
@@ -67,7 +67,7 @@ fn a_line_that_moves_keeps_its_stream() {
     let node = Node::start();
     let (ana, session, offer) = join(&node, 1);
     let (ben, _) = node.join(2, Some(1));
-    node.handle.set_sharer(tenant(), room(1), Some(who(1))).unwrap();
+    node.handle.set_sharer(tenant(), Affinity(7), room(1), Some(who(1))).unwrap();
     ana.send(Source::Camera, ANA);
     ana.send(Source::Screen, ANA);
     assert!(ben.wait(|s| s.sees(0, ANA) && s.shows(Sink::screen(), ANA)));

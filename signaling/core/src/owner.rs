@@ -10,9 +10,10 @@
 //! * What media should do is derived from the visits after every step, and the difference is told to
 //!   the media node. Nobody who waits or left is seated.
 //!
-//! Reading order: [`io`] (what goes in and out), `lane` (appends), `hello`, `commands`, `media`,
+//! Reading order: [`io`] (what goes in and out), `lane` (appends), `hello`, `commands`, `media`, `adopt`,
 //! `publish`, `deadlines`, `past`, [`program`] (what the rest of the process asks).
 
+mod adopt;
 mod commands;
 mod deadlines;
 mod hello;

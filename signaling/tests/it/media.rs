@@ -3,7 +3,8 @@
 use model::{ParticipantId, RoomId, TenantId};
 use parking_lot::Mutex;
 use sfu_core::port::{
-    Answer, ClosedReason, Connect, MediaError, MediaEvent, MediaNode, PortFuture, SessionId, Transport,
+    Affinity, Answer, Claim, ClosedReason, Connect, Direction, Existing, MediaError, MediaEvent, MediaNode,
+    PortFuture, SessionId, Shown, Transport,
 };
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::mpsc;
@@ -13,19 +14,38 @@ struct State {
     next: u64,
     /// Sessions that are up: whose, and seated where.
     sessions: BTreeMap<SessionId, (ParticipantId, Option<RoomId>)>,
+    /// Under which affinity sessions were made.
+    affinities: BTreeMap<SessionId, Affinity>,
     sharers: BTreeMap<RoomId, Option<ParticipantId>>,
     busy: bool,
 }
 
 pub(crate) struct FakeMedia {
     state: Mutex<State>,
-    events: mpsc::Sender<MediaEvent>,
+    events: Mutex<mpsc::Sender<MediaEvent>>,
 }
 
 impl FakeMedia {
     pub(crate) fn new() -> (Arc<Self>, mpsc::Receiver<MediaEvent>) {
         let (events, receiver) = mpsc::channel(64);
-        (Arc::new(Self { state: Mutex::default(), events }), receiver)
+        (Arc::new(Self { state: Mutex::default(), events: Mutex::new(events) }), receiver)
+    }
+
+    /// The process before is gone: what happens is told here from now on.
+    pub(crate) fn listen(&self) -> mpsc::Receiver<MediaEvent> {
+        let (events, receiver) = mpsc::channel(64);
+        *self.events.lock() = events;
+        receiver
+    }
+
+    fn events(&self) -> mpsc::Sender<MediaEvent> {
+        self.events.lock().clone()
+    }
+
+    /// The session of a participant.
+    pub(crate) fn session_of(&self, participant: ParticipantId) -> Option<SessionId> {
+        let state = self.state.lock();
+        state.sessions.iter().rev().find(|(_, (who, _))| *who == participant).map(|(id, _)| *id)
     }
 
     /// Where a participant is seated; the outer `None` when they have no session.
@@ -51,7 +71,7 @@ impl FakeMedia {
                 state.sessions.remove(session);
             })
         };
-        self.events
+        self.events()
             .send(MediaEvent::Closed { session: session.unwrap(), reason: ClosedReason::Timeout })
             .await
             .unwrap();
@@ -59,6 +79,23 @@ impl FakeMedia {
 }
 
 impl MediaNode for FakeMedia {
+    fn claim(&self, claim: Claim) -> PortFuture<'_, Result<Vec<Existing>, MediaError>> {
+        let state = self.state.lock();
+        let mine = state.sessions.iter().filter(|(id, _)| state.affinities[id] == claim.affinity);
+        let existing = mine
+            .map(|(session, (participant, room))| Existing {
+                session: *session,
+                participant: *participant,
+                affinity: claim.affinity,
+                direction: Direction::Both,
+                room: *room,
+                connected: Some(Transport::Udp),
+                shown: Some(Shown { slots: vec![None; 3], screen: None }),
+            })
+            .collect();
+        Box::pin(std::future::ready(Ok(existing)))
+    }
+
     fn connect(&self, connect: Connect) -> PortFuture<'_, Result<Answer, MediaError>> {
         Box::pin(async move {
             let (session, replaced) = {
@@ -78,16 +115,17 @@ impl MediaNode for FakeMedia {
                     state.sessions.remove(id);
                 }
                 state.sessions.insert(session, (connect.participant, connect.room));
+                state.affinities.insert(session, connect.affinity);
                 (session, older)
             };
             // Events overtake the answer, as they may.
             for session in replaced {
                 let _ =
-                    self.events.send(MediaEvent::Closed { session, reason: ClosedReason::Replaced }).await;
+                    self.events().send(MediaEvent::Closed { session, reason: ClosedReason::Replaced }).await;
             }
-            let _ = self.events.send(MediaEvent::Connected { session, transport: Transport::Udp }).await;
+            let _ = self.events().send(MediaEvent::Connected { session, transport: Transport::Udp }).await;
             let slots = MediaEvent::Slots { session, slots: vec![None; 3], screen: None };
-            let _ = self.events.send(slots).await;
+            let _ = self.events().send(slots).await;
             Ok(Answer { session, sdp: format!("answer to {}", connect.offer) })
         })
     }
@@ -111,7 +149,13 @@ impl MediaNode for FakeMedia {
         Ok(())
     }
 
-    fn set_sharer(&self, _: TenantId, room: RoomId, sharer: Option<ParticipantId>) -> Result<(), MediaError> {
+    fn set_sharer(
+        &self,
+        _: TenantId,
+        _: Affinity,
+        room: RoomId,
+        sharer: Option<ParticipantId>,
+    ) -> Result<(), MediaError> {
         self.state.lock().sharers.insert(room, sharer);
         Ok(())
     }

@@ -4,6 +4,7 @@ use crate::{
     client::{Client, id, is, waiting},
     world::Home,
 };
+use signaling::Config;
 use signaling_core::port::LinkError;
 use signaling_protocol::{
     ClientMessage, ErrorCode, ServerMessage,
@@ -43,6 +44,40 @@ async fn three_who_wait_keep_their_order_and_a_call_goes_on() {
         assert_eq!(view.id, invitation.visit);
         assert!(matches!(view.phase, PhaseView::Waiting { ahead: n, .. } if n == ahead), "{:?}", view.phase);
     }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_process_that_takes_over_adopts_the_media_that_went_on() {
+    let home = Home::new();
+    let world = home.start().await;
+    let mut alice = world.join(&world.open().await).await;
+    let (ann_invited, bob_invited) = (world.invite("Ann").await, world.invite("Bob").await);
+    let (mut ann, mut bob) = (world.join(&ann_invited.link).await, world.join(&bob_invited.link).await);
+    ann.check_in().await;
+    bob.check_in().await;
+    bob.visit(is(MediaWish::Warm)).await;
+    bob.offer().await;
+    alice.admit(ann_invited.visit).await;
+    alice.offer().await;
+    ann.visit(is(MediaWish::Live)).await;
+    ann.offer().await;
+    let media = std::sync::Arc::clone(&world.media);
+    let people = [alice.me, ann_invited.patient, bob_invited.patient];
+    let before = people.map(|who| (media.session_of(who), media.seat_of(who)));
+    assert_eq!(before[1].1, Some(Some(ann_invited.visit.into())));
+    world.kill().await;
+
+    let world = home.start_beside(Config::default(), std::sync::Arc::clone(&media), media.listen()).await;
+    let mut ann = Client::join(world.addr, &ann.resume_token).await;
+    // Not told to offer anew: the next word about media is who is in their slots.
+    let next = ann
+        .until(|message| matches!(message, ServerMessage::MediaClosed | ServerMessage::Slots { .. }))
+        .await;
+    assert!(matches!(next, ServerMessage::Slots { .. }), "{next:?}");
+    assert_eq!(people.map(|who| (media.session_of(who), media.seat_of(who))), before);
+    media.lose(ann_invited.patient).await;
+    ann.until(|message| matches!(message, ServerMessage::MediaClosed)).await;
     world.stop().await;
 }
 

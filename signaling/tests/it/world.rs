@@ -4,12 +4,13 @@ use crate::{client::Client, media::FakeMedia};
 use model::{CommandId, ParticipantId, TenantId, WaitingRoomId};
 use platform::{clock::SystemClock, event_log::sqlite::SqliteStore, keys::Keys};
 use prometheus::Registry;
+use sfu_core::port::MediaEvent;
 use signaling::{Config, Deps, Handle, Invitation, NewInvitation, NewWaitingRoom, Service};
 use signaling_core::port::{LinkError, LinkGrant, Links as _};
 use signaling_protocol::view::ClinicView;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tempfile::TempDir;
-use tokio::task::JoinSet;
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -55,8 +56,18 @@ impl Home {
     }
 
     pub(crate) async fn start_with(&self, config: Config) -> World {
-        let registry = Registry::new();
         let (media, media_events) = FakeMedia::new();
+        self.start_beside(config, media, media_events).await
+    }
+
+    /// The media node is another process, and has sessions already.
+    pub(crate) async fn start_beside(
+        &self,
+        config: Config,
+        media: Arc<FakeMedia>,
+        media_events: mpsc::Receiver<MediaEvent>,
+    ) -> World {
+        let registry = Registry::new();
         let deps = Deps {
             store: Arc::new(self.open_store(&registry).await),
             media: Arc::clone(&media) as Arc<_>,

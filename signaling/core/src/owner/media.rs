@@ -22,7 +22,7 @@ use signaling_protocol::{
 
 /// Who the media node was last told may share; `None` inside when it must be told again.
 #[derive(Debug)]
-pub(super) struct ToldSharer(Option<Option<ParticipantId>>);
+pub(super) struct ToldSharer(pub(super) Option<Option<ParticipantId>>);
 
 /// Loss towards a participant at which their network counts as weak.
 const WEAK_LOSS: f32 = 0.1;
@@ -175,7 +175,8 @@ impl Owner {
             MediaError::OfferInvalid(_) => ErrorCode::OfferInvalid,
             MediaError::NoSuchSession => ErrorCode::WrongState,
             MediaError::Busy => ErrorCode::Unavailable,
-            MediaError::Draining => ErrorCode::Restarting,
+            // Whoever owns the room now answers the next offer.
+            MediaError::Draining | MediaError::Fenced => ErrorCode::Restarting,
         };
         let here = self.people.get(&participant).and_then(|person| person.connection) == Some(offer.from);
         if here {
@@ -199,6 +200,7 @@ impl Owner {
                 }
             }
             MediaEvent::Quality { session, quality } => self.network(session, health_of(quality)),
+            MediaEvent::Found { existing } => self.take_over(now, vec![*existing]),
         }
         self.finish(now);
     }
@@ -210,7 +212,7 @@ impl Owner {
         })
     }
 
-    fn network(&mut self, session: SessionId, health: Health) {
+    pub(super) fn network(&mut self, session: SessionId, health: Health) {
         let Some((participant, _)) = self.media_of(session) else { return };
         let Some(person) = self.people.get_mut(&participant) else { return };
         let visit = person.visit.and_then(|id| self.visits.get(&id));
@@ -246,6 +248,8 @@ impl Owner {
     pub fn handle_seat_failed(&mut self, now: Timestamp, session: SessionId, error: &MediaError) {
         match error {
             MediaError::NoSuchSession => self.media_closed(now, session, ClosedReason::Failed),
+            // The room is somebody else's, who seats.
+            MediaError::Fenced => {}
             _ => {
                 if let Some((_, media)) = self.media_of(session) {
                     media.seated = None;

@@ -3,7 +3,7 @@
 //! The network delays and breaks connections, browsers reload, open second tabs and send commands
 //! again. The store refuses, forgets to answer, answers late, applies an append after it said that it
 //! does not know, and is delivered some twice. The process is killed at any moment and rebuilt from the
-//! store. After every step the invariants of [`world::World::check`] hold; at the end, when all is calm,
+//! store; the media node dies with it, or goes on and is found again. After every step the invariants of [`world::World::check`] hold; at the end, when all is calm,
 //! everybody has their answer and sees what the store says.
 //!
 //! A failing seed is printed; `SIM_SEED=<seed> cargo test -p signaling-core --test sim one_seed` replays
@@ -77,6 +77,8 @@ fn many_seeds() {
         "share-granted",
         "media-lost",
         "seat-busy",
+        "crash-beside-media",
+        "call-adopted",
     ] {
         assert!(happened.0.contains_key(what), "never happened: {what}; {:?}", happened.0);
     }

@@ -1,7 +1,7 @@
 //! The media node as the port describes it: who is connected, seated where, and who may share.
 
 use model::{ParticipantId, RoomId};
-use sfu_core::port::{Connect, MediaError, SessionId};
+use sfu_core::port::{Affinity, Connect, Direction, Existing, MediaError, MediaEvent, SessionId, Transport};
 use std::collections::BTreeMap;
 
 #[derive(Default)]
@@ -15,6 +15,7 @@ pub(crate) struct Media {
 pub(crate) struct Session {
     pub(crate) participant: ParticipantId,
     pub(crate) room: Option<RoomId>,
+    connected: bool,
 }
 
 impl Media {
@@ -24,13 +25,45 @@ impl Media {
         let older = older.map(|(id, _)| *id).collect();
         self.next += 1;
         let session = SessionId(self.next);
-        self.sessions.insert(session, Session { participant: connect.participant, room: connect.room });
+        self.sessions.insert(
+            session,
+            Session { participant: connect.participant, room: connect.room, connected: false },
+        );
         (session, older)
     }
 
     pub(crate) fn seat(&mut self, session: SessionId, room: Option<RoomId>) -> Result<(), MediaError> {
         self.sessions.get_mut(&session).ok_or(MediaError::NoSuchSession)?.room = room;
         Ok(())
+    }
+
+    /// What is told of a session happens whether anybody listens or not.
+    pub(crate) fn happens(&mut self, event: &MediaEvent) {
+        match event {
+            MediaEvent::Closed { session, .. } => drop(self.sessions.remove(session)),
+            MediaEvent::Connected { session, .. } => {
+                if let Some(session) = self.sessions.get_mut(session) {
+                    session.connected = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What a process that claims the waiting room is told.
+    pub(crate) fn existing(&self, affinity: Affinity) -> Vec<Existing> {
+        let sessions = self.sessions.iter();
+        sessions
+            .map(|(id, session)| Existing {
+                session: *id,
+                participant: session.participant,
+                affinity,
+                direction: Direction::Both,
+                room: session.room,
+                connected: session.connected.then_some(Transport::Udp),
+                shown: None,
+            })
+            .collect()
     }
 
     /// The process died: so did every session. Session ids go on: a node never uses one twice.

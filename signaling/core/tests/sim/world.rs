@@ -12,7 +12,7 @@ use crate::{
 use model::{
     CommandId, Generation, ParticipantId, Role, RoomId, TenantId, Timestamp, VisitId, WaitingRoomId,
 };
-use sfu_core::port::{Answer, ClosedReason, Connect, MediaError, MediaEvent, SessionId, Transport};
+use sfu_core::port::{Affinity, Answer, ClosedReason, Connect, MediaError, MediaEvent, SessionId, Transport};
 use signaling_core::{
     Owner, limits,
     link::LinkHash,
@@ -52,7 +52,7 @@ enum Soon {
     Page { life: u64, stream: Stream, ticket: Ticket, page: Page },
     Answer { life: u64, ticket: Ticket, connect: Connect },
     Restarted { life: u64, ticket: Ticket, session: SessionId },
-    Media { life: u64, event: MediaEvent },
+    Media(MediaEvent),
     LoseMedia,
     Wake,
     Break(ConnectionId),
@@ -213,9 +213,18 @@ impl World {
             }
         }
         owner.start(self.now);
+        let talking = self.talking(&owner);
+        if !talking.is_empty() {
+            self.count("call-adopted");
+        }
+        owner.adopt(self.now, self.media.existing(Affinity(ROOM.0.as_u128())));
         self.owner = Some(owner);
         self.tell(|| "the process starts".to_owned());
         self.carry_out();
+        let still = self.owner.as_ref().map(|owner| self.talking(owner)).unwrap_or_default();
+        // Others may join them: who was admitted in the last moment of the process before.
+        let goes_on = talking.iter().all(|(who, session)| still.get(who) == Some(session));
+        assert!(goes_on, "a call was interrupted by who took it over");
     }
 
     fn crash(&mut self) {
@@ -224,7 +233,13 @@ impl World {
         }
         self.count("crash");
         self.tell(|| "the process is killed".to_owned());
-        self.media.crash();
+        if self.random.chance(50) {
+            // The media node is a process of its own, and goes on. Nobody could move anybody meanwhile.
+            self.count("crash-beside-media");
+            self.astray.clear();
+        } else {
+            self.media.crash();
+        }
         // What was on its way to the disk arrives now or never; nothing of it outlives the process.
         let on_the_way: Vec<_> = self
             .what
@@ -353,10 +368,8 @@ impl World {
                 let result = if known { Ok(answer(session)) } else { Err(MediaError::NoSuchSession) };
                 self.owner(|owner, now| owner.handle_answer(now, ticket, result));
             }
-            Soon::Media { life, event } if life == self.life => {
-                if let MediaEvent::Closed { session, .. } = event {
-                    self.media.sessions.remove(&session);
-                }
+            Soon::Media(event) => {
+                self.media.happens(&event);
                 self.owner(|owner, now| owner.handle_media(now, event));
             }
             Soon::LoseMedia => {
@@ -364,7 +377,7 @@ impl World {
                 if let Some(session) = self.random.pick(&sessions) {
                     self.count("media-lost");
                     let event = MediaEvent::Closed { session, reason: ClosedReason::Timeout };
-                    self.later(Duration::ZERO, Soon::Media { life: self.life, event });
+                    self.later(Duration::ZERO, Soon::Media(event));
                 }
             }
             Soon::Wake => self.owner(|owner, now| {
@@ -384,11 +397,7 @@ impl World {
                 self.calm = true;
                 self.tell(|| "all is calm".to_owned());
             }
-            Soon::Appended { .. }
-            | Soon::Page { .. }
-            | Soon::Answer { .. }
-            | Soon::Restarted { .. }
-            | Soon::Media { .. } => {}
+            Soon::Appended { .. } | Soon::Page { .. } | Soon::Answer { .. } | Soon::Restarted { .. } => {}
         }
         self.carry_out();
     }
@@ -466,14 +475,13 @@ impl World {
             return self.owner(|owner, now| owner.handle_answer(now, ticket, Err(MediaError::Busy)));
         }
         let (session, older) = self.media.connect(connect);
-        let life = self.life;
         let up = self.random.millis(5, 300);
         for session in older {
             let event = MediaEvent::Closed { session, reason: ClosedReason::Replaced };
-            self.later(up, Soon::Media { life, event });
+            self.later(up, Soon::Media(event));
         }
         let event = MediaEvent::Connected { session, transport: Transport::Udp };
-        self.later(up, Soon::Media { life, event });
+        self.later(up, Soon::Media(event));
         self.owner(|owner, now| owner.handle_answer(now, ticket, Ok(answer(session))));
     }
 

@@ -153,6 +153,16 @@ impl World {
         }
     }
 
+    /// Who is connected and where they belong: the newest session of each that is in the call.
+    pub(super) fn talking(&self, owner: &Owner) -> BTreeMap<ParticipantId, SessionId> {
+        let existing = self.media.existing(Affinity(ROOM.0.as_u128())).into_iter();
+        let seated = existing.filter(|existing| existing.connected.is_some()).filter(|existing| {
+            let visit = existing.room.and_then(|room| owner.visit(VisitId(room.0)));
+            visit.is_some_and(|visit| may_be_heard(visit, existing.participant))
+        });
+        seated.map(|existing| (existing.participant, existing.session)).collect()
+    }
+
     /// Waiting and unowned for more than a minute never happens: somebody has every waiting visit in a
     /// queue, with a time at which the next in line is told.
     pub(super) fn check_owned(&mut self) {
