@@ -28,6 +28,9 @@ use testkit::engines::Postgres;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Appends that wait at a time, each for its own answer, as so many callers would.
 const CALLERS: usize = 4_000;
 
@@ -190,12 +193,10 @@ async fn throughput(store: &Arc<dyn Store>, kind: Kind, measure: Duration) -> Re
             anyhow::Ok(version)
         });
     }
-    let before = writer_ticks();
     let mut recorded = 0;
     while let Some(done) = tasks.join_next().await {
         recorded += done??;
     }
-    println!("writer {:.2} us each", (writer_ticks() - before) as f64 * 10_000.0 / recorded as f64);
     Ok(recorded as f64 / begun.elapsed().as_secs_f64())
 }
 
@@ -239,16 +240,4 @@ async fn at_rate(store: &Arc<dyn Store>, rate: f64, measure: Duration) -> Result
     }
     anyhow::ensure!(!times.is_empty(), "nothing was appended");
     Ok(quantiles(times))
-}
-
-fn writer_ticks() -> u64 {
-    let mut sum = 0;
-    for task in std::fs::read_dir("/proc/self/task").unwrap().flatten() {
-        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap();
-        if stat.contains("(event-log)") {
-            let words: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-            sum += words[11].parse::<u64>().unwrap() + words[12].parse::<u64>().unwrap();
-        }
-    }
-    sum
 }

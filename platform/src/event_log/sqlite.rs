@@ -39,6 +39,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 use writer::Writer;
 
+mod answers;
 pub mod backup;
 mod batch;
 mod memory;
@@ -98,7 +99,7 @@ pub struct SqliteStore {
     queue: Arc<Queue>,
     readers: Readers,
     writable: Arc<AtomicBool>,
-    writer: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
     _lock: File,
 }
 
@@ -119,7 +120,13 @@ impl SqliteStore {
         let readers = Readers::open(&path).map_err(sqlite)?;
         let metrics = StoreMetrics::new(registry).map_err(OpenError::Metrics)?;
         let (queue, writable) = (Arc::new(Queue::default()), Arc::new(AtomicBool::new(true)));
+        let (answers, answered) = std::sync::mpsc::sync_channel(answers::PENDING);
+        let thread = |name: &str| std::thread::Builder::new().name(name.into());
+        let counts = metrics.clone();
+        let answering =
+            thread("event-log-answer").spawn(move || answers::run(&answered, &counts)).map_err(io)?;
         let writer = Writer {
+            answers,
             path: path.clone(),
             connection: Some(connection),
             memory: Memory::default(),
@@ -127,9 +134,8 @@ impl SqliteStore {
             writable: Arc::clone(&writable),
             metrics,
         };
-        let writer =
-            std::thread::Builder::new().name("event-log".into()).spawn(move || writer.run()).map_err(io)?;
-        Ok(Self { queue, readers, writable, writer: Some(writer), _lock: lock })
+        let writing = thread("event-log").spawn(move || writer.run()).map_err(io)?;
+        Ok(Self { queue, readers, writable, threads: vec![writing, answering], _lock: lock })
     }
 
     /// Whether the last write succeeded: for readiness.
@@ -192,9 +198,9 @@ impl Drop for SqliteStore {
         self.queue.close();
         // The writer closes last, so that SQLite brings the log into the database.
         self.readers.close();
-        if let Some(writer) = self.writer.take() {
+        for thread in self.threads.drain(..) {
             // A panic in there has been printed; there is nobody left to answer.
-            let _ = writer.join();
+            let _ = thread.join();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What waits for the writer, lane by lane.
 
-use super::batch::{Fate, Work};
+use super::batch::Work;
 use crate::{
     event_log::{Refusal, judge::Outcome},
     lane::Lane,
@@ -68,18 +68,5 @@ impl Queue {
     pub(super) fn waiting(&self) -> [usize; Lane::ALL.len()] {
         let state = self.state.lock();
         std::array::from_fn(|lane| state.lanes[lane].len())
-    }
-}
-
-impl Request {
-    /// Tells whoever waits that nothing was or may have been recorded.
-    pub(super) fn fail(self, fate: Fate) {
-        match (self.work, self.reply) {
-            (Work::Other(other), _) => other.answer(Err(fate)),
-            (Work::Append(_), Some(reply)) => {
-                let _ = reply.send(Err(fate.into()));
-            }
-            (Work::Append(_), None) => {}
-        }
     }
 }

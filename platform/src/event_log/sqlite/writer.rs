@@ -1,12 +1,14 @@
 //! The thread that writes: takes what waits, commits it together, answers.
 //!
 //! While one commit waits for the disk the next batch gathers in the queue, so that the batch size
-//! follows the load by itself and a lone append waits for nobody.
+//! follows the load by itself and a lone append waits for nobody. Waking those who wait costs as much as a good part
+//! of a commit, so another thread does it while the next commit is under way.
 
 use super::{
+    answers::Answers,
     batch::{self, Fate, Work},
     memory::Memory,
-    queue::{Queue, Request},
+    queue::Queue,
     schema,
 };
 use crate::event_log::{judge::Outcome, metrics::StoreMetrics};
@@ -16,6 +18,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc::SyncSender,
     },
     thread,
     time::Duration,
@@ -28,6 +31,7 @@ pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
     pub(super) writable: Arc<AtomicBool>,
     pub(super) metrics: StoreMetrics,
+    pub(super) answers: SyncSender<Answers>,
 }
 
 impl Writer {
@@ -47,10 +51,12 @@ impl Writer {
             self.metrics.commit_appends.observe(batch.len() as f64);
             self.metrics.waiting(self.queue.waiting());
             self.note(result.as_ref().err());
-            let requests = batch.into_iter().zip(replies).map(|(work, reply)| Request { work, reply });
-            match result {
-                Ok(outcomes) => self.answer(requests, outcomes),
-                Err(fate) => self.fail(requests, fate),
+            let failed = result.is_err();
+            // The other thread lives as long as this one.
+            let _ = self.answers.send(Answers { batch, replies, result });
+            if failed {
+                // A full disk would otherwise be asked as fast as callers can retry.
+                thread::sleep(Duration::from_millis(20));
             }
         }
     }
@@ -84,31 +90,5 @@ impl Writer {
                 tracing::error!(?failure, "The event log cannot be written: is the disk full?");
             }
         }
-    }
-
-    fn answer(&self, requests: impl Iterator<Item = Request>, outcomes: Vec<Outcome>) {
-        let mut outcomes = outcomes.into_iter();
-        for request in requests {
-            match (request.work, request.reply) {
-                (Work::Other(other), _) => other.answer(Ok(())),
-                (Work::Append(_), reply) => {
-                    let Some(outcome) = outcomes.next() else { continue };
-                    self.metrics.count(&outcome);
-                    // Who no longer waits reads the stream later.
-                    let _ = reply.map(|reply| reply.send(outcome));
-                }
-            }
-        }
-    }
-
-    fn fail(&self, requests: impl Iterator<Item = Request>, fate: Fate) {
-        for request in requests {
-            if matches!(request.work, Work::Append(_)) {
-                self.metrics.count(&Err(fate.into()));
-            }
-            request.fail(fate);
-        }
-        // A full disk would otherwise be asked as fast as callers can retry.
-        thread::sleep(Duration::from_millis(20));
     }
 }
