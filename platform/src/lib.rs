@@ -1,16 +1,19 @@
-//! Process plumbing that knows no domain noun: clock, keys, the event log, telemetry, problems,
-//! lifecycle.
+//! Process plumbing that knows no domain noun: clock, keys, the event log, bus, presence, telemetry,
+//! problems, lifecycle.
 //!
-//! Reading order: [`clock`], [`ids`], [`keys`], [`event_log`], [`problem`], [`telemetry`],
-//! [`lifecycle`], [`limits`].
+//! Reading order: [`clock`], [`ids`], [`keys`], [`event_log`], [`lane`], [`bus`], [`presence`],
+//! [`problem`], [`telemetry`], [`lifecycle`], [`limits`].
 
 #![forbid(unsafe_code)]
 
+pub mod bus;
 pub mod clock;
 pub mod event_log;
 pub mod ids;
 pub mod keys;
+pub mod lane;
 pub mod lifecycle;
 pub mod limits;
+pub mod presence;
 pub mod problem;
 pub mod telemetry;

@@ -1,0 +1,14 @@
+//! Real servers, as Debian ships them, on free ports of this machine: for tests of adapters. Each has a
+//! directory of its own, and dies with the test.
+
+mod nats;
+mod process;
+mod redis;
+mod redis_cluster;
+mod sentinel;
+
+pub use nats::NatsServer;
+pub use process::{Spawned, free_port, program, until};
+pub use redis::RedisServer;
+pub use redis_cluster::RedisCluster;
+pub use sentinel::Sentinels;

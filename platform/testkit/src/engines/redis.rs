@@ -1,0 +1,86 @@
+//! `redis-server`, and the few words of its protocol that tests need.
+
+use super::process::Spawned;
+use std::{
+    ffi::OsString,
+    io::{self, Read as _, Write as _},
+    net::TcpStream,
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
+
+/// One Redis server. It keeps nothing on disk.
+#[derive(Debug)]
+pub struct RedisServer(Spawned);
+
+impl RedisServer {
+    /// Starts it.
+    ///
+    /// # Panics
+    /// It cannot be started.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts it with further options, `["--replicaof", "127.0.0.1 6379"]` for example.
+    ///
+    /// # Panics
+    /// It cannot be started.
+    pub fn start_with(options: &[&str]) -> Self {
+        let arguments = |_: &std::path::Path, port: u16| -> Vec<OsString> {
+            let port = port.to_string();
+            let usual = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+            usual.iter().chain(options).map(Into::into).collect()
+        };
+        Self(Spawned::start("redis-server", arguments, pongs))
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port())
+    }
+
+    /// Deletes everything in it, without ending it or any connection.
+    ///
+    /// # Panics
+    /// It does not answer.
+    pub fn flush(&self) {
+        assert_eq!(self.say("FLUSHALL").trim(), "+OK");
+    }
+
+    /// Says one line to it; the answer as it comes.
+    ///
+    /// # Panics
+    /// It does not answer.
+    pub fn say(&self, line: &str) -> String {
+        say(self.port(), line).expect("Redis answers")
+    }
+}
+
+impl Deref for RedisServer {
+    type Target = Spawned;
+    fn deref(&self) -> &Spawned {
+        &self.0
+    }
+}
+
+impl DerefMut for RedisServer {
+    fn deref_mut(&mut self) -> &mut Spawned {
+        &mut self.0
+    }
+}
+
+/// Loading servers, and replicas that are not ready, answer with an error.
+pub(super) fn pongs(port: u16) -> io::Result<bool> {
+    Ok(say(port, "PING")?.starts_with("+PONG"))
+}
+
+/// One inline command, and all of its answer: `QUIT` ends the connection behind it.
+pub(super) fn say(port: u16, line: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    stream.write_all(format!("{line}\r\nQUIT\r\n").as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer.strip_suffix("+OK\r\n").unwrap_or(&answer).to_owned())
+}
