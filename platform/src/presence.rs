@@ -127,7 +127,9 @@ mod tests {
     fn keys_are_as_long_as_they_may_be_and_hold_their_alphabet() {
         assert!(Key::new("node", None, "a".repeat(MAX_PRESENCE_ID_BYTES)).is_ok());
         assert!(Key::new("node", None, "a".repeat(MAX_PRESENCE_ID_BYTES + 1)).is_err());
-        for (kind, id) in [("", "a"), ("Node", "a"), ("node", ""), ("node", "a}b"), ("node", "a b"), ("n:", "a")] {
+        for (kind, id) in
+            [("", "a"), ("Node", "a"), ("node", ""), ("node", "a}b"), ("node", "a b"), ("n:", "a")]
+        {
             assert!(Key::new(kind, None, id).is_err(), "{kind:?} {id:?}");
         }
     }

@@ -68,7 +68,11 @@ impl MemoryBus {
     ///
     /// # Errors
     /// The metrics are registered already.
-    pub fn new(config: Config, clock: Arc<dyn Clock>, registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub fn new(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        registry: &Registry,
+    ) -> Result<Self, prometheus::Error> {
         let metrics = BusMetrics::new(registry)?;
         let queue = |lane| {
             let store = Mutex::new(LaneStore::new(config));

@@ -53,7 +53,8 @@ impl Headers {
     /// # Errors
     /// Any of that does not hold, or the name is there already.
     pub fn insert(&mut self, name: &str, value: &str) -> Result<(), InvalidName> {
-        let valid = self.0.len() < MAX_HEADERS && self.get(name).is_none() && is_name(name) && is_value(value);
+        let valid =
+            self.0.len() < MAX_HEADERS && self.get(name).is_none() && is_name(name) && is_value(value);
         if !valid {
             return Err(InvalidName);
         }
@@ -100,7 +101,8 @@ mod tests {
     #[test]
     fn headers_cannot_break_out_of_their_line() {
         let mut headers = Headers::default();
-        for (name, value) in [("a", "b\r\nc: d"), ("A", "b"), ("", "b"), ("a:", "b"), ("a", ""), ("a", " b")] {
+        for (name, value) in [("a", "b\r\nc: d"), ("A", "b"), ("", "b"), ("a:", "b"), ("a", ""), ("a", " b")]
+        {
             assert!(headers.insert(name, value).is_err(), "{name:?} {value:?}");
         }
         headers.insert("a", "b").unwrap();

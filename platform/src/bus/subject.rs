@@ -139,7 +139,8 @@ mod tests {
         let matches = |pattern: &str, subject: &str| {
             Pattern::new(pattern).unwrap().matches(&Subject::new(subject).unwrap())
         };
-        for (pattern, subject) in [(">", "a"), (">", "a.b"), ("a.>", "a.b.c"), ("a.*.c", "a.b.c"), ("a", "a")] {
+        for (pattern, subject) in [(">", "a"), (">", "a.b"), ("a.>", "a.b.c"), ("a.*.c", "a.b.c"), ("a", "a")]
+        {
             assert!(matches(pattern, subject), "{pattern} {subject}");
         }
         for (pattern, subject) in [("a.>", "a"), ("*", "a.b"), ("a.*", "a"), ("a", "b"), ("a", "a.b")] {

@@ -62,7 +62,8 @@ impl MemoryPresence {
     fn listing(&self, kind: &'static str, tenant: Option<TenantId>) -> Listing {
         let (shared, now) = (self.shared.lock(), Instant::now());
         let from = Key { kind, tenant, id: String::new() };
-        let here = shared.entries.range(from..).take_while(|(key, _)| key.kind == kind && key.tenant == tenant);
+        let here =
+            shared.entries.range(from..).take_while(|(key, _)| key.kind == kind && key.tenant == tenant);
         let here = here.filter(|(_, entry)| entry.is_there(now));
         let mut entries: Vec<_> =
             here.map(|(key, entry)| (key.id.clone(), entry.value.clone())).take(MAX_LISTED + 1).collect();

@@ -113,8 +113,7 @@ impl RedisPresence {
         let metrics = PresenceMetrics::new(registry).map_err(StartError::Metrics)?;
         let route = Arc::new(Route::new(&config)?);
         let held = Arc::<Held>::default();
-        let keeper =
-            Keeper { route: Arc::clone(&route), held: Arc::clone(&held), metrics: metrics.clone() };
+        let keeper = Keeper { route: Arc::clone(&route), held: Arc::clone(&held), metrics: metrics.clone() };
         let mut tasks = JoinSet::new();
         tasks.spawn(keeper.run());
         Ok(Self { route, held, metrics, _keeper: tasks })
@@ -160,9 +159,9 @@ impl Presence for RedisPresence {
     }
 
     fn get(&self, key: Key) -> PresenceFuture<'_, Option<Bytes>> {
-        Box::pin(self.within("get", async move {
-            commands::value(self.route.run(commands::get(&key)).await?)
-        }))
+        Box::pin(
+            self.within("get", async move { commands::value(self.route.run(commands::get(&key)).await?) }),
+        )
     }
 
     fn list(&self, kind: &'static str, tenant: Option<TenantId>) -> PresenceFuture<'_, Listing> {

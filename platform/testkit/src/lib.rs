@@ -10,3 +10,4 @@ pub mod engines;
 pub mod event_log;
 pub mod media_client;
 pub mod presence;
+pub mod wait;

@@ -13,13 +13,20 @@ use async_nats::jetstream::{
 };
 use futures_util::StreamExt as _;
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
 
 /// Messages per pull. They wait here while one is handled, so all must be done within `ack_wait`.
 const BATCH: usize = 32;
 
-/// How long a pull waits for messages. A pull that the server forgot costs this and 5 s more.
+/// How long a pull waits for messages.
 const PULL: Duration = Duration::from_secs(3);
+
+/// How much longer the server's word that there are none may take. After it the server has forgotten
+/// the pull, or knows no such consumer: 2.9 says nothing at all to that.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Pause after a pull that could not be made.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -37,12 +44,14 @@ pub(super) struct PullSource {
     /// `None` when it has to be made sure that the server has it.
     pull: Option<Pull>,
     batch: Option<pull::Batch>,
+    /// When the batch must have ended.
+    ends: Instant,
 }
 
 impl PullSource {
     pub(super) fn new(link: Arc<LaneLink>, name: ConsumerName, pattern: Pattern, pull: Pull) -> Self {
         let connections = link.link.connections.clone();
-        Self { link, name, pattern, connections, pull: Some(pull), batch: None }
+        Self { link, name, pattern, connections, pull: Some(pull), batch: None, ends: Instant::now() }
     }
 
     async fn arrive(&mut self) -> Arrival {
@@ -56,6 +65,7 @@ impl PullSource {
                 message = batch.next() => message,
                 // The server of before may have been another, and forgot who was asking.
                 Ok(()) = self.connections.changed() => Some(Err("connected anew".into())),
+                () = sleep_until(self.ends) => Some(Err("the server is silent".into())),
             };
             match message {
                 Some(Ok(message)) => {
@@ -70,7 +80,11 @@ impl PullSource {
     }
 
     async fn ask(&mut self) {
+        if self.connections.has_changed().unwrap_or(true) {
+            self.pull = None;
+        }
         self.connections.mark_unchanged();
+        self.ends = Instant::now() + PULL + GRACE;
         match within(self.pulled()).await {
             Ok((pull, batch)) => (self.pull, self.batch) = (Some(pull), Some(batch)),
             Err(error) => {

@@ -1,6 +1,11 @@
 //! One lane on JetStream: its connection and streams, made again when they are gone.
 
-use super::{Config, link::Link, refusal::{is, refused}, stream, wire, within};
+use super::{
+    Config,
+    link::Link,
+    refusal::{is, refused},
+    stream, wire, within,
+};
 use crate::{
     bus::{
         BusError, ConsumerName, Incarnation, Message, Pattern,
@@ -12,7 +17,8 @@ use crate::{
 use async_nats::{
     header::NATS_MESSAGE_ID,
     jetstream::{
-        ErrorCode, consumer::{Consumer, FromConsumer as _, pull},
+        ErrorCode,
+        consumer::{Consumer, FromConsumer as _, pull},
         context::PublishErrorKind,
         message::PublishMessage,
         stream::{ConsumerErrorKind, Info},
@@ -127,7 +133,11 @@ impl LaneLink {
         let created = u128::try_from(info.created.unix_timestamp_nanos()).unwrap_or(0);
         let tails = u128::from(self.lost_tails.load(Ordering::SeqCst));
         let now = Incarnation(created << 32 | tails);
-        let before = self.incarnation.send_replace(Some(now));
+        let mut before = Some(now);
+        self.incarnation.send_if_modified(|held| {
+            before = held.replace(now);
+            before != Some(now)
+        });
         if before.is_some_and(|before| before != now) {
             self.metrics.reset(self.lane);
             tracing::warn!(lane = %self.lane, "The lane lost what it held; relays publish it again");

@@ -69,7 +69,9 @@ impl Link {
         let mut connections = self.connections.clone();
         while !self.is_up() {
             // Without a sender there is no client any more, and whoever waits here is about to end.
-            if tokio::time::timeout(MAX_RECONNECT_DELAY, connections.changed()).await.is_ok_and(|c| c.is_err())
+            if tokio::time::timeout(MAX_RECONNECT_DELAY, connections.changed())
+                .await
+                .is_ok_and(|c| c.is_err())
             {
                 return std::future::pending().await;
             }

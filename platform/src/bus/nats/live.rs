@@ -46,7 +46,7 @@ impl Live {
         if listening.len() >= MAX_LISTENERS {
             return Err(BusError::TooMany);
         }
-        listening.spawn(hear(subscriber, ears, self.link.connections.clone(), self.metrics.clone()));
+        listening.spawn(hear(subscriber, Closing(ears), self.link.connections.clone(), self.metrics.clone()));
         Ok(listener)
     }
 }
@@ -54,11 +54,10 @@ impl Live {
 /// Moves what comes into the listener's ring until the listener or the bus is gone.
 async fn hear(
     mut subscriber: Subscriber,
-    ears: Ears,
+    ears: Closing,
     mut connections: watch::Receiver<u64>,
     metrics: BusMetrics,
 ) {
-    let ears = Closing(ears);
     connections.mark_unchanged();
     let mut before = *connections.borrow();
     loop {
@@ -82,7 +81,7 @@ async fn hear(
     }
 }
 
-/// However the task ends, the listener hears of it.
+/// However the task ends, and be it before it began, the listener hears of it.
 struct Closing(Ears);
 
 impl Drop for Closing {

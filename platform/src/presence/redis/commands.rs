@@ -45,9 +45,9 @@ pub(super) fn list(kind: &str, tenant: Option<TenantId>, limit: usize) -> Cmd {
 }
 
 /// Sets a mark where there is none, and answers which there was.
-pub(super) fn mark(me: &str) -> Cmd {
+pub(super) fn mark(mark: &str) -> Cmd {
     let mut command = redis::cmd("SET");
-    command.arg("th:presence:mark").arg(me).arg("NX").arg("GET");
+    command.arg("th:presence:mark").arg(mark).arg("NX").arg("GET");
     command
 }
 
@@ -91,7 +91,10 @@ mod tests {
 
     #[test]
     fn keys_of_one_kind_and_tenant_lie_in_one_slot() {
-        let packed = String::from_utf8(get(&Key::new("node", None, "a").unwrap()).get_packed_command()).unwrap();
-        assert!(packed.contains("th:presence:{node/-}:index") && packed.contains("th:presence:{node/-}:values"));
+        let packed =
+            String::from_utf8(get(&Key::new("node", None, "a").unwrap()).get_packed_command()).unwrap();
+        assert!(
+            packed.contains("th:presence:{node/-}:index") && packed.contains("th:presence:{node/-}:values")
+        );
     }
 }

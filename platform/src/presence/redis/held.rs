@@ -40,12 +40,7 @@ pub(super) struct Announcement {
 
 impl Held {
     /// Takes an announcement; what is given back is to be sent.
-    pub(super) fn put(
-        &self,
-        key: &Key,
-        value: Bytes,
-        ttl: Duration,
-    ) -> Result<Announcement, PresenceError> {
+    pub(super) fn put(&self, key: &Key, value: Bytes, ttl: Duration) -> Result<Announcement, PresenceError> {
         let mut state = self.0.lock();
         if state.entries.len() >= MAX_ANNOUNCED && !state.entries.contains_key(key) {
             return Err(PresenceError::Full);
@@ -62,7 +57,8 @@ impl Held {
     /// Redis has it; or, without a stamp, has something newer of another process.
     pub(super) fn announced(&self, key: &Key, sent: &Announcement, stamp: Option<u64>) {
         let mut state = self.0.lock();
-        let Some(entry) = state.entries.get_mut(key).filter(|e| e.announcement.version == sent.version) else {
+        let Some(entry) = state.entries.get_mut(key).filter(|e| e.announcement.version == sent.version)
+        else {
             return;
         };
         match stamp {

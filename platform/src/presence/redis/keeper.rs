@@ -23,30 +23,35 @@ type Seen = (u64, Vec<u8>);
 
 impl Keeper {
     pub(super) async fn run(self) {
-        let me = ids::fresh().to_string();
         let mut seen = None;
         for tick in (0..LOOK_EVERY).cycle() {
             sleep(TICK).await;
             if tick == 0 {
-                self.look(&me, &mut seen).await;
+                self.look(&mut seen).await;
             }
             self.refresh().await;
         }
     }
 
-    async fn look(&self, me: &str, seen: &mut Option<Seen>) {
+    async fn look(&self, seen: &mut Option<Seen>) {
         self.metrics.announced.set(i64::try_from(self.held.len()).unwrap_or(i64::MAX));
-        let mark = self.route.run(commands::mark(me)).await;
+        // Another one each time: ours of before, set again after a wipe, would look like no wipe.
+        let fresh = ids::fresh().to_string();
+        let mark = self.route.run(commands::mark(&fresh)).await;
         self.metrics.connected.set(mark.is_ok().into());
         let Ok(mark) = mark else { return };
-        let mark = commands::value(mark).ok().flatten().map_or_else(|| me.into(), Vec::from);
+        let mark = commands::value(mark).ok().flatten().map_or_else(|| fresh.into(), Vec::from);
         let now = (self.route.generation(), mark);
         let before = seen.replace(now.clone());
-        if before.is_some_and(|before| before != now) {
+        if before.as_ref() == Some(&now) {
+            return;
+        }
+        if before.is_some() {
             tracing::info!("Redis was wiped, restarted or replaced; announcing everything anew");
             self.metrics.rebuilds.inc();
-            self.held.all_due();
         }
+        // Also at the first look: what was announced before it may have gone to another Redis.
+        self.held.all_due();
     }
 
     async fn refresh(&self) {

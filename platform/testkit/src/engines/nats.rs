@@ -21,7 +21,8 @@ impl NatsServer {
         Self(Spawned::start(
             "nats-server",
             |dir, port| {
-                let mut arguments: Vec<_> = ["--jetstream", "--addr", "127.0.0.1", "--port"].map(Into::into).into();
+                let mut arguments: Vec<_> =
+                    ["--jetstream", "--addr", "127.0.0.1", "--port"].map(Into::into).into();
                 arguments.extend([port.to_string().into(), "--store_dir".into(), dir.join("store").into()]);
                 arguments
             },

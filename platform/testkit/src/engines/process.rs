@@ -153,7 +153,8 @@ impl Drop for Spawned {
 pub fn program(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let usual = ["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from);
-    let found = std::env::split_paths(&path).chain(usual).map(|dir| dir.join(name)).find(|path| path.is_file());
+    let found =
+        std::env::split_paths(&path).chain(usual).map(|dir| dir.join(name)).find(|path| path.is_file());
     found.unwrap_or_else(|| panic!("{name} is not installed: `make packages` installs what tests need"))
 }
 

@@ -20,7 +20,8 @@ impl RedisCluster {
     pub fn start() -> Self {
         let masters: Vec<_> = (0..MASTERS).map(|_| master()).collect();
         for (n, master) in (0..).zip(&masters) {
-            let (from, to) = (SLOTS / MASTERS * n, if n + 1 == MASTERS { SLOTS } else { SLOTS / MASTERS * (n + 1) });
+            let (from, to) =
+                (SLOTS / MASTERS * n, if n + 1 == MASTERS { SLOTS } else { SLOTS / MASTERS * (n + 1) });
             master.0.say(&format!("CLUSTER SET-CONFIG-EPOCH {}", n + 1));
             master.0.say(&format!("CLUSTER ADDSLOTSRANGE {from} {}", to - 1));
             let (first, bus) = (&masters[0].0, masters[0].1);
