@@ -161,7 +161,7 @@ impl LaneLink {
         let first = self.attempt(subject.clone(), publish.clone()).await;
         match first {
             Err(PublishErrorKind::StreamNotFound) => {
-                self.ensure().await?;
+                Box::pin(self.ensure()).await?;
                 self.attempt(subject, publish).await
             }
             other => other,
@@ -207,10 +207,11 @@ impl LaneLink {
         self.register(name)?;
         self.link.up().await;
         let asked = stream::consumer(name, self.lane, pattern, &self.config);
-        let made = match self.make_consumer(&asked).await {
+        // On the heap: these are 16 KiB of state, and seldom needed.
+        let made = match Box::pin(self.make_consumer(&asked)).await {
             Err(error) if is(&error, ErrorCode::STREAM_NOT_FOUND) => {
-                self.ensure().await?;
-                self.make_consumer(&asked).await
+                Box::pin(self.ensure()).await?;
+                Box::pin(self.make_consumer(&asked)).await
             }
             other => other,
         };
