@@ -51,9 +51,11 @@ impl MemoryPresence {
         let ttl = within_limits(&value, ttl)?;
         let mut shared = self.shared.lock();
         let now = Instant::now();
-        shared.entries.retain(|_, entry| entry.is_there(now));
         if shared.entries.len() >= MAX_ANNOUNCED && !shared.entries.contains_key(&key) {
-            return Err(PresenceError::Full);
+            shared.entries.retain(|_, entry| entry.is_there(now));
+            if shared.entries.len() >= MAX_ANNOUNCED {
+                return Err(PresenceError::Full);
+            }
         }
         shared.entries.insert(key, Entry { value, ttl, by: self.me, until: None });
         Ok(())
@@ -119,5 +121,24 @@ impl Presence for MemoryPresence {
 
     fn list(&self, kind: &'static str, tenant: Option<TenantId>) -> PresenceFuture<'_, Listing> {
         Box::pin(async move { Ok(self.listing(kind, tenant)) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_process_announces_as_much_as_it_may_and_not_more() {
+        let presence = MemoryPresence::new();
+        let announce = async |n: usize| {
+            let key = Key::new("node", None, n.to_string()).unwrap();
+            presence.announce(key, Bytes::new(), Duration::from_secs(9)).await
+        };
+        for n in 0..MAX_ANNOUNCED {
+            announce(n).await.unwrap();
+        }
+        assert_eq!(announce(MAX_ANNOUNCED).await, Err(PresenceError::Full));
+        announce(0).await.unwrap();
     }
 }

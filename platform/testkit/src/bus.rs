@@ -30,6 +30,7 @@ pub async fn conformance(bus: &dyn Bus) {
     durable::drops_what_is_past_its_deadline(bus).await;
     durable::holds_back_when_too_much_is_unsettled(bus).await;
     durable::holds_its_limits(bus).await;
+    live::lets_as_many_listen_as_may(bus).await;
 }
 
 /// A fresh message.

@@ -152,6 +152,19 @@ async fn a_wiped_store_is_made_again_and_said_to_be_another() {
     assert_eq!(heard, Some(platform::bus::Heard::Missed(0)));
 }
 
+#[tokio::test]
+async fn a_store_that_came_back_without_its_newest_messages_is_said_to_be_another() {
+    let mut server = NatsServer::start();
+    let bus = connected(&server, &Registry::new()).await;
+    bus.publish(Lane::Critical, message("a", "kept")).await.unwrap();
+    let mut incarnation = bus.incarnation(Lane::Critical);
+    let before = *incarnation.borrow_and_update();
+    let acknowledged = async || bus.publish(Lane::Critical, message("a", "lost")).await.unwrap();
+    server.forget(acknowledged()).await;
+    soon("the lane says that it is another", incarnation.changed()).await.unwrap();
+    assert_ne!(*incarnation.borrow(), before);
+}
+
 async fn collect_until(consumer: &mut platform::bus::Consumer, last: &str) -> Vec<String> {
     let mut seen = Vec::new();
     while seen.last().is_none_or(|body| body != last) {

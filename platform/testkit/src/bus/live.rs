@@ -1,10 +1,10 @@
 //! `tell` and `listen`.
 
 use super::{message, pattern};
-use crate::wait::soon;
+use crate::wait::{eventually, soon};
 use platform::{
-    bus::{Bus, Heard, Listener},
-    limits::MAX_HEARD,
+    bus::{Bus, BusError, Heard, Listener},
+    limits::{MAX_HEARD, MAX_LISTENERS},
 };
 
 async fn heard(listener: &mut Listener) -> Heard {
@@ -58,4 +58,15 @@ pub(super) async fn tells_a_slow_listener_how_much_it_missed(bus: &dyn Bus) {
     }
     assert_eq!(missed + heard_count, told as u64);
     assert!((1..=MAX_HEARD as u64).contains(&heard_count), "{heard_count} were kept");
+}
+
+/// Last: by now those that listened before have been forgotten.
+pub(super) async fn lets_as_many_listen_as_may(bus: &dyn Bus) {
+    let mut listeners = Vec::new();
+    for _ in 0..MAX_LISTENERS {
+        listeners.push(bus.listen(pattern("many.a")).await.expect("listening"));
+    }
+    assert!(matches!(bus.listen(pattern("many.a")).await, Err(BusError::TooMany)));
+    drop(listeners);
+    eventually("there is room again", async || bus.listen(pattern("many.a")).await.is_ok()).await;
 }

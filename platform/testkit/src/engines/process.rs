@@ -3,7 +3,9 @@
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     ffi::OsString,
-    fs, io,
+    fs,
+    future::Future,
+    io,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -96,11 +98,22 @@ impl Spawned {
     /// The files cannot be deleted, or it does not get ready.
     pub fn wipe(&mut self) {
         self.kill();
-        for entry in fs::read_dir(self.dir.path()).expect("the directory is ours") {
-            let path = entry.expect("the directory is ours").path();
-            let deleted = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            deleted.expect("the files are ours");
-        }
+        empty(self.dir.path());
+        self.restart();
+    }
+
+    /// Kills it and starts it as it was when `meanwhile` was called, as after a crash of a machine whose
+    /// disk did not have everything yet.
+    ///
+    /// # Panics
+    /// The files cannot be copied, or it does not get ready.
+    pub async fn forget(&mut self, meanwhile: impl Future<Output = ()>) {
+        let copy = tempfile::tempdir().expect("a directory for the copy");
+        copy_all(self.dir.path(), copy.path());
+        meanwhile.await;
+        self.kill();
+        empty(self.dir.path());
+        copy_all(copy.path(), self.dir.path());
         self.restart();
     }
 
@@ -144,6 +157,21 @@ impl Drop for Spawned {
             let _ = child.wait();
         }
     }
+}
+
+fn empty(dir: &Path) {
+    for entry in fs::read_dir(dir).expect("the directory is ours") {
+        let path = entry.expect("the directory is ours").path();
+        let deleted = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        deleted.expect("the files are ours");
+    }
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    let mut everything = from.to_owned();
+    everything.push(".");
+    let copied = Command::new("cp").arg("-a").arg(everything).arg(to).status();
+    assert!(copied.expect("cp starts").success(), "the files are copied");
 }
 
 /// Where a program is. Servers live in directories that not everybody searches.
