@@ -20,6 +20,7 @@ use lane::LaneLink;
 use link::Link;
 use live::Live;
 use prometheus::Registry;
+use secrecy::SecretString;
 use std::{fmt, future::Future, io, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
@@ -34,9 +35,11 @@ mod wire;
 /// Where the servers are and how they are used.
 #[derive(Clone)]
 pub struct Config {
-    /// Servers, `nats://host:4222` or `tls://host:4222`. A user and password in them are secrets: they
-    /// are not logged.
+    /// Servers, `nats://host:4222` or `tls://host:4222`. Without a user or password in them: the client
+    /// would not use them.
     pub urls: Vec<String>,
+    /// Who we are, where the servers ask for a user and password.
+    pub user: Option<(String, SecretString)>,
     /// A file with the user's JWT and seed, as `nsc` writes it. Without it none are sent.
     pub creds_file: Option<PathBuf>,
     /// PEM certificates of who signs the servers' certificates. With it, TLS is required; without it,
@@ -52,6 +55,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             urls: vec!["nats://127.0.0.1:4222".into()],
+            user: None,
             creds_file: None,
             ca_file: None,
             ack_wait: Duration::from_secs(30),

@@ -14,7 +14,7 @@ use std::{
 };
 use testkit::{
     bus::{bodies, conformance, consumer, message, next},
-    engines::NatsServer,
+    engines::{Certificate, NatsServer},
     wait::{eventually, soon},
 };
 
@@ -163,6 +163,29 @@ async fn a_store_that_came_back_without_its_newest_messages_is_said_to_be_anothe
     server.forget(acknowledged()).await;
     soon("the lane says that it is another", incarnation.changed()).await.unwrap();
     assert_ne!(*incarnation.borrow(), before);
+}
+
+#[tokio::test]
+async fn tls_and_a_password_are_used_and_neither_a_stranger_nor_a_wrong_signer_gets_in() {
+    let certificate = Certificate::new();
+    let server = NatsServer::start_tls(&certificate, "us", "secret");
+    let trusting = nats::Config {
+        urls: vec![format!("tls://127.0.0.1:{}", server.port())],
+        user: Some(("us".into(), "secret".into())),
+        ca_file: Some(certificate.cert()),
+        ..nats::Config::default()
+    };
+    let distrusting = nats::Config { ca_file: Some(Certificate::new().cert()), ..trusting.clone() };
+    let stranger = nats::Config { user: None, ..trusting.clone() };
+    assert!(!format!("{trusting:?}").contains("secret"));
+    let bus = start(trusting).await;
+    until_published(&bus, "1").await;
+    is_refused(&start(distrusting).await).await;
+    is_refused(&start(stranger).await).await;
+}
+
+async fn start(config: nats::Config) -> NatsBus {
+    NatsBus::start(config, Arc::new(SystemClock), &Registry::new()).await.unwrap()
 }
 
 async fn collect_until(consumer: &mut platform::bus::Consumer, last: &str) -> Vec<String> {

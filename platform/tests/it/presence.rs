@@ -11,7 +11,7 @@ use platform::{
 use prometheus::Registry;
 use std::time::{Duration, Instant};
 use testkit::{
-    engines::{RedisCluster, RedisServer, Sentinels},
+    engines::{Certificate, RedisCluster, RedisServer, Sentinels},
     presence::{LONG, conformance, key},
     wait::eventually,
 };
@@ -140,6 +140,19 @@ async fn a_killed_master_is_replaced_within_three_seconds() {
     let rebuilt = started.elapsed();
     println!("failover: announced after {announced:?}, seen after {seen:?}, whole after {rebuilt:?}");
     assert!(rebuilt <= Duration::from_secs(3), "{rebuilt:?}");
+}
+
+#[tokio::test]
+async fn tls_and_a_password_are_used_and_a_wrong_signer_is_not_talked_to() {
+    let (certificate, other) = (Certificate::new(), Certificate::new());
+    let (_server, url) = RedisServer::start_tls(&certificate, "secret");
+    let with = |signer: &Certificate| {
+        let config = Config { mode: Mode::Single { url: url.clone() }, ca_file: Some(signer.cert()) };
+        assert!(!format!("{config:?}").contains("secret"));
+        RedisPresence::start(config, &Registry::new()).unwrap()
+    };
+    announce(&with(&certificate), "a").await;
+    assert_eq!(with(&other).get(key("node", "a")).await, Err(PresenceError::Unavailable));
 }
 
 #[tokio::test]

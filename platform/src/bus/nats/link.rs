@@ -7,6 +7,7 @@ use async_nats::{
     connection::State,
     jetstream::{Context, context::ContextBuilder},
 };
+use secrecy::ExposeSecret as _;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
@@ -47,6 +48,9 @@ impl Link {
                 note(name, &event, &connected, &metrics);
                 std::future::ready(())
             });
+        if let Some((user, password)) = &config.user {
+            options = options.user_and_password(user.clone(), password.expose_secret().into());
+        }
         if let Some(path) = &config.creds_file {
             let unreadable = |source| StartError::Credentials { path: path.clone(), source };
             options = options.credentials_file(path).await.map_err(unreadable)?;

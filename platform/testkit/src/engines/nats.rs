@@ -1,10 +1,12 @@
 //! `nats-server` with JetStream.
 
-use super::process::Spawned;
+use super::{certificate::Certificate, process::Spawned};
 use std::{
+    ffi::OsString,
     io::{self, BufRead as _, BufReader},
     net::TcpStream,
     ops::{Deref, DerefMut},
+    path::Path,
     time::Duration,
 };
 
@@ -18,16 +20,28 @@ impl NatsServer {
     /// # Panics
     /// It cannot be started.
     pub fn start() -> Self {
-        Self(Spawned::start(
-            "nats-server",
-            |dir, port| {
-                let mut arguments: Vec<_> =
-                    ["--jetstream", "--addr", "127.0.0.1", "--port"].map(Into::into).into();
-                arguments.extend([port.to_string().into(), "--store_dir".into(), dir.join("store").into()]);
-                arguments
-            },
-            greets,
-        ))
+        Self::start_with(&[])
+    }
+
+    /// Starts it with TLS, for clients that know a password.
+    ///
+    /// # Panics
+    /// It cannot be started.
+    pub fn start_tls(certificate: &Certificate, user: &str, password: &str) -> Self {
+        let (cert, key) = (certificate.cert(), certificate.key());
+        let (cert, key) = (cert.to_str().expect("a plain path"), key.to_str().expect("a plain path"));
+        let options = ["--tls", "--tlscert", cert, "--tlskey", key, "--user", user, "--pass", password];
+        Self::start_with(&options)
+    }
+
+    fn start_with(options: &[&str]) -> Self {
+        let arguments = |dir: &Path, port: u16| -> Vec<OsString> {
+            let (port, store) = (port.to_string(), dir.join("store"));
+            let usual = ["--jetstream", "--addr", "127.0.0.1", "--port", &port].map(OsString::from);
+            let store = ["--store_dir".into(), store.into()];
+            usual.into_iter().chain(store).chain(options.iter().map(OsString::from)).collect()
+        };
+        Self(Spawned::start("nats-server", arguments, greets))
     }
 
     /// Where it is.

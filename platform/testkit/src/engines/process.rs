@@ -71,7 +71,9 @@ impl Spawned {
 
     /// SIGSTOP: connections stay open, and nobody answers.
     pub fn pause(&self) {
-        self.signal(Signal::STOP);
+        let tasks = PathBuf::from(format!("/proc/{}/task", self.signal(Signal::STOP)));
+        // The signal is on its way to each thread, and until it is there that thread answers.
+        until("all of its threads stand still", || threads_are_stopped(&tasks).unwrap_or(false));
     }
 
     /// SIGCONT: goes on as if nothing had been.
@@ -142,10 +144,11 @@ impl Spawned {
         fs::read_to_string(self.dir.path().join("output.log")).unwrap_or_default()
     }
 
-    fn signal(&self, signal: Signal) {
+    fn signal(&self, signal: Signal) -> i32 {
         let child = self.child.as_ref().expect("it runs");
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
         kill_process(pid, signal).expect("it is ours");
+        pid.as_raw_nonzero().get()
     }
 }
 
@@ -157,6 +160,17 @@ impl Drop for Spawned {
             let _ = child.wait();
         }
     }
+}
+
+/// The third word of `stat` is the state, after the name in brackets; T is stopped.
+fn threads_are_stopped(tasks: &Path) -> io::Result<bool> {
+    for task in fs::read_dir(tasks)? {
+        let stat = fs::read_to_string(task?.path().join("stat"))?;
+        if !stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn empty(dir: &Path) {

@@ -1,6 +1,9 @@
 //! `redis-server`, and the few words of its protocol that tests need.
 
-use super::process::Spawned;
+use super::{
+    certificate::Certificate,
+    process::{Spawned, free_port},
+};
 use std::{
     ffi::OsString,
     io::{self, Read as _, Write as _},
@@ -33,6 +36,21 @@ impl RedisServer {
             usual.iter().chain(options).map(Into::into).collect()
         };
         Self(Spawned::start("redis-server", arguments, pongs))
+    }
+
+    /// Starts it with a second port that speaks TLS, for clients that know the password; the URL of that
+    /// port.
+    ///
+    /// # Panics
+    /// It cannot be started.
+    pub fn start_tls(certificate: &Certificate, password: &str) -> (Self, String) {
+        let (cert, key) = (certificate.cert(), certificate.key());
+        let (cert, key) = (cert.to_str().expect("a plain path"), key.to_str().expect("a plain path"));
+        let port = free_port().to_string();
+        let url = format!("rediss://:{password}@127.0.0.1:{port}");
+        let tls = ["--tls-port", &port, "--tls-cert-file", cert, "--tls-key-file", key];
+        let strangers = ["--tls-auth-clients", "no", "--requirepass", password];
+        (Self::start_with(&[&tls[..], &strangers[..]].concat()), url)
     }
 
     /// Where it is.
@@ -70,9 +88,10 @@ impl DerefMut for RedisServer {
     }
 }
 
-/// Loading servers, and replicas that are not ready, answer with an error.
+/// Loading servers, and replicas that are not ready, answer with another error.
 pub(super) fn pongs(port: u16) -> io::Result<bool> {
-    Ok(say(port, "PING")?.starts_with("+PONG"))
+    let answer = say(port, "PING")?;
+    Ok(answer.starts_with("+PONG") || answer.starts_with("-NOAUTH"))
 }
 
 /// One inline command, and all of its answer: Redis answers before it sees that nothing more will come,
