@@ -1,11 +1,14 @@
 # Thin names for the real commands.
 
-.PHONY: run test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting plots loadtest
+.PHONY: run test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting bench-store plots loadtest
 
 PROFILE ?= dev
 # Debian packages that the browser tests need, and a program of each.
 BROWSER_PROGRAMS := chromium firefox-esr Xvfb ip nft unshare
 BROWSER_PACKAGES := chromium firefox-esr xvfb iproute2 nftables util-linux fonts-liberation
+# And what the adapters of platform are tested against.
+ENGINE_PROGRAMS := nats-server redis-server redis-sentinel setpriv
+ENGINE_PACKAGES := nats-server redis-server redis-sentinel postgresql util-linux
 
 CARGO_TEST := $(if $(shell command -v cargo-nextest),nextest run,test)
 
@@ -70,6 +73,12 @@ bench-waiting:
 	cargo build --quiet --profile perf --package server --package loadtest --package benches --locked
 	$${CARGO_TARGET_DIR:-target}/perf/bench-waiting $(ARGS)
 
+# What the event log takes, on SQLite and on a PostgreSQL of its own, beside what the disk takes for one fsync. DIR is
+# where, REPEATS and MEASURE_S how long; ONLY=sqlite or ONLY=postgres leaves the other out.
+bench-store: packages
+	cargo build --quiet --profile perf --package benches --bin bench-store --locked
+	$${CARGO_TARGET_DIR:-target}/perf/bench-store
+
 # Draws docs/plots/*.svg from the data beside them.
 plots:
 	cargo run --quiet --package benches --bin plots --locked -- docs/plots/*.json
@@ -84,7 +93,7 @@ loadtest:
 generate:
 	UPDATE_TS=1 cargo test --quiet --package signaling-protocol
 
-test-rust: web
+test-rust: web packages
 	cargo $(CARGO_TEST) --workspace --locked
 
 # The webrtc crate as a client, lints included. Apart from the rest: it is another hundred crates, and changes features
@@ -117,14 +126,15 @@ web/node_modules/.installed: web/package-lock.json
 	cd web && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-# Installs what the browser tests lack, where that is allowed; otherwise says the one command.
+# Installs what the tests with browsers and engines lack, where that is allowed; otherwise says the one command.
 packages:
-	@for program in $(BROWSER_PROGRAMS); do \
+	@for program in $(BROWSER_PROGRAMS) $(ENGINE_PROGRAMS); do \
 		command -v $$program >/dev/null || PATH="$$PATH:/usr/sbin:/sbin" command -v $$program >/dev/null || lacks="$$lacks $$program"; \
 	done; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || lacks="$$lacks postgresql"; \
 	if [ -z "$$lacks" ]; then exit 0; fi; \
-	install="apt-get install --yes --no-install-recommends $(BROWSER_PACKAGES)"; \
-	echo "The browser tests need:$$lacks"; \
+	install="apt-get install --yes --no-install-recommends $(sort $(BROWSER_PACKAGES) $(ENGINE_PACKAGES))"; \
+	echo "The tests need:$$lacks"; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$install -qq; \
 	elif command -v apt-get >/dev/null && sudo -n true 2>/dev/null; then \

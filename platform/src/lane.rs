@@ -1,27 +1,53 @@
-//! How urgent work is. Each lane has workers, connections and queues of its own from the socket to the disk, so that
-//! a flood in one does not move another.
+//! Lanes: work that hurts when it waits never waits behind work that does not.
 
-/// A lane, most urgent first.
+use std::fmt;
+
+/// How urgent work is. Lanes share no queue, no connection and no worker, so that a flood in one does
+/// not move the others. Earlier lanes are served first and shed last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Lane {
-    /// Somebody waits for it in a visit: admission, chat, emergency access.
+    /// Somebody is looking at the screen and waits for it.
     Critical,
-    /// Somebody waits for it at a screen: booking, search.
+    /// Has to happen soon; nobody stares at it.
     Standard,
-    /// Nobody waits for it: imports, reports, reminders.
+    /// May take the night.
     Batch,
 }
 
 impl Lane {
-    /// Every lane, most urgent first.
+    /// All of them, the most urgent first.
     pub const ALL: [Self; 3] = [Self::Critical, Self::Standard, Self::Batch];
 
-    /// As it is called in metrics and subjects.
+    /// Its name in configuration, metrics and subjects.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Critical => "critical",
             Self::Standard => "standard",
             Self::Batch => "batch",
+        }
+    }
+
+    /// Its place in [`Self::ALL`].
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Lane;
+
+    #[test]
+    fn lanes_stand_in_order_of_urgency() {
+        assert!(Lane::ALL.is_sorted());
+        for (index, lane) in Lane::ALL.into_iter().enumerate() {
+            assert_eq!(lane.index(), index);
         }
     }
 }

@@ -1,11 +1,12 @@
-//! Process plumbing that knows no domain noun: clock, keys, the event log, telemetry, problems,
-//! lifecycle.
+//! Process plumbing that knows no domain noun: clock, keys, the event log, bus, presence, telemetry,
+//! problems, lifecycle.
 //!
-//! Reading order: [`clock`], [`ids`], [`keys`], [`lane`], [`event_log`], [`problem`], [`telemetry`],
-//! [`lifecycle`], [`limits`].
+//! Reading order: [`clock`], [`ids`], [`keys`], [`lane`], [`event_log`], [`bus`], [`presence`],
+//! [`problem`], [`telemetry`], [`lifecycle`], [`limits`].
 
 #![forbid(unsafe_code)]
 
+pub mod bus;
 pub mod clock;
 pub mod event_log;
 pub mod ids;
@@ -13,5 +14,6 @@ pub mod keys;
 pub mod lane;
 pub mod lifecycle;
 pub mod limits;
+pub mod presence;
 pub mod problem;
 pub mod telemetry;

@@ -1,5 +1,7 @@
 //! Every limit of this crate, and what happens beyond it.
 
+use std::{ops::RangeInclusive, time::Duration};
+
 /// Longest token that is looked at, bytes. Longer ones are refused unread: ours are under 1 KiB, and
 /// base64 and JSON of a stranger's megabyte would be parsed before its signature is known.
 pub const MAX_TOKEN_BYTES: usize = 2_048;
@@ -30,8 +32,9 @@ pub const MAX_ANSWER_BYTES: usize = 16 * 1_024;
 /// Most messages for other services in one append; more are refused as too large.
 pub const MAX_MESSAGES_PER_APPEND: usize = 16;
 
-/// Longest subject of such a message, bytes; a longer one is refused as too large.
-pub const MAX_SUBJECT_BYTES: usize = 128;
+/// Longest subject of such a message, bytes; a longer one is refused as too large. The bus puts the service's name
+/// before it.
+pub const MAX_OUTBOX_SUBJECT_BYTES: usize = 96;
 
 /// Most audit rows in one append; more are refused as too large.
 pub const MAX_AUDITS_PER_APPEND: usize = 16;
@@ -47,3 +50,98 @@ pub const MAX_KEY_BYTES: usize = 256;
 
 /// Streams whose place the writer remembers. Beyond it all are forgotten and looked up again.
 pub const MAX_KNOWN_STREAMS: usize = 65_536;
+
+/// Longest subject or pattern of the bus, bytes. Ours are a few words and an id or two; longer ones are
+/// refused when they are made.
+pub const MAX_SUBJECT_BYTES: usize = 160;
+
+/// Longest name of a durable consumer, bytes. It becomes a name in JetStream and a label of metrics.
+pub const MAX_CONSUMER_NAME_BYTES: usize = 32;
+
+/// Largest message body on the bus, bytes. Larger ones are refused as too large: what is big belongs in
+/// a store, and its id on the bus. NATS itself refuses 1 MiB.
+pub const MAX_MESSAGE_BYTES: usize = 256 * 1_024;
+
+/// Most headers of a message; a further one is refused. Trace context takes two.
+pub const MAX_HEADERS: usize = 8;
+
+/// Longest value of a message header, bytes (W3C `tracestate` is at most 512).
+pub const MAX_HEADER_BYTES: usize = 512;
+
+/// Messages that a listener may be behind. Beyond it the oldest are dropped and it is told how many:
+/// who listens live wants the newest.
+pub const MAX_HEARD: usize = 1_024;
+
+/// Listeners of one process. Further ones are refused.
+pub const MAX_LISTENERS: usize = 1_024;
+
+/// Durable consumers in one lane of one process. Further ones are refused: each is a label of metrics.
+pub const MAX_CONSUMERS: usize = 64;
+
+/// Deliveries of one durable consumer that are neither acknowledged nor given back. Beyond it nothing
+/// more is delivered, so that what piles up stays in the lane.
+pub const MAX_IN_FLIGHT: usize = 256;
+
+/// How often a message is delivered before it is parked: by then it is not the network.
+pub const MAX_DELIVERIES: u32 = 8;
+
+/// Longest time that a consumer may put a message off; longer ones are cut to it.
+pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
+
+/// Parked messages that are kept for somebody to look at. Beyond it the oldest go; the metric has
+/// counted them.
+pub const MAX_PARKED: usize = 1_000;
+
+/// Messages that a lane of the in-process bus holds. Those that no consumer still wants make room for
+/// new ones; when all are wanted, publishing is refused as unavailable.
+pub const MAX_LANE_MESSAGES: usize = 16_384;
+
+/// Bytes of bodies that a lane of the in-process bus holds; as above.
+pub const MAX_LANE_BYTES: usize = 64 * 1_024 * 1_024;
+
+/// Bytes that a lane's JetStream stream holds. Beyond it the oldest are dropped, read or not: it is
+/// transport, and whoever published still has them.
+pub const MAX_STREAM_BYTES: i64 = 256 * 1_024 * 1_024;
+
+/// How long a lane's JetStream stream holds a message. Older ones are dropped, read or not.
+pub const MAX_STREAM_AGE: Duration = Duration::from_secs(72 * 3_600);
+
+/// How long the bus remembers ids: a message published twice within it is delivered once.
+pub const DEDUPE_WINDOW: Duration = Duration::from_secs(120);
+
+/// Ids that a lane of the in-process bus remembers. Beyond it the oldest are forgotten before the
+/// window is over, and a repetition is delivered again.
+pub const MAX_DEDUPE_IDS: usize = 65_536;
+
+/// Publishes of one lane that wait for the server's acknowledgement. Further ones wait their turn,
+/// within their time limit.
+pub const MAX_PUBLISHES: usize = 512;
+
+/// Longest that any operation of the bus takes. Beyond it the caller hears `Unavailable`, never silence.
+pub const BUS_TIME_LIMIT: Duration = Duration::from_secs(2);
+
+/// Longest id in presence, bytes; a UUID has 36. Longer ones are refused.
+pub const MAX_PRESENCE_ID_BYTES: usize = 64;
+
+/// Largest value in presence, bytes; larger ones are refused. It says where somebody is, not who.
+pub const MAX_PRESENCE_BYTES: usize = 4_096;
+
+/// Shortest and longest time that an announcement outlives its process; others are cut to it. Shorter
+/// ones would vanish in a failover, longer ones keep ghosts.
+pub const PRESENCE_TTL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(300);
+
+/// Announcements that one process keeps up. Further ones are refused as full.
+pub const MAX_ANNOUNCED: usize = 16_384;
+
+/// Most entries that one listing returns; it says when it was cut.
+pub const MAX_LISTED: usize = 1_000;
+
+/// Announcements that are refreshed at a time. More would make a recovering Redis wait for all of them.
+pub const MAX_REFRESHES: usize = 32;
+
+/// Longest that one command to Redis takes, connecting included. Beyond it the connection is given up
+/// and the next command asks anew where the master is.
+pub const REDIS_COMMAND_LIMIT: Duration = Duration::from_millis(400);
+
+/// Longest that an operation of presence takes, a second attempt included.
+pub const PRESENCE_TIME_LIMIT: Duration = Duration::from_millis(1_000);

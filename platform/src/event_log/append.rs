@@ -3,7 +3,7 @@
 use super::event::{NewEvent, StreamId, Version};
 use crate::limits::{
     MAX_ANSWER_BYTES, MAX_AUDITS_PER_APPEND, MAX_EVENT_BYTES, MAX_EVENTS_PER_APPEND, MAX_MESSAGES_PER_APPEND,
-    MAX_SUBJECT_BYTES,
+    MAX_OUTBOX_SUBJECT_BYTES,
 };
 use model::{CommandId, Epoch, Timestamp};
 use std::fmt;
@@ -152,7 +152,9 @@ pub(super) fn within_limits(append: &Append) -> Result<(), Refusal> {
         && outbox.len() <= MAX_MESSAGES_PER_APPEND
         && audit.len() <= MAX_AUDITS_PER_APPEND;
     let sizes = events.iter().all(|e| e.body.len() + phi(&e.phi) <= MAX_EVENT_BYTES)
-        && outbox.iter().all(|m| m.body.len() <= MAX_EVENT_BYTES && m.subject.len() <= MAX_SUBJECT_BYTES)
+        && outbox
+            .iter()
+            .all(|m| m.body.len() <= MAX_EVENT_BYTES && m.subject.len() <= MAX_OUTBOX_SUBJECT_BYTES)
         && audit.iter().all(|a| a.body.len() + phi(&a.phi) <= MAX_EVENT_BYTES)
         && answer.as_ref().is_none_or(|answer| answer.len() <= MAX_ANSWER_BYTES);
     if !(counts && sizes) {

@@ -1,10 +1,13 @@
-//! What tests share: an event log in memory, the suite every event log must pass, and a WebRTC client
-//! that says what it received.
+//! What tests share: real engines on free ports, an event log in memory, the suites that every event
+//! log, bus and presence must pass, and a WebRTC client that says what it received.
 //!
 //! Dev-only: nothing that ships depends on it.
 
 #![forbid(unsafe_code)]
 
+pub mod bus;
 pub mod engines;
 pub mod event_log;
 pub mod media_client;
+pub mod presence;
+pub mod wait;

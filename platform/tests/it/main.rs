@@ -1,10 +1,12 @@
-//! Platform against real files, a real disk that is full, and a real kill -9.
+//! Platform against real files, real servers, a real disk that is full, and a real kill -9.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "a test that prints a rate measures it")]
 
 mod backup;
+mod bus;
 mod disk_full;
 mod kill;
 mod postgres;
+mod presence;
 mod sqlite;

@@ -1,16 +1,12 @@
 //! A PostgreSQL of its own for a test.
 
+use super::process::{free_port, until};
 use std::{
     fs::{self, File},
-    net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
 };
 use tempfile::TempDir;
-
-/// Longest it may take to be ready. Far beyond what it takes: this machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The user it runs as when the test is root, which it refuses to be.
 const NOBODY: &str = "nobody";
@@ -130,18 +126,12 @@ impl Postgres {
         command
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a test's patience is real time")]
     fn until_ready(&mut self) {
-        let started = Instant::now();
-        let ready = || {
+        until("PostgreSQL is ready", || {
             let mut ask = Command::new(self.bin.join("pg_isready"));
             ask.args(["-q", "-h", "127.0.0.1", "-p"]).arg(self.port.to_string());
             ask.status().is_ok_and(|status| status.success())
-        };
-        while !ready() {
-            assert!(started.elapsed() < PATIENCE, "PostgreSQL does not get ready: {}", self.output());
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        });
     }
 
     /// To all its processes: each of them leads a process group of its own.
@@ -198,11 +188,6 @@ fn bin() -> PathBuf {
     let elsewhere = std::env::split_paths(&path).find(|dir| dir.join("initdb").is_file());
     let found = versions.pop().or(elsewhere);
     found.unwrap_or_else(|| panic!("PostgreSQL is not installed: `make packages` installs what tests need"))
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("it is bound").port()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use platform::{
     },
     limits::{
         MAX_ANSWER_BYTES, MAX_AUDITS_PER_APPEND, MAX_CHANGES, MAX_EVENT_BYTES, MAX_EVENTS_PER_APPEND,
-        MAX_KEY_BYTES, MAX_MESSAGES_PER_APPEND, MAX_READ, MAX_SUBJECT_BYTES,
+        MAX_KEY_BYTES, MAX_MESSAGES_PER_APPEND, MAX_OUTBOX_SUBJECT_BYTES, MAX_READ,
     },
 };
 use std::{
@@ -133,7 +133,7 @@ fn check(append: &Append) -> Result<(), Refusal> {
         || append
             .outbox
             .iter()
-            .any(|m| m.body.len() > MAX_EVENT_BYTES || m.subject.len() > MAX_SUBJECT_BYTES)
+            .any(|m| m.body.len() > MAX_EVENT_BYTES || m.subject.len() > MAX_OUTBOX_SUBJECT_BYTES)
         || phi(&append.answer) > MAX_ANSWER_BYTES;
     if too_many || too_long {
         return Err(Refusal::TooLarge);

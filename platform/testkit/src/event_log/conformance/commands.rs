@@ -9,8 +9,8 @@ use platform::{
         StreamId,
     },
     limits::{
-        MAX_ANSWER_BYTES, MAX_AUDITS_PER_APPEND, MAX_EVENT_BYTES, MAX_MESSAGES_PER_APPEND, MAX_READ,
-        MAX_SUBJECT_BYTES,
+        MAX_ANSWER_BYTES, MAX_AUDITS_PER_APPEND, MAX_EVENT_BYTES, MAX_MESSAGES_PER_APPEND,
+        MAX_OUTBOX_SUBJECT_BYTES, MAX_READ,
     },
 };
 use uuid::Uuid;
@@ -109,7 +109,7 @@ async fn holds_their_limits(store: &dyn Store, stream: StreamId) {
     };
     let past = [
         with(vec![message(1, 1); MAX_MESSAGES_PER_APPEND + 1], vec![], 0),
-        with(vec![message(MAX_SUBJECT_BYTES + 1, 1)], vec![], 0),
+        with(vec![message(MAX_OUTBOX_SUBJECT_BYTES + 1, 1)], vec![], 0),
         with(vec![message(1, MAX_EVENT_BYTES + 1)], vec![], 0),
         with(vec![], vec![audit(100); MAX_AUDITS_PER_APPEND + 1], 0),
         with(vec![], vec![audit(MAX_EVENT_BYTES + 1)], 0),
@@ -119,7 +119,7 @@ async fn holds_their_limits(store: &dyn Store, stream: StreamId) {
         let refused = store.append(append).await;
         assert!(matches!(refused, Err(AppendError::Rejected(Refusal::TooLarge))), "{n}: {refused:?}");
     }
-    let mut messages = vec![message(MAX_SUBJECT_BYTES, 1); MAX_MESSAGES_PER_APPEND];
+    let mut messages = vec![message(MAX_OUTBOX_SUBJECT_BYTES, 1); MAX_MESSAGES_PER_APPEND];
     messages[0] = message(1, MAX_EVENT_BYTES);
     let mut audits = vec![audit(100); MAX_AUDITS_PER_APPEND];
     audits[0] = audit(MAX_EVENT_BYTES);

@@ -1,0 +1,125 @@
+//! What travels on the bus.
+
+use super::{BusError, InvalidName, Subject};
+use crate::limits::{MAX_HEADER_BYTES, MAX_HEADERS, MAX_MESSAGE_BYTES};
+use bytes::Bytes;
+use model::Timestamp;
+use std::fmt;
+use uuid::Uuid;
+
+/// A message. Its body may hold anything but is never logged.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Which one it is: published twice, delivered once; handled once by whoever consumes it.
+    pub id: Uuid,
+    /// What it is about.
+    pub subject: Subject,
+    /// At most `limits::MAX_MESSAGE_BYTES`.
+    pub body: Bytes,
+    /// Trace context and the like.
+    pub headers: Headers,
+    /// After it the message is of no use: it is dropped at delivery, and counted.
+    pub deadline: Option<Timestamp>,
+}
+
+impl Message {
+    /// A message without headers or deadline.
+    pub fn new(id: Uuid, subject: Subject, body: impl Into<Bytes>) -> Self {
+        Self { id, subject, body: body.into(), headers: Headers::default(), deadline: None }
+    }
+
+    pub(super) fn fits(&self) -> Result<(), BusError> {
+        if self.body.len() <= MAX_MESSAGE_BYTES { Ok(()) } else { Err(BusError::TooLarge) }
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("id", &self.id)
+            .field("subject", &self.subject)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A few names with values, in the order they were put in. No PHI: servers keep and show them.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    /// Puts one in. Names are `[a-z0-9-]{1,32}`, values printable ASCII of at most
+    /// `limits::MAX_HEADER_BYTES`; at most `limits::MAX_HEADERS`.
+    ///
+    /// # Errors
+    /// Any of that does not hold, or the name is there already.
+    pub fn insert(&mut self, name: &str, value: &str) -> Result<(), InvalidName> {
+        let valid =
+            self.0.len() < MAX_HEADERS && self.get(name).is_none() && is_name(name) && is_value(value);
+        if !valid {
+            return Err(InvalidName);
+        }
+        self.0.push((name.into(), value.into()));
+        Ok(())
+    }
+
+    /// The value of a name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(held, _)| *held == name).map(|(_, value)| value)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=32).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+/// Spaces at the ends would not survive the wire.
+fn is_value(value: &str) -> bool {
+    let printable = |b: u8| b.is_ascii_graphic() || b == b' ';
+    (1..=MAX_HEADER_BYTES).contains(&value.len()) && value.bytes().all(printable) && value.trim() == value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_as_many_and_as_long_as_they_may_be() {
+        let mut headers = Headers::default();
+        assert!(headers.insert("a", &"v".repeat(MAX_HEADER_BYTES + 1)).is_err());
+        for n in 0..MAX_HEADERS {
+            headers.insert(&format!("h-{n}"), &"v".repeat(MAX_HEADER_BYTES)).unwrap();
+        }
+        assert!(headers.insert("one-more", "v").is_err());
+    }
+
+    #[test]
+    fn headers_cannot_break_out_of_their_line() {
+        let mut headers = Headers::default();
+        for (name, value) in [("a", "b\r\nc: d"), ("A", "b"), ("", "b"), ("a:", "b"), ("a", ""), ("a", " b")]
+        {
+            assert!(headers.insert(name, value).is_err(), "{name:?} {value:?}");
+        }
+        headers.insert("a", "b").unwrap();
+        assert!(headers.insert("a", "c").is_err(), "twice");
+        assert_eq!(headers.get("a"), Some("b"));
+    }
+
+    #[test]
+    fn a_body_is_as_large_as_it_may_be_and_not_larger() {
+        let sized = |len| Message::new(Uuid::nil(), Subject::new("a").unwrap(), vec![0; len]);
+        assert!(sized(MAX_MESSAGE_BYTES).fits().is_ok());
+        assert!(matches!(sized(MAX_MESSAGE_BYTES + 1).fits(), Err(BusError::TooLarge)));
+    }
+
+    #[test]
+    fn a_body_does_not_print() {
+        let message = Message::new(Uuid::nil(), Subject::new("a").unwrap(), "Maria");
+        assert!(!format!("{message:?}").contains("Maria"));
+    }
+}
