@@ -6,8 +6,11 @@ use super::{
     event::{Partition, StreamId, Version},
 };
 use model::{CommandId, Epoch, TenantId};
-use std::collections::HashMap;
+use std::collections;
 use uuid::Uuid;
+
+/// Looked up many times for each append. Keys come from outside, so the state is random.
+pub(super) type HashMap<K, V> = collections::HashMap<K, V, foldhash::fast::RandomState>;
 
 /// What became of one append.
 pub(super) type Outcome = Result<Appended, AppendError>;

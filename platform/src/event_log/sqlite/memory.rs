@@ -4,14 +4,14 @@ use super::statements as sql;
 use crate::{
     event_log::{
         Append, StreamId, Version,
-        judge::{Command, Ends, Known},
+        judge::{Command, Ends, HashMap, Known},
         sqlite::PARTITION,
     },
     limits::MAX_KNOWN_STREAMS,
 };
 use model::{Epoch, TenantId};
 use rusqlite::{OptionalExtension as _, Transaction};
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::hash_map::Entry;
 use uuid::Uuid;
 
 /// Valid until a transaction fails; then it is made anew.

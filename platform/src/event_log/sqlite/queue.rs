@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 /// Most work of each lane in one commit. What is urgent goes first, and what is not goes along in small pieces, so
 /// that the next urgent append never waits for a long commit.
-const SHARES: [usize; 3] = [1_024, 512, 128];
+const SHARES: [usize; 3] = [2_048, 512, 128];
 
 /// One waiting piece of work, and who waits for it.
 pub(super) struct Request {

@@ -70,9 +70,9 @@ pub(super) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", 8_000)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 16_000)?;
     // After a checkpoint the log is cut back to this, so that one burst does not keep the disk.
-    connection.pragma_update(None, "journal_size_limit", 64 * 1_024 * 1_024)?;
+    connection.pragma_update(None, "journal_size_limit", 128 * 1_024 * 1_024)?;
     // KiB: what is written of a day stays in memory.
     connection.pragma_update(None, "cache_size", -65_536)?;
     shared(&connection)?;

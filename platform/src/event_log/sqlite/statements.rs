@@ -90,7 +90,11 @@ pub(super) const ROWS_AT_ONCE: usize = 32;
 impl<const COLUMNS: usize> Insert<COLUMNS> {
     fn into(table: &str) -> Self {
         let row = format!("({})", ["?"; COLUMNS].join(", "));
-        let rows = |count| format!("INSERT INTO {table} VALUES {}", vec![row.as_str(); count].join(", "));
+        // OR ROLLBACK: whatever fails here fails the whole batch, so SQLite need not keep what pages were like before the
+        // statement (a seventh of the time).
+        let rows = |count| {
+            format!("INSERT OR ROLLBACK INTO {table} VALUES {}", vec![row.as_str(); count].join(", "))
+        };
         Self { one: rows(1), many: rows(ROWS_AT_ONCE) }
     }
 }

@@ -12,7 +12,7 @@ INSERT INTO numbered (tenant, category, stream)
 -- `at` is when it was decided, and so since when it is known; `effective` since when it is true, if not since then.
 CREATE TABLE history (
     position  INTEGER PRIMARY KEY,
-    stream    INTEGER NOT NULL REFERENCES numbered (number),
+    stream    INTEGER NOT NULL,
     version   INTEGER NOT NULL CHECK (version > 0),
     kind      TEXT    NOT NULL,
     schema    INTEGER NOT NULL,
@@ -28,7 +28,7 @@ CREATE UNIQUE INDEX history_of_stream ON history (stream, version);
 
 -- A command is carried out once: the version its events ended at, and what it was answered.
 CREATE TABLE answered (
-    stream  INTEGER NOT NULL REFERENCES numbered (number),
+    stream  INTEGER NOT NULL,
     command BLOB    NOT NULL CHECK (length(command) = 16),
     version INTEGER NOT NULL,
     answer  TEXT,
@@ -86,7 +86,7 @@ CREATE TABLE owners (
 
 -- From here on, everything can be made anew from the events.
 CREATE TABLE snapshots (
-    stream  INTEGER PRIMARY KEY REFERENCES streams (number),
+    stream  INTEGER PRIMARY KEY,
     version INTEGER NOT NULL,
     schema  INTEGER NOT NULL,
     body    TEXT    NOT NULL,
