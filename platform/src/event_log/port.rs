@@ -6,6 +6,7 @@ use super::{
     projection::{Change, Row},
     records::{AuditRow, OutboxMessage},
 };
+use crate::lane::Lane;
 use crate::limits::{MAX_CHANGES, MAX_EVENT_BYTES, MAX_KEY_BYTES};
 use model::{Epoch, TenantId, Timestamp};
 use std::{future::Future, pin::Pin};
@@ -40,6 +41,8 @@ pub trait EventStore: Send + Sync + 'static {
     ) -> StoreFuture<'_, Result<Vec<RecordedEvent>, ReadError>>;
     /// Every partition there is; which stream is in which never changes.
     fn partitions(&self) -> Vec<Partition>;
+    /// Whose streams are in a partition.
+    fn lane(&self, partition: Partition) -> Lane;
     /// Events of all streams of a partition after a position, in the order in which they were committed, at most
     /// `limit`. Nothing is ever committed before what was returned once.
     fn tail(

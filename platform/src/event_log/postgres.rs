@@ -253,6 +253,10 @@ impl EventStore for PostgresStore {
         (0..PER_LANE * Lane::ALL.len() as u16).map(Partition).collect()
     }
 
+    fn lane(&self, partition: Partition) -> Lane {
+        lane_of(partition)
+    }
+
     fn tail(
         &self,
         partition: Partition,

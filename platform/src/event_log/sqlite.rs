@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{lane::Lane, limits::MAX_READ};
 use batch::{Fate, Other, Work};
+use checkpoint::Checkpointer;
 use memory::Memory;
 
 use model::{TenantId, Timestamp};
@@ -42,6 +43,7 @@ use writer::Writer;
 mod answers;
 pub mod backup;
 mod batch;
+mod checkpoint;
 mod memory;
 mod queue;
 mod readers;
@@ -91,14 +93,37 @@ pub enum OpenError {
     Metrics(#[source] prometheus::Error),
 }
 
-/// All of the file is one partition: one thread writes it.
-const PARTITION: Partition = Partition(0);
+/// A partition is a lane.
+fn partition_of(stream: &StreamId) -> Partition {
+    Partition(stream.category.lane as u16)
+}
+
+fn lane_of(partition: Partition) -> Lane {
+    Lane::ALL.get(usize::from(partition.0)).copied().unwrap_or(Lane::Batch)
+}
+
+/// Where an event or a message stands in its table: partition by partition.
+fn rowid(partition: Partition, position: u64) -> i64 {
+    const POSITIONS: u64 = (1 << 56) - 1;
+    i64::from(partition.0) << 56 | (position & POSITIONS) as i64
+}
+
+fn position(rowid: i64) -> Position {
+    Position(rowid as u64 & ((1 << 56) - 1))
+}
+
+/// All rows of a partition after a position.
+fn rows_after(partition: Partition, after: Position) -> (i64, i64) {
+    (rowid(partition, after.0), i64::from(partition.0 + 1) << 56)
+}
 
 /// The store. Cheap to share behind an `Arc`; the last one dropped finishes what was queued.
 pub struct SqliteStore {
     queue: Arc<Queue>,
     readers: Readers,
     writable: Arc<AtomicBool>,
+    /// Hung up to end the checkpoints.
+    open: Option<std::sync::mpsc::SyncSender<()>>,
     threads: Vec<JoinHandle<()>>,
     _lock: File,
 }
@@ -125,8 +150,11 @@ impl SqliteStore {
         let counts = metrics.clone();
         let answering =
             thread("event-log-answer").spawn(move || answers::run(&answered, &counts)).map_err(io)?;
+        let (finish, (open, stop)) = (Arc::new(AtomicBool::new(false)), std::sync::mpsc::sync_channel(1));
+        let checkpointer = Checkpointer { path: path.clone(), finish: Arc::clone(&finish), stop };
         let writer = Writer {
             answers,
+            finish,
             path: path.clone(),
             connection: Some(connection),
             memory: Memory::default(),
@@ -135,7 +163,9 @@ impl SqliteStore {
             metrics,
         };
         let writing = thread("event-log").spawn(move || writer.run()).map_err(io)?;
-        Ok(Self { queue, readers, writable, threads: vec![writing, answering], _lock: lock })
+        let bringing_in = thread("event-log-check").spawn(move || checkpointer.run()).map_err(io)?;
+        let threads = vec![bringing_in, writing, answering];
+        Ok(Self { queue, readers, writable, open: Some(open), threads, _lock: lock })
     }
 
     /// Whether the last write succeeded: for readiness.
@@ -196,6 +226,7 @@ impl From<Fate> for AppendError {
 impl Drop for SqliteStore {
     fn drop(&mut self) {
         self.queue.close();
+        self.open = None;
         // The writer closes last, so that SQLite brings the log into the database.
         self.readers.close();
         for thread in self.threads.drain(..) {
@@ -265,25 +296,30 @@ impl EventStore for SqliteStore {
     }
 
     fn partitions(&self) -> Vec<Partition> {
-        vec![PARTITION]
+        Lane::ALL.map(|lane| Partition(lane as u16)).to_vec()
+    }
+
+    fn lane(&self, partition: Partition) -> Lane {
+        lane_of(partition)
     }
 
     fn tail(
         &self,
-        _: Partition,
+        partition: Partition,
         after: Position,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<TailEvent>, ReadError>> {
-        Box::pin(self.readers.read(Lane::Standard, move |connection| {
-            let which = (after.0, limit.min(MAX_READ));
+        Box::pin(self.readers.read(lane_of(partition), move |connection| {
+            let (after, end) = rows_after(partition, after);
+            let which = (after, end, limit.min(MAX_READ));
             connection.prepare_cached(statements::TAIL.sql)?.query_map(which, tail_event)?.collect()
         }))
     }
 
-    fn head(&self, _: Partition) -> StoreFuture<'_, Result<Position, ReadError>> {
-        Box::pin(
-            self.readers.read(Lane::Critical, |connection| Ok(Position(memory::ends(connection)?.event))),
-        )
+    fn head(&self, partition: Partition) -> StoreFuture<'_, Result<Position, ReadError>> {
+        Box::pin(self.readers.read(lane_of(partition), move |connection| {
+            Ok(Position(memory::ends(connection, partition)?.event))
+        }))
     }
 }
 
@@ -302,7 +338,7 @@ fn recorded(row: &Row<'_>) -> rusqlite::Result<RecordedEvent> {
 
 fn tail_event(row: &Row<'_>) -> rusqlite::Result<TailEvent> {
     Ok(TailEvent {
-        position: Position(row.get(7)?),
+        position: position(row.get(7)?),
         tenant: TenantId(Uuid::from_bytes(row.get(8)?)),
         category: row.get(9)?,
         stream: Uuid::from_bytes(row.get(10)?),

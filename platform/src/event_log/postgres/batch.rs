@@ -1,5 +1,6 @@
-//! One transaction over many appends: locks their partitions, looks, judges, writes, commits. Four round trips,
-//! whatever their number.
+//! One transaction over many appends: locks their partitions, looks, judges, writes, commits. Two round trips,
+//! whatever their number: what is sent together is done in its order, each statement seeing what was committed before
+//! it began, and so everything before the lock.
 
 use super::{number, partition_of, statements as sql, unsigned};
 use crate::event_log::{
@@ -94,9 +95,17 @@ pub(super) async fn commit(
         client.batch_execute("ROLLBACK").await.map_err(before)?;
         return Ok(outcomes);
     }
-    write(client, prepared, &mut found, &accepted).await.map_err(before)?;
     *committing = true;
-    client.batch_execute("COMMIT").await.map_err(|error| Failure::at_commit(&error))?;
+    // If anything of it fails, the server makes a rollback of the commit. If the answer to the commit is missing, it is
+    // not known.
+    let committed =
+        async { client.batch_execute("COMMIT").await.map_err(|error| Failure::at_commit(&error)) };
+    let written = async {
+        let written = write(client, prepared, &mut found, &accepted).await;
+        written
+            .map_err(|error| if error.code().is_some() { Failure::before(&error) } else { Failure::Unknown })
+    };
+    try_join(written, committed).await?;
     Ok(outcomes)
 }
 
@@ -114,13 +123,16 @@ async fn look(client: &Client, prepared: &Prepared, batch: &[Box<Append>]) -> Re
     let fences = batch.iter().filter_map(|append| Some((append.stream.tenant.0, append.fence?.scope)));
     let (owners, scopes): (Vec<_>, Vec<_>) = fences.collect::<BTreeSet<_>>().into_iter().unzip();
 
-    let (_, ends) =
-        try_join(client.batch_execute("BEGIN"), client.query(&prepared.lock_ends, &[&partitions])).await?;
-    let (heads, done, epochs, audits) = try_join4(
-        client.query(&prepared.streams, &[&streams.categories, &streams.tenants, &streams.ids]),
-        client.query(&prepared.commands, &[&commands.categories, &commands.tenants, &commands.ids, &keys]),
-        client.query(&prepared.epochs, &[&owners, &scopes]),
-        client.query(&prepared.audit_ends, &[&tenants, &audited]),
+    let (_, ends, (heads, done, epochs, audits)) = try_join3(
+        client.batch_execute("BEGIN"),
+        client.query(&prepared.lock_ends, &[&partitions]),
+        try_join4(
+            client.query(&prepared.streams, &[&streams.categories, &streams.tenants, &streams.ids]),
+            client
+                .query(&prepared.commands, &[&commands.categories, &commands.tenants, &commands.ids, &keys]),
+            client.query(&prepared.epochs, &[&owners, &scopes]),
+            client.query(&prepared.audit_ends, &[&tenants, &audited]),
+        ),
     )
     .await?;
     let mut found = Found::default();

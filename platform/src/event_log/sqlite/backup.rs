@@ -111,14 +111,14 @@ fn examine(path: &Path) -> Result<Contents, BackupError> {
         streams: count("SELECT count(*) FROM streams")?,
         audits: count("SELECT count(*) FROM audit")?,
     };
-    if contents.events != count("SELECT event FROM ends")? {
+    if contents.events != count("SELECT sum(event) FROM ends")? {
         return Err(BackupError::Damaged("events are missing"));
     }
     let torn = "SELECT count(*) FROM (SELECT 1 FROM events GROUP BY stream HAVING count(*) <> max(version))";
     if count(torn)? != 0 {
         return Err(BackupError::Damaged("streams have gaps"));
     }
-    let holes = "SELECT count(*) FROM (SELECT 1 FROM audit GROUP BY tenant HAVING count(*) <> max(number))";
+    let holes = "SELECT count(*) FROM (SELECT 1 FROM audit GROUP BY tenant, partition HAVING count(*) <> max(number))";
     if count(holes)? != 0 {
         return Err(BackupError::Damaged("the audit trail has gaps"));
     }

@@ -1,8 +1,8 @@
 //! One transaction over much work: judges, writes what holds, commits once.
 
 use super::{
-    PARTITION,
     memory::Memory,
+    partition_of, rowid,
     statements::{self as sql, Insert, ROWS_AT_ONCE, Statement},
 };
 use crate::event_log::{
@@ -13,6 +13,7 @@ use rusqlite::{
     CachedStatement, Connection, ErrorCode, Params, Transaction, TransactionBehavior,
     types::{ToSqlOutput, ValueRef},
 };
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Something to be done in a transaction that others share. What it refuses, it has not written.
@@ -63,7 +64,7 @@ fn do_all(
         for append in appends() {
             memory.learn(transaction, append)?;
         }
-        let (judged, accepted) = memory.known.judge(appends(), |_| PARTITION);
+        let (judged, accepted) = memory.known.judge(appends(), partition_of);
         outcomes.extend(judged);
         write(transaction, memory, &accepted)?;
     }
@@ -76,9 +77,6 @@ fn write(
     memory: &mut Memory,
     accepted: &[Accepted<'_>],
 ) -> rusqlite::Result<()> {
-    let Some(ends) = memory.known.ends.get(&PARTITION).copied().filter(|_| !accepted.is_empty()) else {
-        return Ok(());
-    };
     let numbers = accepted
         .iter()
         .map(|accepted| number(transaction, memory, accepted.append.stream))
@@ -88,7 +86,12 @@ fn write(
     write_commands(transaction, numbered())?;
     write_messages(transaction, accepted)?;
     write_audits(transaction, accepted)?;
-    run(transaction, &sql::MOVE_ENDS, (ends.event, ends.message)).map(drop)
+    for partition in accepted.iter().map(|accepted| accepted.partition).collect::<BTreeSet<_>>() {
+        if let Some(ends) = memory.known.ends.get(&partition) {
+            run(transaction, &sql::MOVE_ENDS, (partition.0, ends.event, ends.message))?;
+        }
+    }
+    Ok(())
 }
 
 /// The number of a stream, which may begin with this append.
@@ -113,7 +116,7 @@ fn write_events<'a>(
         let events = append.events.iter().zip(accepted.event..).zip(versions);
         events.map(move |((event, position), version)| {
             [
-                unsigned(position),
+                int(rowid(accepted.partition, position)),
                 int(*number),
                 unsigned(version),
                 text(event.kind),
@@ -145,7 +148,13 @@ fn write_messages(transaction: &Transaction<'_>, accepted: &[Accepted<'_>]) -> r
         let Append { stream, outbox, at, .. } = accepted.append;
         outbox.iter().zip(accepted.message..).map(move |(message, position)| {
             let (subject, body) = (text(&message.subject), text(&message.body));
-            [unsigned(position), id(&stream.tenant.0), subject, body, int(at.as_millis())]
+            [
+                int(rowid(accepted.partition, position)),
+                id(&stream.tenant.0),
+                subject,
+                body,
+                int(at.as_millis()),
+            ]
         })
     });
     insert(transaction, &sql::INSERT_MESSAGES, rows)
@@ -157,6 +166,7 @@ fn write_audits(transaction: &Transaction<'_>, accepted: &[Accepted<'_>]) -> rus
         audit.iter().zip(accepted.audit..).map(move |(audit, number)| {
             [
                 id(&stream.tenant.0),
+                int(accepted.partition.0.into()),
                 unsigned(number),
                 int(at.as_millis()),
                 text(audit.action),

@@ -3,9 +3,9 @@
 use super::statements as sql;
 use crate::{
     event_log::{
-        Append, StreamId, Version,
+        Append, Partition, StreamId, Version,
         judge::{Command, Ends, HashMap, Known},
-        sqlite::PARTITION,
+        sqlite::partition_of,
     },
     limits::MAX_KNOWN_STREAMS,
 };
@@ -25,10 +25,11 @@ pub(super) struct Memory {
 impl Memory {
     /// Looks up what an append touches and is not known yet.
     pub(super) fn learn(&mut self, transaction: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
-        if self.known.ends.is_empty() {
-            self.known.ends.insert(PARTITION, ends(transaction)?);
-        }
         let stream = append.stream;
+        let partition = partition_of(&stream);
+        if let Entry::Vacant(unknown) = self.known.ends.entry(partition) {
+            unknown.insert(ends(transaction, partition)?);
+        }
         if let Entry::Vacant(unknown) = self.known.heads.entry(stream) {
             let found = find(transaction, &stream)?;
             unknown.insert(found.map_or(Version(0), |(_, version)| version));
@@ -46,11 +47,11 @@ impl Memory {
         if let Some(fence) = append.fence {
             self.epoch(transaction, stream.tenant, fence.scope)?;
         }
-        let audits = (stream.tenant, PARTITION);
+        let audits = (stream.tenant, partition);
         if !append.audit.is_empty() && !self.known.audits.contains_key(&audits) {
             let last = transaction
                 .prepare_cached(sql::LAST_AUDIT.sql)?
-                .query_row((stream.tenant.0.as_bytes(),), |row| row.get(0))
+                .query_row((stream.tenant.0.as_bytes(), partition.0), |row| row.get(0))
                 .optional()?;
             self.known.audits.insert(audits, last.unwrap_or(0));
         }
@@ -99,8 +100,8 @@ pub(super) fn find(
 }
 
 /// The newest positions.
-pub(super) fn ends(connection: &rusqlite::Connection) -> rusqlite::Result<Ends> {
+pub(super) fn ends(connection: &rusqlite::Connection, partition: Partition) -> rusqlite::Result<Ends> {
     connection
         .prepare_cached(sql::ENDS.sql)?
-        .query_row((), |row| Ok(Ends { event: row.get(0)?, message: row.get(1)? }))
+        .query_row((partition.0,), |row| Ok(Ends { event: row.get(0)?, message: row.get(1)? }))
 }

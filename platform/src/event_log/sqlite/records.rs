@@ -1,6 +1,6 @@
 //! What was recorded beside the events, in SQLite.
 
-use super::{SqliteStore, batch, statements};
+use super::{SqliteStore, batch, lane_of, position, rowid, rows_after, statements};
 use crate::{
     event_log::{AppendError, AuditRow, OutboxMessage, Partition, Position, ReadError, Records, StoreFuture},
     lane::Lane,
@@ -17,20 +17,29 @@ impl Records for SqliteStore {
         after: Position,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<OutboxMessage>, ReadError>> {
-        Box::pin(self.readers.read(Lane::Standard, move |connection| {
+        Box::pin(self.readers.read(lane_of(partition), move |connection| {
             let message = |row: &Row<'_>| {
-                let (position, tenant) = (Position(row.get(0)?), TenantId(Uuid::from_bytes(row.get(1)?)));
+                let (position, tenant) = (position(row.get(0)?), TenantId(Uuid::from_bytes(row.get(1)?)));
                 let (subject, body, at) = (row.get(2)?, row.get(3)?, Timestamp::from_millis(row.get(4)?));
                 Ok(OutboxMessage { partition, position, tenant, subject, body, at })
             };
-            let which = (after.0, limit.min(MAX_READ));
+            let (after, end) = rows_after(partition, after);
+            let which = (after, end, limit.min(MAX_READ));
             connection.prepare_cached(statements::OUTBOX.sql)?.query_map(which, message)?.collect()
         }))
     }
 
-    fn prune_outbox(&self, _: Partition, up_to: Position) -> StoreFuture<'_, Result<(), AppendError>> {
+    fn prune_outbox(
+        &self,
+        partition: Partition,
+        up_to: Position,
+    ) -> StoreFuture<'_, Result<(), AppendError>> {
         Box::pin(self.write(Lane::Batch, move |transaction, _| {
-            batch::run(transaction, &statements::PRUNE_OUTBOX, (up_to.0,))?;
+            batch::run(
+                transaction,
+                &statements::PRUNE_OUTBOX,
+                (rowid(partition, 0), rowid(partition, up_to.0)),
+            )?;
             Ok(Ok(()))
         }))
     }
@@ -42,7 +51,7 @@ impl Records for SqliteStore {
         after: u64,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>> {
-        Box::pin(self.readers.read(Lane::Standard, move |connection| {
+        Box::pin(self.readers.read(lane_of(partition), move |connection| {
             let id =
                 |row: &Row<'_>, at: usize| row.get::<_, Option<_>>(at).map(|id| id.map(Uuid::from_bytes));
             let audit = |row: &Row<'_>| {
@@ -57,7 +66,7 @@ impl Records for SqliteStore {
                     phi: row.get(6)?,
                 })
             };
-            let which = (tenant.0.as_bytes(), after, limit.min(MAX_READ));
+            let which = (tenant.0.as_bytes(), partition.0, after, limit.min(MAX_READ));
             connection.prepare_cached(statements::AUDIT.sql)?.query_map(which, audit)?.collect()
         }))
     }

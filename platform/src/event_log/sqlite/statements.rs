@@ -27,13 +27,13 @@ statements! {
     /// A command that was carried out before.
     COMMAND = "SELECT version, answer FROM commands WHERE stream = ?1 AND command = ?2";
     /// The newest positions.
-    ENDS = "SELECT event, message FROM ends WHERE partition = 0";
+    ENDS = "SELECT event, message FROM ends WHERE partition = ?1";
     /// The newest positions from now on.
-    MOVE_ENDS = "UPDATE ends SET event = ?1, message = ?2 WHERE partition = 0";
+    MOVE_ENDS = "UPDATE ends SET event = ?2, message = ?3 WHERE partition = ?1";
     /// The newest audit row of a tenant.
-    LAST_AUDIT = "SELECT number FROM audit WHERE tenant = ?1 ORDER BY number DESC LIMIT 1";
+    LAST_AUDIT = "SELECT number FROM audit WHERE tenant = ?1 AND partition = ?2 ORDER BY number DESC LIMIT 1";
     /// A page of a tenant's audit rows.
-    AUDIT = "SELECT number, at, action, actor, subject, body, phi FROM audit WHERE tenant = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
+    AUDIT = "SELECT number, at, action, actor, subject, body, phi FROM audit WHERE tenant = ?1 AND partition = ?2 AND number > ?3 ORDER BY number LIMIT ?4";
     /// A page of a stream, as it shows at a moment.
     READ_STREAM = "SELECT e.version, e.kind, e.schema, e.body, e.phi, e.at, e.effective FROM streams s JOIN events e ON e.stream = s.number WHERE s.category = ?1 AND s.tenant = ?2 AND s.stream = ?3 AND e.version > ?4 AND ifnull(e.effective, e.at) <= ?6 AND e.at <= ?7 ORDER BY e.version LIMIT ?5";
     /// The first page of a category.
@@ -41,11 +41,11 @@ statements! {
     /// The next ones.
     NEXT_STREAMS = "SELECT tenant, stream FROM streams WHERE category = ?1 AND (tenant, stream) > (?3, ?4) ORDER BY tenant, stream LIMIT ?2";
     /// A page of everything.
-    TAIL = "SELECT e.version, e.kind, e.schema, e.body, e.phi, e.at, e.effective, e.position, s.tenant, s.category, s.stream FROM events e JOIN streams s ON s.number = e.stream WHERE e.position > ?1 ORDER BY e.position LIMIT ?2";
+    TAIL = "SELECT e.version, e.kind, e.schema, e.body, e.phi, e.at, e.effective, e.position, s.tenant, s.category, s.stream FROM events e JOIN streams s ON s.number = e.stream WHERE e.position > ?1 AND e.position < ?2 ORDER BY e.position LIMIT ?3";
     /// A page of the outbox.
-    OUTBOX = "SELECT position, tenant, subject, body, at FROM outbox WHERE position > ?1 ORDER BY position LIMIT ?2";
+    OUTBOX = "SELECT position, tenant, subject, body, at FROM outbox WHERE position > ?1 AND position < ?2 ORDER BY position LIMIT ?3";
     /// Messages that were delivered.
-    PRUNE_OUTBOX = "DELETE FROM outbox WHERE position <= ?1";
+    PRUNE_OUTBOX = "DELETE FROM outbox WHERE position > ?1 AND position <= ?2";
     /// Who owns something.
     OWNER = "SELECT epoch, holder, at FROM owners WHERE tenant = ?1 AND scope = ?2";
     /// Somebody else owns it.
@@ -63,9 +63,9 @@ statements! {
     /// Places of other generations.
     DROP_PLACES = "DELETE FROM places WHERE name = ?1 AND generation <> ?2";
     /// How far a table has come.
-    PLACE = "SELECT position FROM places WHERE name = ?1 AND generation = ?2 AND partition = 0";
+    PLACE = "SELECT position FROM places WHERE name = ?1 AND generation = ?2 AND partition = ?3";
     /// It has come further.
-    MOVE_PLACE = "INSERT INTO places (name, generation, partition, position) VALUES (?1, ?2, 0, ?3) ON CONFLICT (name, generation, partition) DO UPDATE SET position = excluded.position";
+    MOVE_PLACE = "INSERT INTO places (name, generation, partition, position) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (name, generation, partition) DO UPDATE SET position = excluded.position";
     /// A row as it is now.
     PUT_ROW = "INSERT INTO table_rows (name, generation, tenant, key, body, phi) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name, generation, tenant, key) DO UPDATE SET body = excluded.body, phi = excluded.phi";
     /// A row that is no more.
@@ -106,8 +106,9 @@ pub(super) static INSERT_COMMANDS: LazyLock<Insert<4>> =
     LazyLock::new(|| Insert::into("commands (stream, command, version, answer)"));
 pub(super) static INSERT_MESSAGES: LazyLock<Insert<5>> =
     LazyLock::new(|| Insert::into("outbox (position, tenant, subject, body, at)"));
-pub(super) static INSERT_AUDITS: LazyLock<Insert<8>> =
-    LazyLock::new(|| Insert::into("audit (tenant, number, at, action, actor, subject, body, phi)"));
+pub(super) static INSERT_AUDITS: LazyLock<Insert<9>> = LazyLock::new(|| {
+    Insert::into("audit (tenant, partition, number, at, action, actor, subject, body, phi)")
+});
 
 #[cfg(test)]
 mod tests {

@@ -47,7 +47,7 @@ impl Tables for SqliteStore {
     fn apply(
         &self,
         table: Table,
-        _: Partition,
+        partition: Partition,
         from: Position,
         to: Position,
         changes: Vec<Change>,
@@ -56,7 +56,7 @@ impl Tables for SqliteStore {
             port::changes_fit(&changes)?;
             self.write(Lane::Standard, move |transaction, _| {
                 let Table { name, generation } = table;
-                if place(transaction, table)? != from {
+                if place(transaction, table, partition)? != from {
                     return Ok(Err(Refusal::Conflict { actual: Version(0) }));
                 }
                 for change in &changes {
@@ -70,15 +70,15 @@ impl Tables for SqliteStore {
                         }
                     };
                 }
-                run(transaction, &sql::MOVE_PLACE, (name, generation, to.0))?;
+                run(transaction, &sql::MOVE_PLACE, (name, generation, partition.0, to.0))?;
                 Ok(Ok(()))
             })
             .await
         })
     }
 
-    fn applied(&self, table: Table, _: Partition) -> StoreFuture<'_, Result<Position, ReadError>> {
-        Box::pin(self.readers.read(Lane::Standard, move |connection| place(connection, table)))
+    fn applied(&self, table: Table, partition: Partition) -> StoreFuture<'_, Result<Position, ReadError>> {
+        Box::pin(self.readers.read(Lane::Standard, move |connection| place(connection, table, partition)))
     }
 
     fn live(&self, name: &'static str) -> StoreFuture<'_, Result<u32, ReadError>> {
@@ -132,10 +132,10 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     Ok(Row { key: row.get(0)?, body: row.get(1)?, phi: row.get(2)? })
 }
 
-fn place(connection: &Connection, table: Table) -> rusqlite::Result<Position> {
+fn place(connection: &Connection, table: Table, partition: Partition) -> rusqlite::Result<Position> {
     let place = connection
         .prepare_cached(sql::PLACE.sql)?
-        .query_row((table.name, table.generation), |row| row.get(0))
+        .query_row((table.name, table.generation, partition.0), |row| row.get(0))
         .optional()?;
     Ok(Position(place.unwrap_or(0)))
 }

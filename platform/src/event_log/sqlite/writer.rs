@@ -7,6 +7,7 @@
 use super::{
     answers::Answers,
     batch::{self, Fate, Work},
+    checkpoint,
     memory::Memory,
     queue::Queue,
     schema,
@@ -32,6 +33,8 @@ pub(super) struct Writer {
     pub(super) writable: Arc<AtomicBool>,
     pub(super) metrics: StoreMetrics,
     pub(super) answers: SyncSender<Answers>,
+    /// The log is to be brought in to its end.
+    pub(super) finish: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -70,6 +73,9 @@ impl Writer {
                 Err(_) => return Err(Fate::NotRecorded),
             },
         };
+        if self.finish.swap(false, Ordering::Relaxed) {
+            checkpoint::finish(connection);
+        }
         let result = batch::commit(connection, &mut self.memory, batch);
         if result.is_err() {
             self.memory = Memory::default();

@@ -8,6 +8,7 @@ use platform::{
         OutboxMessage, Owned, Ownership, Partition, Position, ReadError, RecordedEvent, Records, Refusal,
         Row, Snapshot, Snapshots, StoreFuture, StreamId, Table, Tables, TailEvent, Version,
     },
+    lane::Lane,
     limits::{
         MAX_ANSWER_BYTES, MAX_AUDITS_PER_APPEND, MAX_CHANGES, MAX_EVENT_BYTES, MAX_EVENTS_PER_APPEND,
         MAX_KEY_BYTES, MAX_MESSAGES_PER_APPEND, MAX_OUTBOX_SUBJECT_BYTES, MAX_READ,
@@ -26,13 +27,13 @@ pub struct MemoryStore(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     streams: BTreeMap<(&'static str, TenantId, Uuid), Stream>,
-    everything: Vec<TailEvent>,
+    everything: HashMap<Partition, Vec<TailEvent>>,
     outbox: Vec<OutboxMessage>,
-    messages: u64,
-    audits: HashMap<TenantId, Vec<AuditRow>>,
+    messages: HashMap<Partition, u64>,
+    audits: HashMap<(TenantId, Partition), Vec<AuditRow>>,
     owners: HashMap<(TenantId, Uuid), Owned>,
     live: HashMap<&'static str, u32>,
-    places: HashMap<Table, Position>,
+    places: HashMap<(Table, Partition), Position>,
     rows: BTreeMap<(Table, TenantId, String), Row>,
 }
 
@@ -43,7 +44,10 @@ struct Stream {
     snapshot: Option<Snapshot>,
 }
 
-const ALL: Partition = Partition(0);
+/// A partition is a lane.
+fn partition_of(stream: &StreamId) -> Partition {
+    Partition(stream.category.lane as u16)
+}
 
 impl State {
     fn append(&mut self, append: &Append) -> Result<Appended, AppendError> {
@@ -66,12 +70,14 @@ impl State {
 
     fn record(&mut self, append: &Append) -> Appended {
         let StreamId { tenant, category, id } = append.stream;
+        let partition = partition_of(&append.stream);
+        let everything = self.everything.entry(partition).or_default();
         let stream = self.streams.entry((category.name, tenant, id)).or_default();
         for event in &append.events {
             let event = recorded(event, stream.events.len() as u64 + 1, append.at);
             stream.events.push(event.clone());
-            self.everything.push(TailEvent {
-                position: Position(self.everything.len() as u64 + 1),
+            everything.push(TailEvent {
+                position: Position(everything.len() as u64 + 1),
                 tenant,
                 category: category.name.to_owned(),
                 stream: id,
@@ -83,20 +89,21 @@ impl State {
             stream.commands.insert(command, (version, append.answer.clone()));
         }
         for message in &append.outbox {
-            self.messages += 1;
+            let messages = self.messages.entry(partition).or_default();
+            *messages += 1;
             self.outbox.push(OutboxMessage {
-                partition: ALL,
-                position: Position(self.messages),
+                partition,
+                position: Position(*messages),
                 tenant,
                 subject: message.subject.clone(),
                 body: message.body.clone(),
                 at: append.at,
             });
         }
-        let audits = self.audits.entry(tenant).or_default();
+        let audits = self.audits.entry((tenant, partition)).or_default();
         for audit in &append.audit {
             audits.push(AuditRow {
-                partition: ALL,
+                partition,
                 number: audits.len() as u64 + 1,
                 at: append.at,
                 action: audit.action.to_owned(),
@@ -181,22 +188,27 @@ impl EventStore for MemoryStore {
     }
 
     fn partitions(&self) -> Vec<Partition> {
-        vec![ALL]
+        Lane::ALL.map(|lane| Partition(lane as u16)).to_vec()
+    }
+
+    fn lane(&self, partition: Partition) -> Lane {
+        Lane::ALL[usize::from(partition.0)]
     }
 
     fn tail(
         &self,
-        _: Partition,
+        partition: Partition,
         after: Position,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<TailEvent>, ReadError>> {
         let state = self.0.lock();
-        let later = state.everything.iter().filter(|event| event.position > after);
+        let everything = state.everything.get(&partition).map(Vec::as_slice).unwrap_or_default();
+        let later = everything.iter().filter(|event| event.position > after);
         Box::pin(ready(Ok(later.take(limit.min(MAX_READ)).cloned().collect())))
     }
 
-    fn head(&self, _: Partition) -> StoreFuture<'_, Result<Position, ReadError>> {
-        let head = Position(self.0.lock().everything.len() as u64);
+    fn head(&self, partition: Partition) -> StoreFuture<'_, Result<Position, ReadError>> {
+        let head = Position(self.0.lock().everything.get(&partition).map_or(0, Vec::len) as u64);
         Box::pin(ready(Ok(head)))
     }
 }
@@ -204,29 +216,34 @@ impl EventStore for MemoryStore {
 impl Records for MemoryStore {
     fn outbox(
         &self,
-        _: Partition,
+        partition: Partition,
         after: Position,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<OutboxMessage>, ReadError>> {
         let state = self.0.lock();
-        let later = state.outbox.iter().filter(|message| message.position > after);
+        let here = |message: &&OutboxMessage| message.partition == partition && message.position > after;
+        let later = state.outbox.iter().filter(here);
         Box::pin(ready(Ok(later.take(limit.min(MAX_READ)).cloned().collect())))
     }
 
-    fn prune_outbox(&self, _: Partition, up_to: Position) -> StoreFuture<'_, Result<(), AppendError>> {
-        self.0.lock().outbox.retain(|message| message.position > up_to);
+    fn prune_outbox(
+        &self,
+        partition: Partition,
+        up_to: Position,
+    ) -> StoreFuture<'_, Result<(), AppendError>> {
+        self.0.lock().outbox.retain(|message| message.partition != partition || message.position > up_to);
         Box::pin(ready(Ok(())))
     }
 
     fn audit(
         &self,
         tenant: TenantId,
-        _: Partition,
+        partition: Partition,
         after: u64,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>> {
         let state = self.0.lock();
-        let rows = state.audits.get(&tenant).map(Vec::as_slice).unwrap_or_default().iter();
+        let rows = state.audits.get(&(tenant, partition)).map(Vec::as_slice).unwrap_or_default().iter();
         let later = rows.filter(|row| row.number > after);
         Box::pin(ready(Ok(later.take(limit.min(MAX_READ)).cloned().collect())))
     }
@@ -254,7 +271,7 @@ impl Tables for MemoryStore {
     fn apply(
         &self,
         table: Table,
-        _: Partition,
+        partition: Partition,
         from: Position,
         to: Position,
         changes: Vec<Change>,
@@ -271,7 +288,7 @@ impl Tables for MemoryStore {
                 return Err(Refusal::TooLarge.into());
             }
             let mut state = self.0.lock();
-            let place = state.places.entry(table).or_default();
+            let place = state.places.entry((table, partition)).or_default();
             if *place != from {
                 return Err(Refusal::Conflict { actual: Version(0) }.into());
             }
@@ -286,8 +303,8 @@ impl Tables for MemoryStore {
         })
     }
 
-    fn applied(&self, table: Table, _: Partition) -> StoreFuture<'_, Result<Position, ReadError>> {
-        let place = self.0.lock().places.get(&table).copied().unwrap_or_default();
+    fn applied(&self, table: Table, partition: Partition) -> StoreFuture<'_, Result<Position, ReadError>> {
+        let place = self.0.lock().places.get(&(table, partition)).copied().unwrap_or_default();
         Box::pin(ready(Ok(place)))
     }
 
@@ -301,7 +318,7 @@ impl Tables for MemoryStore {
         state.live.insert(table.name, table.generation);
         let keep = |other: &Table| other.name != table.name || *other == table;
         state.rows.retain(|(other, _, _), _| keep(other));
-        state.places.retain(|other, _| keep(other));
+        state.places.retain(|(other, _), _| keep(other));
         Box::pin(ready(Ok(())))
     }
 

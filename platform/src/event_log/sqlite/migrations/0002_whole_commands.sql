@@ -9,6 +9,8 @@ CREATE TABLE numbered (
 INSERT INTO numbered (tenant, category, stream)
     SELECT tenant, category, stream FROM streams ORDER BY category, tenant, stream;
 
+-- A partition is a lane. The rowids of events and messages are their partition, times 2^56, plus their position in it:
+-- until now there was only partition 0.
 -- `at` is when it was decided, and so since when it is known; `effective` since when it is true, if not since then.
 CREATE TABLE history (
     position  INTEGER PRIMARY KEY,
@@ -60,18 +62,20 @@ CREATE TABLE ends (
     message   INTEGER NOT NULL
 );
 INSERT INTO ends (partition, event, message) SELECT 0, ifnull(max(position), 0), 0 FROM events;
+INSERT INTO ends (partition, event, message) VALUES (1, 0, 0), (2, 0, 0);
 
--- Who did or saw what: numbered without gaps for each tenant.
+-- Who did or saw what: numbered without gaps in each tenant and partition.
 CREATE TABLE audit (
-    tenant  BLOB    NOT NULL,
-    number  INTEGER NOT NULL,
-    at      INTEGER NOT NULL,
-    action  TEXT    NOT NULL,
-    actor   BLOB,
-    subject BLOB,
-    body    TEXT    NOT NULL,
-    phi     TEXT,
-    PRIMARY KEY (tenant, number)
+    tenant    BLOB    NOT NULL,
+    partition INTEGER NOT NULL,
+    number    INTEGER NOT NULL,
+    at        INTEGER NOT NULL,
+    action    TEXT    NOT NULL,
+    actor     BLOB,
+    subject   BLOB,
+    body      TEXT    NOT NULL,
+    phi       TEXT,
+    PRIMARY KEY (tenant, partition, number)
 ) WITHOUT ROWID;
 
 -- Who may write what.

@@ -1,14 +1,19 @@
 //! The order of everything, and looks at the past.
 
 use super::all;
-use crate::event_log::{append, stream};
+use crate::event_log::{VISIT, append, stream};
 use model::{TenantId, Timestamp};
 use platform::{
-    event_log::{Append, Moment, Partition, Position, Snapshot, Store, StreamId, TailEvent, Version},
+    event_log::{
+        Append, Category, Moment, Partition, Position, Snapshot, Store, StreamId, TailEvent, Version,
+    },
+    lane::Lane,
     limits::MAX_READ,
 };
 use std::collections::HashMap;
 use uuid::Uuid;
+
+const BATCH: Category = Category { name: "imported", lane: Lane::Batch };
 
 pub(super) async fn conform(store: &dyn Store) {
     everything_has_one_place(store).await;
@@ -21,6 +26,7 @@ async fn everything_has_one_place(store: &dyn Store) {
     for n in 0..6 {
         store.append(append(of(60 + n % 3, 600 + n), 0, None, 2)).await.expect("recorded");
     }
+    store.append(append(StreamId { category: BATCH, ..stream(599) }, 0, None, 3)).await.expect("recorded");
     let mut versions: HashMap<(TenantId, String, Uuid), u64> = HashMap::new();
     for partition in store.partitions() {
         let tail = tail(store, partition).await;
@@ -28,6 +34,12 @@ async fn everything_has_one_place(store: &dyn Store) {
         assert_eq!(positions, (1..=positions.len() as u64).collect::<Vec<_>>());
         assert_eq!(store.head(partition).await, Ok(Position(positions.len() as u64)));
         for found in tail {
+            if found.category == BATCH.name {
+                assert_eq!(store.lane(partition), Lane::Batch);
+            }
+            if found.category == VISIT.name {
+                assert_eq!(store.lane(partition), Lane::Critical);
+            }
             let version = versions.entry((found.tenant, found.category, found.stream)).or_default();
             *version += 1;
             assert_eq!(found.event.version.0, *version, "a stream is whole and in order");
