@@ -1,5 +1,6 @@
 //! Every limit of this crate, and what happens beyond it.
 
+use crate::lane::Lane;
 use std::{ops::RangeInclusive, time::Duration};
 
 /// Longest token that is looked at, bytes. Longer ones are refused unread: ours are under 1 KiB, and
@@ -17,8 +18,12 @@ pub const MAX_EVENT_BYTES: usize = 64 * 1_024;
 /// recorded: the caller sheds load instead of piling up memory.
 pub const MAX_QUEUED_APPENDS: usize = 4_096;
 
-/// Most appends in one transaction. More would make the first of them wait for the last.
+/// Most appends in one transaction on PostgreSQL. More would make the first of them wait for the last.
 pub const MAX_APPENDS_PER_COMMIT: usize = 1_024;
+
+/// Most work of each lane in one transaction on SQLite, whose writer serves all of them. What is urgent goes first, and
+/// what is not goes along in small pieces, so that the next urgent append never waits for a long commit.
+pub const SHARES_OF_A_COMMIT: [usize; Lane::ALL.len()] = [2_048, 512, 128];
 
 /// Most events or streams that one read returns; a larger `limit` is cut to it. Callers page.
 pub const MAX_READ: usize = 1_000;

@@ -88,6 +88,7 @@ async fn main() -> Result<()> {
             "postgres_events_per_s": GATES[1].1, "postgres_commands_per_s": GATES[1].2,
             "append_p99_ms": "3 x fsync_p99_ms, at half of the commands",
         },
+        "target": { "events_per_s": 200_000, "commands_per_s": 60_000 },
     });
     let mut rates = std::collections::BTreeMap::<String, Vec<f64>>::new();
     for _ in 0..conditions.repeats {

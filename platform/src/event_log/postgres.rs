@@ -43,6 +43,7 @@ mod batch;
 mod connect;
 mod pool;
 mod records;
+mod rows;
 mod schema;
 pub mod statements;
 mod tables;

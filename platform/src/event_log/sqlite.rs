@@ -48,6 +48,7 @@ mod memory;
 mod queue;
 mod readers;
 mod records;
+mod rows;
 mod schema;
 mod statements;
 mod tables;

@@ -1,7 +1,7 @@
 //! The thread that tells callers what became of their appends.
 
 use super::batch::{Fate, Work};
-use crate::event_log::{judge::Outcome, metrics::StoreMetrics};
+use crate::event_log::{AppendError, judge::Outcome, metrics::StoreMetrics};
 use std::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
@@ -27,7 +27,7 @@ pub(super) fn run(answers: &Receiver<Answers>, metrics: &StoreMetrics) {
                 Work::Other(other) => other.answer(fate),
                 Work::Append(_) => {
                     let outcome = match fate {
-                        Ok(()) => outcomes.next().unwrap_or(Err(crate::event_log::AppendError::Unknown)),
+                        Ok(()) => outcomes.next().unwrap_or(Err(AppendError::Unknown)),
                         Err(fate) => Err(fate.into()),
                     };
                     metrics.count(&outcome);

@@ -3,10 +3,13 @@
 //! A backup is one file that a server of this version or a later one can open. It is looked through from end to end
 //! when it is made and again before it is restored: a backup that cannot be used is worse than none.
 
-use super::schema::{self, SchemaError};
+use super::{
+    OpenError,
+    schema::{self, SchemaError},
+};
 use rusqlite::{Connection, OpenFlags, backup::Backup};
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File},
     io,
     path::{Path, PathBuf},
 };
@@ -75,7 +78,10 @@ pub fn backup(log: &Path, to: &Path) -> Result<Contents, BackupError> {
 /// # Errors
 /// By variant of [`BackupError`]; the directory is then as it was.
 pub fn restore(from: &Path, log: &Path) -> Result<Contents, BackupError> {
-    let _lock = lock(log)?;
+    let _lock = super::lock(log).map_err(|error| match error {
+        OpenError::Io { path, source } => BackupError::Io { path, source },
+        _ => BackupError::InUse(log.parent().unwrap_or_else(|| Path::new(".")).to_owned()),
+    })?;
     for suffix in ["", "-wal", "-shm"] {
         let mut path = log.as_os_str().to_owned();
         path.push(suffix);
@@ -165,18 +171,5 @@ impl Drop for Parts {
     fn drop(&mut self) {
         // Moved, or of no use.
         let _ = fs::remove_file(&self.0);
-    }
-}
-
-fn lock(log: &Path) -> Result<File, BackupError> {
-    let path = log.with_extension("lock");
-    let io = |source| BackupError::Io { path: path.clone(), source };
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(BackupError::InUse(log.parent().unwrap_or_else(|| Path::new(".")).to_owned()))
-        }
-        Err(TryLockError::Error(source)) => Err(io(source)),
     }
 }

@@ -4,15 +4,11 @@ use super::batch::Work;
 use crate::{
     event_log::{Refusal, judge::Outcome},
     lane::Lane,
-    limits::MAX_QUEUED_APPENDS,
+    limits::{MAX_QUEUED_APPENDS, SHARES_OF_A_COMMIT},
 };
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use tokio::sync::oneshot;
-
-/// Most work of each lane in one commit. What is urgent goes first, and what is not goes along in small pieces, so
-/// that the next urgent append never waits for a long commit.
-const SHARES: [usize; 3] = [2_048, 512, 128];
 
 /// One waiting piece of work, and who waits for it.
 pub(super) struct Request {
@@ -53,7 +49,7 @@ impl Queue {
         while !state.closed && state.lanes.iter().all(VecDeque::is_empty) {
             self.filled.wait(&mut state);
         }
-        for (lane, share) in state.lanes.iter_mut().zip(SHARES) {
+        for (lane, share) in state.lanes.iter_mut().zip(SHARES_OF_A_COMMIT) {
             into.extend(lane.drain(..share.min(lane.len())));
         }
     }
