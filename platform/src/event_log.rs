@@ -28,7 +28,8 @@ pub use event::{
     Category, Moment, NewEvent, Partition, Position, RecordedEvent, StreamId, TailEvent, Version,
 };
 pub use port::{
-    EventStore, Owned, Ownership, ReadError, Records, Snapshot, Snapshots, Store, StoreFuture, Table, Tables,
+    EventStore, Holder, Owned, Ownership, Possession, ReadError, Records, Snapshot, Snapshots, Store,
+    StoreFuture, Table, Tables,
 };
 pub use projection::{Behind, Change, Projection, Projector, Row};
 pub use records::{AuditRow, OutboxMessage};

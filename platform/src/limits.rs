@@ -53,6 +53,10 @@ pub const MAX_CHANGES: usize = 8 * PROJECTED_AT_ONCE;
 /// Longest key of a projection's row, bytes; a longer one is refused as too large.
 pub const MAX_KEY_BYTES: usize = 256;
 
+/// Longest address under which an owner says that it is reached, bytes: a host name has at most 253, a port five. A
+/// longer one is refused as too large.
+pub const MAX_ADDRESS_BYTES: usize = 260;
+
 /// Streams whose place the writer remembers. Beyond it all are forgotten and looked up again.
 pub const MAX_KNOWN_STREAMS: usize = 65_536;
 

@@ -7,7 +7,7 @@ use super::{
     records::{AuditRow, OutboxMessage},
 };
 use crate::lane::Lane;
-use crate::limits::{MAX_CHANGES, MAX_EVENT_BYTES, MAX_KEY_BYTES};
+use crate::limits::{MAX_ADDRESS_BYTES, MAX_CHANGES, MAX_EVENT_BYTES, MAX_KEY_BYTES};
 use model::{Epoch, TenantId, Timestamp};
 use std::{future::Future, pin::Pin};
 use uuid::Uuid;
@@ -156,15 +156,36 @@ pub trait Tables: Send + Sync + 'static {
     ) -> StoreFuture<'_, Result<Vec<Row>, ReadError>>;
 }
 
+/// A process that owns something.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Holder {
+    /// Another one each time the process starts; never nil.
+    pub process: Uuid,
+    /// Where other processes reach it, `host:port`; empty when they do not. At most
+    /// [`MAX_ADDRESS_BYTES`](crate::limits::MAX_ADDRESS_BYTES).
+    pub address: String,
+}
+
 /// Who owns something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owned {
     /// The process that owns it.
-    pub holder: Uuid,
+    pub holder: Holder,
     /// How often the owner has changed.
     pub epoch: Epoch,
     /// Since when.
     pub at: Timestamp,
+}
+
+/// Something that a process owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Possession {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// What is owned.
+    pub scope: Uuid,
+    /// In which epoch.
+    pub epoch: Epoch,
 }
 
 /// Who may write what. An owner is replaced by compare-and-set, never by waiting for a lease to run out, and whoever
@@ -173,17 +194,26 @@ pub trait Ownership: Send + Sync + 'static {
     /// Takes a scope over from the owner at `expected` (0: nobody yet). Answers the new epoch.
     ///
     /// # Errors
-    /// `Fenced` when the owner has changed since.
+    /// `Fenced` when the owner has changed since; `TooLarge` for an address that is.
     fn take(
         &self,
         tenant: TenantId,
         scope: Uuid,
         expected: Epoch,
-        holder: Uuid,
+        holder: Holder,
         at: Timestamp,
     ) -> StoreFuture<'_, Result<Fence, AppendError>>;
     /// The owner of a scope, if it ever had one.
     fn owner(&self, tenant: TenantId, scope: Uuid) -> StoreFuture<'_, Result<Option<Owned>, ReadError>>;
+    /// Every process that owns anything, alive or not, in their order; at most `limits::MAX_READ`.
+    fn holders(&self) -> StoreFuture<'_, Result<Vec<Holder>, ReadError>>;
+    /// What a process owns, and since which epoch, after a (tenant, scope), in their order, at most `limit`.
+    fn owned_by(
+        &self,
+        process: Uuid,
+        after: Option<(TenantId, Uuid)>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<Possession>, ReadError>>;
 }
 
 /// All of it: what a service stands on.
@@ -200,6 +230,11 @@ pub(super) fn changes_fit(changes: &[Change]) -> Result<(), Refusal> {
         Change::Delete { key, .. } => key.len() <= MAX_KEY_BYTES,
     };
     if changes.len() <= MAX_CHANGES && changes.iter().all(fits) { Ok(()) } else { Err(Refusal::TooLarge) }
+}
+
+/// Refuses holders that no adapter takes.
+pub(super) fn holder_fits(holder: &Holder) -> Result<(), Refusal> {
+    if holder.address.len() <= MAX_ADDRESS_BYTES { Ok(()) } else { Err(Refusal::TooLarge) }
 }
 
 /// The first text after all that begin with a prefix, by their bytes.

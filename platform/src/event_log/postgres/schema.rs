@@ -20,11 +20,14 @@ pub(super) struct Migration {
 }
 
 /// Each is applied once, in order, and never edited afterwards.
-pub(super) const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_event_log",
-    sql: include_str!("migrations/0001_event_log.sql"),
-    additive: false,
-}];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration { name: "0001_event_log", sql: include_str!("migrations/0001_event_log.sql"), additive: false },
+    Migration {
+        name: "0002_where_owners_are",
+        sql: include_str!("migrations/0002_where_owners_are.sql"),
+        additive: true,
+    },
+];
 
 /// How long a process may take for a step before another takes over.
 const LEASE: &str = "60 seconds";

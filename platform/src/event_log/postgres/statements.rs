@@ -64,11 +64,17 @@ statements! {
     /// A page of a tenant's audit rows.
     AUDIT = "SELECT number, at, action, actor, subject, body, phi FROM audit WHERE tenant = $1 AND partition = $2 AND number > $3 ORDER BY number LIMIT $4";
     /// Who owns something.
-    OWNER = "SELECT epoch, holder, at FROM owners WHERE tenant = $1 AND scope = $2";
+    OWNER = "SELECT epoch, holder, address, at FROM owners WHERE tenant = $1 AND scope = $2";
+    /// The next process that owns anything.
+    NEXT_HOLDER = "SELECT holder, address FROM owners WHERE holder > $1 ORDER BY holder LIMIT 1";
+    /// What a process owns: the first.
+    FIRST_OWNED = "SELECT tenant, scope, epoch FROM owners WHERE holder = $1 ORDER BY tenant, scope LIMIT $2";
+    /// The next ones.
+    NEXT_OWNED = "SELECT tenant, scope, epoch FROM owners WHERE holder = $1 AND (tenant, scope) > ($3, $4) ORDER BY tenant, scope LIMIT $2";
     /// Nobody owned it before.
-    FIRST_TAKE = "INSERT INTO owners (tenant, scope, epoch, holder, at) VALUES ($1, $2, 1, $3, $4) ON CONFLICT (tenant, scope) DO NOTHING";
+    FIRST_TAKE = "INSERT INTO owners (tenant, scope, epoch, holder, address, at) VALUES ($1, $2, 1, $3, $4, $5) ON CONFLICT (tenant, scope) DO NOTHING";
     /// Somebody else owns it.
-    TAKE = "UPDATE owners SET epoch = epoch + 1, holder = $4, at = $5 WHERE tenant = $1 AND scope = $2 AND epoch = $3";
+    TAKE = "UPDATE owners SET epoch = epoch + 1, holder = $4, address = $5, at = $6 WHERE tenant = $1 AND scope = $2 AND epoch = $3";
     /// Keeps a snapshot, unless a later one is kept.
     SAVE_SNAPSHOT = "INSERT INTO snapshots (stream, version, schema, body, phi) SELECT s.number, $4, $5, $6, $7 FROM streams s WHERE s.category = $1 AND s.tenant = $2 AND s.stream = $3 ON CONFLICT (stream) DO UPDATE SET version = excluded.version, schema = excluded.schema, body = excluded.body, phi = excluded.phi WHERE excluded.version >= snapshots.version";
     /// A stream's snapshot.

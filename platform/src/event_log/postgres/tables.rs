@@ -3,15 +3,16 @@
 use super::{PostgresStore, number, partition, pool::Member, statements as sql, unsigned};
 use crate::{
     event_log::{
-        AppendError, Change, Fence, Owned, Ownership, Partition, Position, ReadError, Refusal, Row, Snapshot,
-        Snapshots, StoreFuture, StreamId, Table, Tables, Version, port,
+        AppendError, Change, Fence, Holder, Owned, Ownership, Partition, Position, Possession, ReadError,
+        Refusal, Row, Snapshot, Snapshots, StoreFuture, StreamId, Table, Tables, Version,
+        port::{self, holder_fits},
     },
     lane::Lane,
     limits::MAX_READ,
 };
 use model::{Epoch, TenantId, Timestamp};
-use std::collections::HashMap;
-use tokio_postgres::Error;
+use std::{collections::HashMap, future::ready};
+use tokio_postgres::{Error, types::ToSql};
 use uuid::Uuid;
 
 impl Snapshots for PostgresStore {
@@ -198,18 +199,22 @@ impl Ownership for PostgresStore {
         tenant: TenantId,
         scope: Uuid,
         expected: Epoch,
-        holder: Uuid,
+        holder: Holder,
         at: Timestamp,
     ) -> StoreFuture<'_, Result<Fence, AppendError>> {
+        if let Err(refusal) = holder_fits(&holder) {
+            return Box::pin(ready(Err(refusal.into())));
+        }
+        let Holder { process, address } = holder;
         Box::pin(self.pools.write(Lane::Critical, async move |member| {
             // In line with the appends of the old owner.
             let partitions = vec![i32::from(partition(tenant, Lane::Critical).0)];
             member.execute(&sql::LOCK_ENDS, &[&partitions]).await?;
             let (before, at) = (number(expected.0), at.as_millis());
             let taken = if expected == Epoch(0) {
-                member.execute(&sql::FIRST_TAKE, &[&tenant.0, &scope, &holder, &at]).await?
+                member.execute(&sql::FIRST_TAKE, &[&tenant.0, &scope, &process, &address, &at]).await?
             } else {
-                member.execute(&sql::TAKE, &[&tenant.0, &scope, &before, &holder, &at]).await?
+                member.execute(&sql::TAKE, &[&tenant.0, &scope, &before, &process, &address, &at]).await?
             };
             let epoch = Epoch(expected.0 + 1);
             Ok(if taken == 1 { Ok(Fence { scope, epoch }) } else { Err(Refusal::Fenced) })
@@ -220,8 +225,46 @@ impl Ownership for PostgresStore {
         Box::pin(async move {
             let rows = self.pools.query(Lane::Critical, &sql::OWNER, &[&tenant.0, &scope]).await?;
             let Some(row) = rows.first() else { return Ok(None) };
-            let (epoch, holder) = (Epoch(unsigned(row.try_get(0)?)), row.try_get(1)?);
-            Ok(Some(Owned { holder, epoch, at: Timestamp::from_millis(row.try_get(2)?) }))
+            let holder = Holder { process: row.try_get(1)?, address: row.try_get(2)? };
+            let (epoch, at) = (Epoch(unsigned(row.try_get(0)?)), Timestamp::from_millis(row.try_get(3)?));
+            Ok(Some(Owned { holder, epoch, at }))
+        })
+    }
+
+    fn holders(&self) -> StoreFuture<'_, Result<Vec<Holder>, ReadError>> {
+        Box::pin(async move {
+            let (mut holders, mut after) = (Vec::new(), Uuid::nil());
+            while holders.len() < MAX_READ {
+                let rows = self.pools.query(Lane::Critical, &sql::NEXT_HOLDER, &[&after]).await?;
+                let Some(row) = rows.first() else { break };
+                let found = Holder { process: row.try_get(0)?, address: row.try_get(1)? };
+                after = found.process;
+                holders.push(found);
+            }
+            Ok(holders)
+        })
+    }
+
+    fn owned_by(
+        &self,
+        process: Uuid,
+        after: Option<(TenantId, Uuid)>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<Possession>, ReadError>> {
+        Box::pin(async move {
+            let limit = number(limit.min(MAX_READ) as u64);
+            let rows = match after {
+                None => self.pools.query(Lane::Critical, &sql::FIRST_OWNED, &[&process, &limit]).await?,
+                Some((tenant, scope)) => {
+                    let next: [&(dyn ToSql + Sync); 4] = [&process, &limit, &tenant.0, &scope];
+                    self.pools.query(Lane::Critical, &sql::NEXT_OWNED, &next).await?
+                }
+            };
+            let possession = |row: &tokio_postgres::Row| {
+                let (tenant, scope) = (TenantId(row.try_get(0)?), row.try_get(1)?);
+                Ok(Possession { tenant, scope, epoch: Epoch(unsigned(row.try_get(2)?)) })
+            };
+            rows.iter().map(possession).collect()
         })
     }
 }

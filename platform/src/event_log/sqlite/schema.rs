@@ -8,6 +8,7 @@ use std::path::Path;
 const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_event_log", include_str!("migrations/0001_event_log.sql")),
     ("0002_whole_commands", include_str!("migrations/0002_whole_commands.sql")),
+    ("0003_where_owners_are", include_str!("migrations/0003_where_owners_are.sql")),
 ];
 
 /// Why a database cannot be brought to this version.

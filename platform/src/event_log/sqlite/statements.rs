@@ -47,9 +47,15 @@ statements! {
     /// Messages that were delivered.
     PRUNE_OUTBOX = "DELETE FROM outbox WHERE position > ?1 AND position <= ?2";
     /// Who owns something.
-    OWNER = "SELECT epoch, holder, at FROM owners WHERE tenant = ?1 AND scope = ?2";
+    OWNER = "SELECT epoch, holder, address, at FROM owners WHERE tenant = ?1 AND scope = ?2";
+    /// The next process that owns anything.
+    NEXT_HOLDER = "SELECT holder, address FROM owners WHERE holder > ?1 ORDER BY holder LIMIT 1";
+    /// What a process owns: the first.
+    FIRST_OWNED = "SELECT tenant, scope, epoch FROM owners WHERE holder = ?1 ORDER BY tenant, scope LIMIT ?2";
+    /// The next ones.
+    NEXT_OWNED = "SELECT tenant, scope, epoch FROM owners WHERE holder = ?1 AND (tenant, scope) > (?3, ?4) ORDER BY tenant, scope LIMIT ?2";
     /// Somebody else owns it.
-    TAKE = "INSERT INTO owners (tenant, scope, epoch, holder, at) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (tenant, scope) DO UPDATE SET epoch = ?3, holder = ?4, at = ?5";
+    TAKE = "INSERT INTO owners (tenant, scope, epoch, holder, address, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (tenant, scope) DO UPDATE SET epoch = ?3, holder = ?4, address = ?5, at = ?6";
     /// Keeps a snapshot, unless a later one is kept.
     SAVE_SNAPSHOT = "INSERT INTO snapshots (stream, version, schema, body, phi) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (stream) DO UPDATE SET version = excluded.version, schema = excluded.schema, body = excluded.body, phi = excluded.phi WHERE excluded.version >= snapshots.version";
     /// A stream's snapshot.

@@ -8,14 +8,16 @@ use super::{
 };
 use crate::{
     event_log::{
-        AppendError, Change, Fence, Owned, Ownership, Partition, Position, ReadError, Refusal, Row, Snapshot,
-        Snapshots, StoreFuture, StreamId, Table, Tables, Version, port,
+        AppendError, Change, Fence, Holder, Owned, Ownership, Partition, Position, Possession, ReadError,
+        Refusal, Row, Snapshot, Snapshots, StoreFuture, StreamId, Table, Tables, Version,
+        port::{self, holder_fits},
     },
     lane::Lane,
     limits::MAX_READ,
 };
 use model::{Epoch, TenantId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
+use std::future::ready;
 use uuid::Uuid;
 
 impl Snapshots for SqliteStore {
@@ -146,15 +148,19 @@ impl Ownership for SqliteStore {
         tenant: TenantId,
         scope: Uuid,
         expected: Epoch,
-        holder: Uuid,
+        holder: Holder,
         at: Timestamp,
     ) -> StoreFuture<'_, Result<Fence, AppendError>> {
+        if let Err(refusal) = holder_fits(&holder) {
+            return Box::pin(ready(Err(refusal.into())));
+        }
         Box::pin(self.write(Lane::Critical, move |transaction, memory| {
             if memory.epoch(transaction, tenant, scope)? != expected {
                 return Ok(Err(Refusal::Fenced));
             }
             let epoch = Epoch(expected.0 + 1);
-            let row = (tenant.0.as_bytes(), scope.as_bytes(), epoch.0, holder.as_bytes(), at.as_millis());
+            let (process, address) = (holder.process.as_bytes(), &holder.address);
+            let row = (tenant.0.as_bytes(), scope.as_bytes(), epoch.0, process, address, at.as_millis());
             batch::run(transaction, &sql::TAKE, row)?;
             memory.known.epochs.insert((tenant, scope), epoch);
             Ok(Ok(Fence { scope, epoch }))
@@ -164,11 +170,54 @@ impl Ownership for SqliteStore {
     fn owner(&self, tenant: TenantId, scope: Uuid) -> StoreFuture<'_, Result<Option<Owned>, ReadError>> {
         Box::pin(self.readers.read(Lane::Critical, move |connection| {
             let owned = |row: &rusqlite::Row<'_>| {
-                let (epoch, holder) = (Epoch(row.get(0)?), Uuid::from_bytes(row.get(1)?));
-                Ok(Owned { holder, epoch, at: Timestamp::from_millis(row.get(2)?) })
+                let holder = Holder { process: Uuid::from_bytes(row.get(1)?), address: row.get(2)? };
+                Ok(Owned { holder, epoch: Epoch(row.get(0)?), at: Timestamp::from_millis(row.get(3)?) })
             };
             let key = (tenant.0.as_bytes(), scope.as_bytes());
             connection.prepare_cached(sql::OWNER.sql)?.query_row(key, owned).optional()
+        }))
+    }
+
+    fn holders(&self) -> StoreFuture<'_, Result<Vec<Holder>, ReadError>> {
+        Box::pin(self.readers.read(Lane::Critical, move |connection| {
+            let holder = |row: &rusqlite::Row<'_>| {
+                Ok(Holder { process: Uuid::from_bytes(row.get(0)?), address: row.get(1)? })
+            };
+            let mut next = connection.prepare_cached(sql::NEXT_HOLDER.sql)?;
+            let (mut holders, mut after) = (Vec::new(), Uuid::nil());
+            while holders.len() < MAX_READ
+                && let Some(found) = next.query_row((after.as_bytes(),), holder).optional()?
+            {
+                after = found.process;
+                holders.push(found);
+            }
+            Ok(holders)
+        }))
+    }
+
+    fn owned_by(
+        &self,
+        process: Uuid,
+        after: Option<(TenantId, Uuid)>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<Possession>, ReadError>> {
+        let limit = limit.min(MAX_READ);
+        Box::pin(self.readers.read(Lane::Critical, move |connection| {
+            let possession = |row: &rusqlite::Row<'_>| {
+                let [tenant, scope] = [Uuid::from_bytes(row.get(0)?), Uuid::from_bytes(row.get(1)?)];
+                Ok(Possession { tenant: TenantId(tenant), scope, epoch: Epoch(row.get(2)?) })
+            };
+            match after {
+                None => {
+                    let mut first = connection.prepare_cached(sql::FIRST_OWNED.sql)?;
+                    first.query_map((process.as_bytes(), limit), possession)?.collect()
+                }
+                Some((tenant, scope)) => {
+                    let mut next = connection.prepare_cached(sql::NEXT_OWNED.sql)?;
+                    let after = (process.as_bytes(), limit, tenant.0.as_bytes(), scope.as_bytes());
+                    next.query_map(after, possession)?.collect()
+                }
+            }
         }))
     }
 }

@@ -4,18 +4,18 @@ use model::{CommandId, Epoch, TenantId, Timestamp};
 use parking_lot::Mutex;
 use platform::{
     event_log::{
-        Append, AppendError, Appended, AuditRow, Category, Change, EventStore, Fence, Moment, NewEvent,
-        OutboxMessage, Owned, Ownership, Partition, Position, ReadError, RecordedEvent, Records, Refusal,
-        Row, Snapshot, Snapshots, StoreFuture, StreamId, Table, Tables, TailEvent, Version,
+        Append, AppendError, Appended, AuditRow, Category, Change, EventStore, Fence, Holder, Moment,
+        NewEvent, OutboxMessage, Owned, Ownership, Partition, Position, Possession, ReadError, RecordedEvent,
+        Records, Refusal, Row, Snapshot, Snapshots, StoreFuture, StreamId, Table, Tables, TailEvent, Version,
     },
     lane::Lane,
     limits::{
-        MAX_ANSWER_BYTES, MAX_AUDITS_PER_APPEND, MAX_CHANGES, MAX_EVENT_BYTES, MAX_EVENTS_PER_APPEND,
-        MAX_KEY_BYTES, MAX_MESSAGES_PER_APPEND, MAX_OUTBOX_SUBJECT_BYTES, MAX_READ,
+        MAX_ADDRESS_BYTES, MAX_ANSWER_BYTES, MAX_AUDITS_PER_APPEND, MAX_CHANGES, MAX_EVENT_BYTES,
+        MAX_EVENTS_PER_APPEND, MAX_KEY_BYTES, MAX_MESSAGES_PER_APPEND, MAX_OUTBOX_SUBJECT_BYTES, MAX_READ,
     },
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     future::ready,
 };
 use uuid::Uuid;
@@ -31,7 +31,7 @@ struct State {
     outbox: Vec<OutboxMessage>,
     messages: HashMap<Partition, u64>,
     audits: HashMap<(TenantId, Partition), Vec<AuditRow>>,
-    owners: HashMap<(TenantId, Uuid), Owned>,
+    owners: BTreeMap<(TenantId, Uuid), Owned>,
     live: HashMap<&'static str, u32>,
     places: HashMap<(Table, Partition), Position>,
     rows: BTreeMap<(Table, TenantId, String), Row>,
@@ -355,10 +355,13 @@ impl Ownership for MemoryStore {
         tenant: TenantId,
         scope: Uuid,
         expected: Epoch,
-        holder: Uuid,
+        holder: Holder,
         at: Timestamp,
     ) -> StoreFuture<'_, Result<Fence, AppendError>> {
         Box::pin(async move {
+            if holder.address.len() > MAX_ADDRESS_BYTES {
+                return Err(Refusal::TooLarge.into());
+            }
             let mut state = self.0.lock();
             let epoch = state.owners.get(&(tenant, scope)).map_or(Epoch(0), |owned| owned.epoch);
             if epoch != expected {
@@ -373,5 +376,28 @@ impl Ownership for MemoryStore {
     fn owner(&self, tenant: TenantId, scope: Uuid) -> StoreFuture<'_, Result<Option<Owned>, ReadError>> {
         let owned = self.0.lock().owners.get(&(tenant, scope)).cloned();
         Box::pin(ready(Ok(owned)))
+    }
+
+    fn holders(&self) -> StoreFuture<'_, Result<Vec<Holder>, ReadError>> {
+        let state = self.0.lock();
+        let holders = state.owners.values().map(|owned| owned.holder.clone());
+        let holders: BTreeSet<_> = holders.filter(|holder| !holder.process.is_nil()).collect();
+        Box::pin(ready(Ok(holders.into_iter().take(MAX_READ).collect())))
+    }
+
+    fn owned_by(
+        &self,
+        process: Uuid,
+        after: Option<(TenantId, Uuid)>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<Possession>, ReadError>> {
+        let state = self.0.lock();
+        let his = state.owners.iter().filter(|(_, owned)| owned.holder.process == process);
+        let his = his.filter(|(key, _)| after.is_none_or(|after| **key > after));
+        let his = his.map(|((tenant, scope), owned)| {
+            let epoch = owned.epoch;
+            Possession { tenant: *tenant, scope: *scope, epoch }
+        });
+        Box::pin(ready(Ok(his.take(limit.min(MAX_READ)).collect())))
     }
 }

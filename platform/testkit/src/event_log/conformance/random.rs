@@ -4,7 +4,7 @@ use super::all;
 use crate::event_log::{DECIDED, MemoryStore, append, command, stream};
 use model::{Epoch, TenantId};
 use platform::{
-    event_log::{Append, AuditRow, EventStore as _, Fence, Ownership as _, Store, StreamId},
+    event_log::{Append, AuditRow, EventStore as _, Fence, Holder, Ownership as _, Store, StreamId},
     limits::MAX_READ,
 };
 use proptest::prelude::*;
@@ -48,6 +48,10 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..40)
 }
 
+fn nobody() -> Holder {
+    Holder { process: Uuid::nil(), address: String::new() }
+}
+
 /// The owner of everything in these histories.
 const SCOPE: Uuid = Uuid::from_u128(9);
 
@@ -76,8 +80,8 @@ pub async fn agrees_with_memory(store: &dyn Store, run: u64, steps: &[Step]) {
     let mut heads = [0_u64; 3];
     for step in steps {
         if let Some(expected) = step.take {
-            let ours = store.take(tenant, SCOPE, Epoch(expected), Uuid::nil(), DECIDED).await;
-            let theirs = memory.take(tenant, SCOPE, Epoch(expected), Uuid::nil(), DECIDED).await;
+            let ours = store.take(tenant, SCOPE, Epoch(expected), nobody(), DECIDED).await;
+            let theirs = memory.take(tenant, SCOPE, Epoch(expected), nobody(), DECIDED).await;
             assert_eq!(ours, theirs, "{step:?}");
         }
         let head = &mut heads[step.stream as usize];
