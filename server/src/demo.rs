@@ -26,6 +26,7 @@ pub(crate) async fn open(signaling: &Handle, rooms: u32) -> Result<Links, Failur
     }
     for n in 0..MAX_VISITS {
         let invitation = NewInvitation {
+            tenant: TENANT,
             waiting_room: ROOM,
             id: CommandId(Uuid::from_u128(INVITATION + n)),
             name: "Marisol Vega".into(),

@@ -1,6 +1,13 @@
 //! What the rest of the process asks of signaling. Cheap to clone.
 
-use crate::{limits, room::Input, service::Control, shared::Shared, upgrade};
+use crate::{
+    find::{Place, Wanted},
+    inside, limits, load,
+    peers::{NoAnswer, Question, Reply},
+    room::Input,
+    shared::Shared,
+    upgrade,
+};
 use axum::{Router, routing::get};
 use model::{CommandId, ParticipantId, Phi, TenantId, VisitId, WaitingRoomId};
 use signaling_core::{
@@ -57,6 +64,8 @@ pub struct OpenedRoom {
 /// Somebody to be invited to a visit.
 #[derive(Clone, Debug)]
 pub struct NewInvitation {
+    /// Whose waiting room it is.
+    pub tenant: TenantId,
     /// To which waiting room.
     pub waiting_room: WaitingRoomId,
     /// Inviting with the same id again changes nothing and answers the same.
@@ -117,20 +126,22 @@ impl Handle {
         Router::new().route("/ws", get(upgrade::upgrade)).with_state(Arc::clone(&self.shared))
     }
 
+    /// What the other processes of a fleet ask of this one, for the listener between them.
+    pub fn inside(&self) -> Router {
+        inside::router(Arc::clone(&self.shared))
+    }
+
     /// Opens a waiting room, or finds it open. The service must be running.
     ///
     /// # Errors
     /// [`HandleError`].
     pub async fn open_waiting_room(&self, room: NewWaitingRoom) -> Result<OpenedRoom, HandleError> {
-        let NewWaitingRoom { tenant, id, clinic, practitioner, clinician } = room;
-        let link = LinkHash::of(&self.shared.keys.link_secret(clinician));
-        let inbox = self.host(tenant, id).await?;
-        let opened = Opened { clinic, practitioner, clinician, link };
-        match ask(&inbox, |done| Input::Open { opened, done }).await?.map_err(HandleError::Rejected)? {
-            Done::Opened { clinician } => {
+        let NewWaitingRoom { tenant, id: room, clinic, practitioner, clinician } = room;
+        match self.answer(Question::Open { tenant, room, clinic, practitioner, clinician }).await {
+            Reply::Opened { clinician } => {
                 Ok(OpenedRoom { clinician, link: self.shared.clinician_link(clinician) })
             }
-            Done::Invited { .. } => Err(HandleError::Unavailable),
+            other => Err(refusal(&other)),
         }
     }
 
@@ -139,29 +150,73 @@ impl Handle {
     /// # Errors
     /// [`HandleError`].
     pub async fn invite(&self, invitation: NewInvitation) -> Result<Invitation, HandleError> {
-        let NewInvitation { waiting_room, id, name, reason } = invitation;
-        let inbox = self.shared.room(waiting_room).ok_or(HandleError::Rejected(Rejection::NotFound))?;
-        let fresh = self.shared.fresh();
-        let answer = ask(&inbox, |done| Input::Invite { id, name, reason, fresh, done }).await?;
-        match answer.map_err(HandleError::Rejected)? {
-            Done::Invited { visit, patient, over } => {
+        let NewInvitation { tenant, waiting_room: room, id, name, reason } = invitation;
+        match self.answer(Question::Invite { tenant, room, id, name, reason }).await {
+            Reply::Invited { visit, patient, over } => {
                 Ok(Invitation { visit, patient, link: self.shared.patient_link(patient), over })
             }
-            Done::Opened { .. } => Err(HandleError::Unavailable),
+            other => Err(refusal(&other)),
         }
     }
 
-    async fn host(&self, tenant: TenantId, room: WaitingRoomId) -> Result<mpsc::Sender<Input>, HandleError> {
-        if let Some(inbox) = self.shared.room(room) {
-            return Ok(inbox);
-        }
-        let (done, hosted) = oneshot::channel();
-        let asked = async {
-            self.shared.control.send(Control::Host { tenant, room, done }).await.ok()?;
-            hosted.await.ok()
+    /// Answers a program of this process or of another.
+    pub(crate) async fn answer(&self, question: Question) -> Reply {
+        let mut wanted = match &question {
+            Question::Open { tenant, room, .. } => Wanted { new: true, ..Wanted::new(*tenant, *room) },
+            Question::Invite { tenant, room, .. } => Wanted::new(*tenant, *room),
+            Question::Exchange { secret } => return granted(self.exchange(secret.clone()).await),
         };
-        let answer = tokio::time::timeout(limits::ASK_TIMEOUT, asked).await;
-        answer.ok().flatten().ok_or(HandleError::Unavailable)
+        for _ in 0..limits::MAX_FINDS {
+            match self.shared.find(wanted).await {
+                Place::Here(inbox) => return self.here(&inbox, question).await,
+                Place::There { address, epoch } => match self.shared.peers.ask(&address, &question).await {
+                    Ok(reply) => return reply,
+                    Err(NoAnswer::Gone) => wanted.gone = Some(epoch),
+                    Err(NoAnswer::Refused) => return Reply::Unavailable,
+                },
+                Place::Nowhere => return Reply::Rejected { because: Rejection::NotFound },
+                Place::Unknown | Place::Draining => return Reply::Unavailable,
+            }
+        }
+        Reply::Unavailable
+    }
+
+    async fn here(&self, inbox: &mpsc::Sender<Input>, question: Question) -> Reply {
+        let done = match question {
+            Question::Open { clinic, practitioner, clinician, .. } => {
+                let link = LinkHash::of(&self.shared.keys.link_secret(clinician));
+                let opened = Opened { clinic, practitioner, clinician, link };
+                ask(inbox, |done| Input::Open { opened, done }).await
+            }
+            Question::Invite { id, name, reason, .. } => {
+                let fresh = self.shared.fresh();
+                ask(inbox, |done| Input::Invite { id, name, reason, fresh, done }).await
+            }
+            Question::Exchange { .. } => Err(HandleError::Unavailable),
+        };
+        match done {
+            Ok(Ok(Done::Opened { clinician })) => Reply::Opened { clinician },
+            Ok(Ok(Done::Invited { visit, patient, over })) => Reply::Invited { visit, patient, over },
+            Ok(Err(because)) => Reply::Rejected { because },
+            Err(_) => Reply::Unavailable,
+        }
+    }
+
+    /// What a link gives. Whoever owns the room, its history says who the link's holder is; only while that cannot be
+    /// read must it be a room of this process.
+    async fn greeting(&self, hash: LinkHash) -> Result<Greeting, LinkError> {
+        let local = self.shared.links.read().get(&hash).copied();
+        if let Some(inbox) = local.and_then(|room| self.shared.room(room)) {
+            let answer = ask(&inbox, |done| Input::Greet { hash, done }).await;
+            return answer.map_err(|_| LinkError::Busy)?;
+        }
+        let target = self.shared.index.target(&hash).await.map_err(|_| LinkError::Busy)?;
+        let target = target.ok_or(LinkError::Unknown)?;
+        let owner = load::glance(&*self.shared.store, target).await.map_err(|error| {
+            tracing::warn!(waiting_room.id = %target.room, %error, "A link's waiting room cannot be read");
+            LinkError::Busy
+        })?;
+        owner.greet(&hash)
     }
 
     fn grant(&self, greeting: Greeting) -> LinkGrant {
@@ -179,11 +234,27 @@ impl Links for Handle {
                 return Err(LinkError::Busy);
             }
             let hash = LinkHash::of(secret.expose());
-            let room = self.shared.links.read().get(&hash).copied().ok_or(LinkError::Unknown)?;
-            let inbox = self.shared.room(room).ok_or(LinkError::Busy)?;
-            let answer = ask(&inbox, |done| Input::Greet { hash, done }).await;
-            answer.map_err(|_| LinkError::Busy)?.map(|greeting| self.grant(greeting))
+            let greeted = tokio::time::timeout(limits::ASK_TIMEOUT, self.greeting(hash)).await;
+            greeted.unwrap_or(Err(LinkError::Busy)).map(|greeting| self.grant(greeting))
         })
+    }
+}
+
+fn refusal(reply: &Reply) -> HandleError {
+    match reply {
+        Reply::Rejected { because } => HandleError::Rejected(*because),
+        _ => HandleError::Unavailable,
+    }
+}
+
+fn granted(result: Result<LinkGrant, LinkError>) -> Reply {
+    match result {
+        Ok(LinkGrant { join_token, role, clinic, practitioner, name, scheduled_at }) => {
+            Reply::Granted { join_token, role, clinic, practitioner, name, scheduled_at }
+        }
+        Err(LinkError::Unknown) => Reply::NoSuchLink,
+        Err(LinkError::Over { clinic }) => Reply::Over { clinic },
+        Err(LinkError::Busy) => Reply::Unavailable,
     }
 }
 

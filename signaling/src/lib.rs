@@ -7,30 +7,39 @@
 //!
 //! ```text
 //! browser ⇄ socket task ──Input──▶ room task ⇄ event store
-//!                ▲───ToSocket───────────┘  ▲──▶ media node
-//!                                          └── media events, links, invitations
+//!                ▲  ▲───ToSocket────────┘  ▲──▶ media node
+//!                │                         └── media events, links, invitations
+//!                └──WebSocket──▶ the process that owns the room, if that is another one
 //! ```
 //!
 //! Every queue between them has a bound in [`limits`]. A slow reader fills only its own and is closed
 //! with 1013.
 //!
-//! Reading order: [`config`], [`service`], [`handle`], `room`, `socket`, `upgrade`, `load`,
-//! `sessions`, `metrics`, [`limits`].
+//! Reading order: [`config`], [`service`], [`handle`], `room`, `socket`, `upgrade`, `sessions`; `find` (where a room
+//! lives), `load`, `index`; `peers` and `inside` (what processes say to each other), [`links`], `sweep`; `metrics`,
+//! [`limits`].
 
 #![forbid(unsafe_code)]
 
 pub mod config;
+mod find;
 pub mod handle;
+mod index;
+mod inside;
 pub mod limits;
+pub mod links;
 mod load;
 mod metrics;
+mod peers;
 mod room;
 pub mod service;
 mod sessions;
 mod shared;
 mod socket;
+mod sweep;
 mod upgrade;
 
 pub use config::Config;
 pub use handle::{Handle, HandleError, Invitation, NewInvitation, NewWaitingRoom, OpenedRoom};
+pub use links::RemoteLinks;
 pub use service::{Deps, Error, Service};

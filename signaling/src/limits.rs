@@ -35,3 +35,30 @@ pub const CLOSE_WRITE: Duration = Duration::from_secs(5);
 pub const CLOSE_LINGER: Duration = Duration::from_secs(1);
 /// Streams listed in one page while loading.
 pub const STREAM_PAGE: usize = 512;
+/// Visits of one waiting room that its index lists as open. Those of an early build stay listed when they are over; one
+/// more is not read when the room is taken over.
+pub const MAX_LISTED_OPEN: usize = 50_000;
+/// Visits' streams read at a time while a waiting room is loaded.
+pub const STREAMS_AT_ONCE: usize = 16;
+/// Waiting rooms taken over at a time when a process begins or another is gone.
+pub const ROOMS_AT_ONCE: usize = 32;
+/// How long finding a waiting room's owner, and taking it over, may take until the client is told to try again.
+pub const FIND_TIMEOUT: Duration = Duration::from_secs(4);
+/// How often an owner that was found may turn out not to be, until the client is told to try again.
+pub const MAX_FINDS: usize = 4;
+/// Searches that wait for the result of another for the same waiting room. One more is told to try again.
+pub const MAX_ASKING: usize = 4_096;
+/// How long what a page says may take to be passed on until the way to its owner counts as broken.
+pub const FORWARD_WITHIN: Duration = Duration::from_secs(5);
+/// Silence after which the process that owns a waiting room counts as gone, and another takes over.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
+/// Waiting rooms whose owner is remembered for when the store cannot be asked. Beyond it all are forgotten.
+pub const MAX_REMEMBERED: usize = 65_536;
+/// How often a process looks whether others are gone whose waiting rooms nobody has asked for.
+pub const SWEEP: Duration = Duration::from_secs(2);
+/// How often the index is brought up to date while nobody asks.
+pub const INDEX_EVERY: Duration = Duration::from_secs(1);
+/// Lifetime of a token between processes.
+pub const PEER_TOKEN_TTL: Duration = Duration::from_secs(30);
+/// Largest question or answer between processes, bytes. A longer one is refused.
+pub const MAX_ASK_BYTES: usize = 64 * 1024;

@@ -1,19 +1,23 @@
-//! Rebuilding every waiting room and visit from the store, page by page.
+//! Rebuilding a waiting room from the store, page by page.
 
-use crate::{Error, limits};
-use model::{TenantId, VisitId, WaitingRoomId};
+use crate::{
+    Error,
+    index::{Index, Target},
+    limits,
+};
+use futures_util::StreamExt as _;
+use model::{TenantId, WaitingRoomId};
 use platform::{
-    event_log::{Category, EventStore, Moment, RecordedEvent, StreamId, Version},
+    event_log::{Category, Moment, ReadError, RecordedEvent, Store, StreamId, Version},
     lane::Lane,
 };
 use signaling_core::{
     Owner,
-    codec::{self, DecodeError, Stored},
+    codec::{DecodeError, Stored},
     limits::READ_PAGE,
     owner::Stream,
-    visit::Event,
 };
-use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Category of a waiting room's stream.
 pub(crate) const WAITING_ROOM: Category = Category { name: "waiting-room", lane: Lane::Critical };
@@ -28,83 +32,85 @@ pub(crate) const fn stream_id(tenant: TenantId, room: WaitingRoomId, stream: Str
     }
 }
 
-/// Every owner, with everything that ever happened to it.
-pub(crate) async fn all(store: &dyn EventStore) -> Result<Vec<Owner>, Error> {
-    let mut owners = HashMap::new();
-    let mut after = None;
-    while let Some(page) = streams(store, WAITING_ROOM, &mut after).await? {
-        for id in page {
-            let room = WaitingRoomId(id.id);
-            let mut owner = Owner::new(id.tenant, room);
-            restore(store, id, &mut owner, Stream::WaitingRoom).await?;
-            owners.insert((id.tenant, room), owner);
-        }
-    }
-    after = None;
-    while let Some(page) = streams(store, VISIT, &mut after).await? {
-        for id in page {
-            let first = read(store, id, Version(0), 1).await?;
-            let room = first.first().and_then(home).ok_or(Error::Homeless(id.id))?;
-            let owner = owners.get_mut(&(id.tenant, room)).ok_or(Error::Homeless(id.id))?;
-            restore(store, id, owner, Stream::Visit(VisitId(id.id))).await?;
-        }
-    }
-    Ok(owners.into_values().collect())
-}
-
-/// The next page of a category's streams; `None` after the last.
-async fn streams(
-    store: &dyn EventStore,
-    category: Category,
-    after: &mut Option<(TenantId, uuid::Uuid)>,
-) -> Result<Option<Vec<StreamId>>, Error> {
-    let page = store.streams(category, *after, limits::STREAM_PAGE).await?;
-    if let Some(last) = page.last() {
-        *after = Some((last.tenant, last.id));
-    }
-    Ok((!page.is_empty()).then_some(page))
-}
-
-async fn restore(
-    store: &dyn EventStore,
-    id: StreamId,
-    owner: &mut Owner,
-    stream: Stream,
-) -> Result<(), Error> {
-    let mut after = Version(0);
+/// Every waiting room there is.
+pub(crate) async fn rooms(store: &dyn Store) -> Result<Vec<(TenantId, WaitingRoomId)>, Error> {
+    let (mut rooms, mut after) = (Vec::new(), None);
     loop {
-        let page = read(store, id, after, READ_PAGE).await?;
-        for stored in &page {
-            let refused =
-                |source: DecodeError| Error::Decode { category: id.category.name, id: id.id, source };
-            owner.restore(stream, stored).map_err(refused)?;
-            after = Version(stored.version);
-        }
-        if page.len() < READ_PAGE {
-            return Ok(());
+        let page = store.streams(WAITING_ROOM, after, limits::STREAM_PAGE).await?;
+        let Some(last) = page.last() else { return Ok(rooms) };
+        after = Some((last.tenant, last.id));
+        rooms.extend(page.iter().map(|id| (id.tenant, WaitingRoomId(id.id))));
+    }
+}
+
+/// Whether a waiting room was ever opened.
+pub(crate) async fn exists(
+    store: &dyn Store,
+    tenant: TenantId,
+    room: WaitingRoomId,
+) -> Result<bool, ReadError> {
+    let id = stream_id(tenant, room, Stream::WaitingRoom);
+    Ok(!store.read(id, Version(0), 1, Moment::NOW).await?.is_empty())
+}
+
+/// A waiting room with all that its owner holds.
+pub(crate) async fn room(
+    store: &Arc<dyn Store>,
+    index: &Index,
+    tenant: TenantId,
+    room: WaitingRoomId,
+) -> Result<Owner, Error> {
+    let mut owner = Owner::new(tenant, room);
+    restore(&**store, &mut owner, Stream::WaitingRoom).await?;
+    let streams = index.visits(tenant, room).await?.into_iter().map(Stream::Visit);
+    let read = futures_util::stream::iter(streams).map(|stream| {
+        let (store, id) = (Arc::clone(store), stream_id(tenant, room, stream));
+        async move { all(&*store, id).await.map(|events| (stream, events)) }
+    });
+    let mut read = read.buffered(limits::STREAMS_AT_ONCE);
+    while let Some(visit) = read.next().await {
+        let (stream, events) = visit?;
+        replay(&mut owner, stream, &events)?;
+    }
+    Ok(owner)
+}
+
+/// As much of a waiting room as it takes to greet the holder of a link, whoever owns it.
+pub(crate) async fn glance(store: &dyn Store, target: Target) -> Result<Owner, Error> {
+    let mut owner = Owner::new(target.tenant, target.room);
+    restore(store, &mut owner, Stream::WaitingRoom).await?;
+    if let Some(visit) = target.visit {
+        restore(store, &mut owner, Stream::Visit(visit)).await?;
+    }
+    Ok(owner)
+}
+
+async fn restore(store: &dyn Store, owner: &mut Owner, stream: Stream) -> Result<(), Error> {
+    let events = all(store, stream_id(owner.tenant(), owner.id(), stream)).await?;
+    replay(owner, stream, &events)
+}
+
+async fn all(store: &dyn Store, id: StreamId) -> Result<Vec<Stored>, Error> {
+    let mut events: Vec<Stored> = Vec::new();
+    loop {
+        let after = Version(events.last().map_or(0, |last| last.version));
+        let page = store.read(id, after, READ_PAGE, Moment::NOW).await?;
+        let full = page.len() >= READ_PAGE;
+        events.extend(page.into_iter().map(stored));
+        if !full {
+            return Ok(events);
         }
     }
 }
 
-async fn read(
-    store: &dyn EventStore,
-    id: StreamId,
-    after: Version,
-    limit: usize,
-) -> Result<Vec<Stored>, Error> {
-    Ok(store.read(id, after, limit, Moment::NOW).await?.into_iter().map(stored).collect())
+fn replay(owner: &mut Owner, stream: Stream, events: &[Stored]) -> Result<(), Error> {
+    let id = stream_id(owner.tenant(), owner.id(), stream);
+    let refused = |source: DecodeError| Error::Decode { category: id.category.name, id: id.id, source };
+    events.iter().try_for_each(|event| owner.restore(stream, event)).map_err(refused)
 }
 
 /// The store's event as the core reads it.
 pub(crate) fn stored(event: RecordedEvent) -> Stored {
     let RecordedEvent { version, kind, schema, body, phi, at, .. } = event;
     Stored { version: version.0, kind, schema, body, phi, at }
-}
-
-/// Where a visit belongs: its first event says so.
-fn home(first: &Stored) -> Option<WaitingRoomId> {
-    match codec::decode_visit(first).ok()?.event {
-        Event::Booked(booked) => Some(booked.waiting_room),
-        _ => None,
-    }
 }

@@ -22,6 +22,7 @@ pub(crate) struct Metrics {
     appends: IntCounterVec,
     append_seconds: Histogram,
     room_queue: Histogram,
+    owned: IntCounterVec,
     escalations: IntCounterVec,
     admit_to_seat: Histogram,
     waits: Arc<Waits>,
@@ -68,6 +69,11 @@ impl Metrics {
                 "Inputs that wait for a room's task, seen by each",
                 lengths,
             )?,
+            owned: counter(
+                "waiting_room_owner_changes_total",
+                "Waiting rooms taken over, and taken away",
+                &["how"],
+            )?,
             escalations: counter("escalations_total", "Waits escalated, by to whom", &["to"])?,
             admit_to_seat: histogram(
                 "admit_to_seat_seconds",
@@ -77,9 +83,14 @@ impl Metrics {
             waits: Arc::new(waits),
         };
         registry.register(Box::new(metrics.connections.clone()))?;
-        for vec in
-            [&metrics.closed, &metrics.refused, &metrics.commands, &metrics.appends, &metrics.escalations]
-        {
+        for vec in [
+            &metrics.closed,
+            &metrics.refused,
+            &metrics.commands,
+            &metrics.appends,
+            &metrics.owned,
+            &metrics.escalations,
+        ] {
             registry.register(Box::new(vec.clone()))?;
         }
         for histogram in [&metrics.append_seconds, &metrics.room_queue, &metrics.admit_to_seat] {
@@ -87,6 +98,16 @@ impl Metrics {
         }
         registry.register(Box::new(WaitsCollector(Arc::clone(&metrics.waits))))?;
         Ok(metrics)
+    }
+
+    /// A waiting room was taken over.
+    pub(crate) fn taken(&self) {
+        self.owned.with_label_values(&["taken"]).inc();
+    }
+
+    /// A waiting room was taken away.
+    pub(crate) fn lost(&self) {
+        self.owned.with_label_values(&["lost"]).inc();
     }
 
     pub(crate) fn opened(&self) {
@@ -114,6 +135,7 @@ impl Metrics {
             Err(AppendFailure::Conflict) => "conflict",
             Err(AppendFailure::TooLarge) => "too-large",
             Err(AppendFailure::Unavailable) => "unavailable",
+            Err(AppendFailure::Fenced) => "fenced",
             Err(AppendFailure::Unknown) => "unknown",
         };
         self.appends.with_label_values(&[outcome]).inc();

@@ -7,7 +7,7 @@ use crate::{
     socket::ToSocket,
 };
 use model::{CommandId, Epoch, ParticipantId, Phi, RoomId, VisitId};
-use platform::event_log::{self, AppendError, Moment, NewEvent, Refusal, Version};
+use platform::event_log::{self, AppendError, Fence, Moment, NewEvent, Refusal, Version};
 use sfu_core::port::{Affinity, Answer, Claim, MediaError, MediaEvent, SessionId};
 use signaling_core::{
     Owner, Rejection,
@@ -73,7 +73,7 @@ pub(crate) struct Room {
     questions: HashMap<ProgramTicket, oneshot::Sender<Result<Done, Rejection>>>,
     /// Calls to the store and the media node; each ends in an input.
     calls: JoinSet<Input>,
-    /// In which epoch of the room's ownership this task speaks for its media.
+    /// In which epoch of the room's ownership this task writes and speaks for its media.
     epoch: Epoch,
     /// The last admission, to measure how long it takes until both are seated.
     admitted: Option<(VisitId, Instant)>,
@@ -113,6 +113,13 @@ impl Room {
             self.carry_out();
         }
         self.shared.metrics.forget_room(self.owner.id());
+        self.inbox.close();
+        while let Some(input) = self.inbox.recv().await {
+            // Whoever came too late comes again; a question without an answer is asked again.
+            if let Input::Hello { to, .. } = input {
+                let _ = to.try_send(ToSocket::Close(Some(ErrorCode::Restarting)));
+            }
+        }
     }
 
     /// Takes over the media that went on while nobody owned the room. Before the first hello: a page whose
@@ -123,6 +130,7 @@ impl Room {
         let claim = Claim { tenant, affinity, epoch: self.epoch };
         let existing = match or_busy(self.shared.media.claim(claim)).await {
             Ok(existing) => existing,
+            Err(MediaError::Fenced) => return self.lose(),
             Err(error) => {
                 tracing::warn!(
                     waiting_room.id = %self.owner.id(), %error,
@@ -136,6 +144,11 @@ impl Room {
         for session in sessions {
             self.claim(session);
         }
+        self.carry_out();
+    }
+
+    fn lose(&mut self) {
+        self.owner.lose(self.shared.clock.now());
         self.carry_out();
     }
 
@@ -164,6 +177,13 @@ impl Room {
                 self.owner.handle_disconnected(now, connection);
             }
             Input::Appended { stream, ticket, result, took } => {
+                if result == Err(AppendFailure::Fenced) {
+                    self.shared.metrics.lost();
+                    tracing::warn!(
+                        waiting_room.id = %self.owner.id(), epoch = self.epoch.0,
+                        "Another process owns a waiting room of this one"
+                    );
+                }
                 self.shared.metrics.appended(took, &result);
                 self.owner.handle_appended(now, stream, ticket, result);
             }
@@ -301,8 +321,11 @@ impl Room {
         let Append { stream, ticket, expected, key, events, at } = append;
         let id = stream_id(self.owner.tenant(), self.owner.id(), stream);
         let events = events.into_iter().map(new_event).collect();
-        let append =
-            event_log::Append { key: Some(key), ..event_log::Append::new(id, Version(expected), events, at) };
+        let append = event_log::Append {
+            key: Some(key),
+            fence: Some(Fence { scope: self.owner.id().0, epoch: self.epoch }),
+            ..event_log::Append::new(id, Version(expected), events, at)
+        };
         let shared = Arc::clone(&self.shared);
         self.calls.spawn(async move {
             let begun = Instant::now();
@@ -314,7 +337,8 @@ impl Room {
                 Ok(Err(AppendError::Rejected(refusal))) => Err(match refusal {
                     Refusal::Conflict { .. } => AppendFailure::Conflict,
                     Refusal::TooLarge | Refusal::Invalid => AppendFailure::TooLarge,
-                    Refusal::Fenced | Refusal::Unavailable => AppendFailure::Unavailable,
+                    Refusal::Fenced => AppendFailure::Fenced,
+                    Refusal::Unavailable => AppendFailure::Unavailable,
                 }),
                 Ok(Err(AppendError::Unknown)) | Err(_) => Err(AppendFailure::Unknown),
             };

@@ -1,22 +1,26 @@
 //! The service: loads everything, then runs a task per waiting room until it is told to stop.
 
 use crate::{
-    Config, Handle, limits, load,
+    Config, Handle,
+    find::{self, Found, Place, Wanted},
+    limits, load,
     metrics::Metrics,
     room::{self, Input},
     shared::{Parts, Shared},
+    sweep,
 };
-use model::{Epoch, TenantId, WaitingRoomId};
+use futures_util::StreamExt as _;
+use model::{Epoch, WaitingRoomId};
 use platform::{
     clock::Clock,
-    event_log::{EventStore, ReadError},
+    event_log::{Behind, Holder, Owned, ReadError, Store},
     keys::Keys,
     lifecycle::Drained,
 };
 use sfu_core::port::{MediaEvent, MediaNode};
 use signaling_core::{Owner, codec::DecodeError};
 use signaling_protocol::ErrorCode;
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -26,7 +30,9 @@ use tokio_util::sync::CancellationToken;
 /// What signaling needs of the rest of the process.
 pub struct Deps {
     /// Where events are recorded.
-    pub store: Arc<dyn EventStore>,
+    pub store: Arc<dyn Store>,
+    /// This process, as the owner of waiting rooms. Without an address it runs alone: nobody else is asked for any.
+    pub me: Holder,
     /// The media plane.
     pub media: Arc<dyn MediaNode>,
     /// What the media plane tells.
@@ -69,24 +75,35 @@ pub enum Error {
         #[source]
         source: DecodeError,
     },
-    /// A visit of a waiting room that was never opened.
-    #[error("visit {0} belongs to no waiting room")]
-    Homeless(uuid::Uuid),
+    /// The store takes nothing.
+    #[error("the event log cannot be written")]
+    Unwritable,
     /// A metric of this name is registered already.
     #[error("cannot register metrics")]
     Metrics(#[from] prometheus::Error),
 }
 
-/// What the service's own loop is asked.
-pub(crate) enum Control {
-    /// Make sure that this waiting room has a task.
-    Host { tenant: TenantId, room: WaitingRoomId, done: oneshot::Sender<mpsc::Sender<Input>> },
+impl From<Behind> for Error {
+    fn from(_: Behind) -> Self {
+        Self::Read(ReadError)
+    }
+}
+
+/// What the service's own loop is asked: where a waiting room is.
+pub(crate) struct Control {
+    pub(crate) wanted: Wanted,
+    pub(crate) done: oneshot::Sender<Place>,
 }
 
 /// Signaling, loaded and not yet running.
 pub struct Service {
     shared: Arc<Shared>,
-    owners: Vec<Owner>,
+    owners: Vec<(Owner, Epoch)>,
+    /// Searches that go on, and who waits for each.
+    searches: JoinSet<(WaitingRoomId, Result<Found, Error>)>,
+    asking: HashMap<WaitingRoomId, Vec<oneshot::Sender<Place>>>,
+    /// Owners in other processes, for when the store cannot be asked.
+    remembered: HashMap<WaitingRoomId, Owned>,
     control: mpsc::Receiver<Control>,
     media_events: mpsc::Receiver<MediaEvent>,
 }
@@ -98,7 +115,8 @@ impl std::fmt::Debug for Service {
 }
 
 impl Service {
-    /// Loads every waiting room and visit from the store. Nobody is accepted before [`Service::run`].
+    /// Alone, takes every waiting room over and loads it; in a fleet, each when it is asked for or its owner is gone.
+    /// Nobody is accepted before [`Service::run`].
     ///
     /// # Errors
     /// See [`enum@Error`].
@@ -109,13 +127,22 @@ impl Service {
     ) -> Result<(Self, Handle), Error> {
         config.check()?;
         let metrics = Metrics::new(registry, Arc::clone(&deps.clock))?;
-        let owners = load::all(&*deps.store).await?;
         let (control, requests) = mpsc::channel(limits::CONTROL_QUEUE);
         let (_, closed) = mpsc::channel(1);
         let media_events = std::mem::replace(&mut deps.media_events, closed);
         let shared = Shared::new(Parts { config, deps, metrics, control });
         let handle = Handle::new(Arc::clone(&shared));
-        Ok((Self { shared, owners, control: requests, media_events }, handle))
+        let owners = if shared.me.address.is_empty() { take_all(&shared).await? } else { Vec::new() };
+        let service = Self {
+            shared,
+            owners,
+            searches: JoinSet::new(),
+            asking: HashMap::new(),
+            remembered: HashMap::new(),
+            control: requests,
+            media_events,
+        };
+        Ok((service, handle))
     }
 
     /// Hosts every waiting room there and then: whoever is let in after this call finds their room and
@@ -123,45 +150,100 @@ impl Service {
     /// `shutdown`, then tells everybody, finishes the appends in flight and returns, at the latest after
     /// `drain_timeout_ms`.
     pub fn run(mut self, shutdown: CancellationToken) -> impl Future<Output = ()> + Send {
-        let mut rooms = JoinSet::new();
-        for owner in std::mem::take(&mut self.owners) {
-            self.host(&mut rooms, owner);
+        let mut rooms = Rooms::new();
+        for (owner, epoch) in std::mem::take(&mut self.owners) {
+            self.host(&mut rooms, owner, epoch);
         }
         self.serve(rooms, shutdown)
     }
 
-    async fn serve(mut self, mut rooms: JoinSet<()>, shutdown: CancellationToken) {
+    async fn serve(mut self, mut rooms: Rooms, shutdown: CancellationToken) {
+        let mut chores = JoinSet::new();
+        chores.spawn(sweep::keep_index(Arc::clone(&self.shared)));
+        if !self.shared.me.address.is_empty() {
+            chores.spawn(sweep::sweep(Arc::clone(&self.shared)));
+        }
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                Some(control) = self.control.recv() => self.control(&mut rooms, control),
+                Some(control) = self.control.recv() => self.control(control),
+                Some(found) = self.searches.join_next(), if !self.searches.is_empty() => match found {
+                    Ok((room, found)) => self.found(&mut rooms, room, found),
+                    Err(error) => tracing::error!(%error, "A search for a waiting room failed"),
+                },
                 Some(event) = self.media_events.recv() => self.media(event).await,
                 Some(ended) = rooms.join_next(), if !rooms.is_empty() => {
-                    if let Err(error) = ended {
-                        tracing::error!(%error, "A waiting room's task failed");
+                    match ended {
+                        Ok(room) => self.shared.forget(room),
+                        Err(error) => self.shared.forget_the_dead(&error),
                     }
                 }
             }
         }
+        drop(chores);
         self.drain(rooms).await;
     }
 
-    fn host(&self, rooms: &mut JoinSet<()>, owner: Owner) -> mpsc::Sender<Input> {
+    fn host(&self, rooms: &mut Rooms, owner: Owner, epoch: Epoch) -> mpsc::Sender<Input> {
         let id = owner.id();
-        // One process owns every room. Where several do, the epoch in which it owns this one stands here.
-        let epoch = Epoch::default();
         let (room, inbox) = room::Room::new(Arc::clone(&self.shared), owner, epoch);
-        rooms.spawn(room.run());
+        rooms.spawn(async move {
+            room.run().await;
+            id
+        });
         self.shared.rooms.write().insert(id, inbox.clone());
         inbox
     }
 
-    fn control(&self, rooms: &mut JoinSet<()>, control: Control) {
-        let Control::Host { tenant, room, done } = control;
-        let hosted = self.shared.room(room);
-        let inbox = hosted.unwrap_or_else(|| self.host(rooms, Owner::new(tenant, room)));
-        // Who asked may have given up.
-        let _ = done.send(inbox);
+    /// Begins a search, or joins one for the same waiting room.
+    fn control(&mut self, control: Control) {
+        let Control { wanted, done } = control;
+        let room = wanted.room;
+        if let Some(inbox) = self.shared.room(room) {
+            let _ = done.send(Place::Here(inbox));
+        } else if let Some(asking) = self.asking.get_mut(&room) {
+            if asking.len() < limits::MAX_ASKING {
+                asking.push(done);
+            }
+        } else if wanted.only_here {
+            let _ = done.send(Place::Nowhere);
+        } else {
+            self.asking.insert(room, vec![done]);
+            let shared = Arc::clone(&self.shared);
+            self.searches.spawn(async move {
+                let search = tokio::time::timeout(limits::FIND_TIMEOUT, find::search(&shared, wanted));
+                (room, search.await.unwrap_or(Err(Error::Read(ReadError))))
+            });
+        }
+    }
+
+    /// A search is over: everybody who waits for it is told.
+    fn found(&mut self, rooms: &mut Rooms, room: WaitingRoomId, found: Result<Found, Error>) {
+        let place = match found {
+            Ok(Found::Ours { owner, epoch }) => {
+                self.remembered.remove(&room);
+                tracing::info!(waiting_room.id = %room, epoch = epoch.0, "A waiting room is owned by this process now");
+                self.shared.metrics.taken();
+                Place::Here(self.host(rooms, *owner, epoch))
+            }
+            Ok(Found::Theirs(owned)) => {
+                if self.remembered.len() >= limits::MAX_REMEMBERED {
+                    self.remembered.clear();
+                }
+                let place = there(&owned);
+                self.remembered.insert(room, owned);
+                place
+            }
+            Ok(Found::Nowhere) => Place::Nowhere,
+            Err(error) => {
+                tracing::warn!(waiting_room.id = %room, %error, "A waiting room's owner cannot be found now");
+                self.remembered.get(&room).map_or(Place::Unknown, there)
+            }
+        };
+        for done in self.asking.remove(&room).unwrap_or_default() {
+            // Who asked may have given up.
+            let _ = done.send(place.clone());
+        }
     }
 
     async fn media(&self, event: MediaEvent) {
@@ -175,7 +257,9 @@ impl Service {
         }
     }
 
-    async fn drain(self, mut rooms: JoinSet<()>) {
+    async fn drain(mut self, mut rooms: Rooms) {
+        self.searches.shutdown().await;
+        self.asking.clear();
         self.shared.draining.cancel();
         self.shared.sockets.close();
         let inboxes: Vec<_> = self.shared.rooms.read().values().cloned().collect();
@@ -195,4 +279,26 @@ impl Service {
         self.shared.rooms.write().clear();
         rooms.shutdown().await;
     }
+}
+
+/// The tasks of waiting rooms; each ends with its room.
+type Rooms = JoinSet<WaitingRoomId>;
+
+fn there(owned: &Owned) -> Place {
+    Place::There { address: owned.holder.address.clone(), epoch: owned.epoch }
+}
+
+/// Every waiting room there is: nobody else could have any.
+async fn take_all(shared: &Arc<Shared>) -> Result<Vec<(Owner, Epoch)>, Error> {
+    let rooms = load::rooms(&*shared.store).await?;
+    shared.index.catch_up().await?;
+    let taken = futures_util::stream::iter(rooms).map(async |(tenant, room)| {
+        match find::search(shared, Wanted::new(tenant, room)).await? {
+            Found::Ours { owner, epoch } => Ok(Some((*owner, epoch))),
+            Found::Theirs(_) | Found::Nowhere => Ok(None),
+        }
+    });
+    let taken: Vec<Result<Option<(Owner, Epoch)>, Error>> =
+        taken.buffer_unordered(limits::ROOMS_AT_ONCE).collect().await;
+    taken.into_iter().filter_map(Result::transpose).collect()
 }

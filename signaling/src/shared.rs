@@ -1,9 +1,13 @@
 //! What every task of the service knows.
 
-use crate::{Config, metrics::Metrics, room::Input, sessions::Sessions};
+use crate::{Config, index::Index, metrics::Metrics, peers::Peers, room::Input, sessions::Sessions};
 use model::WaitingRoomId;
 use parking_lot::{Mutex, RwLock};
-use platform::{clock::Clock, event_log::EventStore, keys::Keys};
+use platform::{
+    clock::Clock,
+    event_log::{Holder, Store},
+    keys::Keys,
+};
 use sfu_core::port::MediaNode;
 use signaling_core::link::LinkHash;
 use std::{
@@ -21,7 +25,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) struct Shared {
     pub(crate) config: Config,
-    pub(crate) store: Arc<dyn EventStore>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) index: Index,
+    /// This process, as an owner.
+    pub(crate) me: Holder,
+    pub(crate) peers: Peers,
     pub(crate) media: Arc<dyn MediaNode>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -58,6 +66,9 @@ impl Shared {
         Arc::new(Self {
             seats: Arc::new(Semaphore::new(config.max_connections)),
             config,
+            index: Index::new(Arc::clone(&deps.store)),
+            peers: Peers::new(Arc::clone(&deps.keys), Arc::clone(&deps.clock), deps.me.process),
+            me: deps.me,
             store: deps.store,
             media: deps.media,
             keys: deps.keys,
@@ -85,5 +96,24 @@ impl Shared {
     /// The way to a waiting room's task.
     pub(crate) fn room(&self, id: WaitingRoomId) -> Option<mpsc::Sender<Input>> {
         self.rooms.read().get(&id).cloned()
+    }
+}
+
+/// Waiting rooms that are no longer here.
+impl Shared {
+    /// A waiting room's task has ended: it drained, or another process owns it now.
+    pub(crate) fn forget(&self, room: WaitingRoomId) {
+        self.rooms.write().remove(&room);
+        self.links.write().retain(|_, home| *home != room);
+    }
+
+    /// A task failed, and nobody knows which: whoever is asked for again is taken over anew.
+    pub(crate) fn forget_the_dead(&self, error: &tokio::task::JoinError) {
+        tracing::error!(%error, "A waiting room's task failed");
+        let dead: Vec<_> =
+            self.rooms.read().iter().filter(|(_, inbox)| inbox.is_closed()).map(|(room, _)| *room).collect();
+        for room in dead {
+            self.forget(room);
+        }
     }
 }

@@ -1,6 +1,12 @@
 //! One connection's task: between a WebSocket and the waiting room's task.
 
-use crate::{limits, room::Input, shared::Shared};
+use crate::{
+    find::{Place, Wanted},
+    limits,
+    peers::{Far, NoAnswer},
+    room::Input,
+    shared::Shared,
+};
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::{
     Sink as _, SinkExt as _, StreamExt as _,
@@ -10,9 +16,9 @@ use model::Phi;
 use signaling_core::{
     connection::{Connection, Frame, Output},
     owner::ConnectionId,
-    token::{JOIN_AUDIENCE, JoinClaims, RESUME_AUDIENCE, ResumeClaims, Verified},
+    token::{Bearer, JOIN_AUDIENCE, JoinClaims, RESUME_AUDIENCE, ResumeClaims, Verified},
 };
-use signaling_protocol::{ErrorCode, ServerMessage, limits::MAX_TOKEN_BYTES};
+use signaling_protocol::{CloseCode, ErrorCode, ServerMessage, limits::MAX_TOKEN_BYTES};
 use std::{future::poll_fn, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
     sync::mpsc,
@@ -28,8 +34,17 @@ pub(crate) enum ToSocket {
     Close(Option<ErrorCode>),
 }
 
+/// Who is at the other end of a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// A page.
+    Page,
+    /// Another process, for a page.
+    Process,
+}
+
 /// Serves one WebSocket to its end.
-pub(crate) async fn serve(shared: Arc<Shared>, socket: WebSocket) {
+pub(crate) async fn serve(shared: Arc<Shared>, socket: WebSocket, peer: Peer) {
     shared.metrics.opened();
     let id = ConnectionId(shared.next());
     let (sink, stream) = socket.split();
@@ -42,6 +57,8 @@ pub(crate) async fn serve(shared: Arc<Shared>, socket: WebSocket) {
         sender: Some(sender),
         inbox,
         room: None,
+        far: None,
+        peer,
         id,
         shared,
     };
@@ -64,6 +81,9 @@ struct Socket {
     sender: Option<mpsc::Sender<ToSocket>>,
     inbox: mpsc::Receiver<ToSocket>,
     room: Option<mpsc::Sender<Input>>,
+    /// The way to the process that owns the waiting room, if that is another one.
+    far: Option<Far>,
+    peer: Peer,
 }
 
 struct Writer {
@@ -85,9 +105,14 @@ impl Socket {
         while !self.connection.is_closing() {
             let deadline = self.connection.poll_timeout().map(|at| self.on_grid(Instant::from_std(at)));
             let has_frame = self.connection.has_frame();
+            let takes_more = self.connection.takes_more();
             let step = tokio::select! {
                 frame = self.stream.next() => self.read(frame),
-                said = self.inbox.recv() => self.told(said),
+                said = self.inbox.recv(), if self.far.is_none() => self.told(said),
+                said = next(&mut self.far), if takes_more => {
+                    self.far_said(said);
+                    Step::On
+                }
                 idle = self.writer.idle(), if has_frame || self.writer.flushing => match idle {
                     Ok(()) => self.write(),
                     Err(_) => Step::Gone,
@@ -171,6 +196,7 @@ impl Socket {
                         let _ = room.send(Input::Message { from: self.id, message }).await;
                     }
                 }
+                Output::Forward(text) => self.forward(text).await,
             }
         }
     }
@@ -180,13 +206,10 @@ impl Socket {
         let Some(token) = self.verify(token.expose()) else {
             return self.connection.handle_close(Some(ErrorCode::NotAuthorized));
         };
-        let Some(room) = self.shared.room(token.bearer().waiting_room) else {
-            let because = if self.shared.draining.is_cancelled() {
-                ErrorCode::Restarting
-            } else {
-                ErrorCode::NotAuthorized
-            };
-            return self.connection.handle_close(Some(because));
+        let room = match self.way_to(token.bearer()).await {
+            Ok(Some(room)) => room,
+            Ok(None) => return self.connection.relay(),
+            Err(because) => return self.connection.handle_close(Some(because)),
         };
         let Some(to) = self.sender.take() else { return };
         let hello = Input::Hello { from: self.id, token, can_share_screen, to };
@@ -194,6 +217,62 @@ impl Socket {
             return self.connection.handle_close(Some(ErrorCode::Restarting));
         }
         self.room = Some(room);
+    }
+
+    /// The way to a waiting room's owner: here, or (`None`) in another process.
+    async fn way_to(&mut self, bearer: Bearer) -> Result<Option<mpsc::Sender<Input>>, ErrorCode> {
+        let Bearer { tenant, waiting_room: room, .. } = bearer;
+        let only_here = self.peer == Peer::Process;
+        let mut wanted = Wanted { only_here, ..Wanted::new(tenant, room) };
+        for _ in 0..limits::MAX_FINDS {
+            match self.shared.find(wanted).await {
+                Place::Here(room) => return Ok(Some(room)),
+                Place::There { address, epoch } => match self.shared.peers.dial(&address, tenant, room).await
+                {
+                    Ok(far) => {
+                        self.far = Some(far);
+                        return Ok(None);
+                    }
+                    Err(NoAnswer::Gone) => wanted.gone = Some(epoch),
+                    Err(NoAnswer::Refused) => {
+                        tracing::error!(
+                            waiting_room.id = %room,
+                            "The owner of a waiting room refuses this process: do they have the same keys?"
+                        );
+                        return Err(ErrorCode::Unavailable);
+                    }
+                },
+                // Of a passed on page it means that the owner has just changed: it comes again.
+                Place::Nowhere if self.peer == Peer::Page => return Err(ErrorCode::NotAuthorized),
+                Place::Nowhere | Place::Draining => return Err(ErrorCode::Restarting),
+                Place::Unknown => return Err(ErrorCode::Unavailable),
+            }
+        }
+        Err(ErrorCode::Unavailable)
+    }
+
+    /// What the page says, to the process that owns its waiting room.
+    async fn forward(&mut self, text: Phi<String>) {
+        let Some(far) = &mut self.far else { return };
+        let sent = far.send(tungstenite::Message::text(text.into_exposed()));
+        if !matches!(timeout(limits::FORWARD_WITHIN, sent).await, Ok(Ok(()))) {
+            self.connection.handle_far_closed(None);
+        }
+    }
+
+    fn far_said(&mut self, said: Option<Result<tungstenite::Message, tungstenite::Error>>) {
+        match said {
+            Some(Ok(tungstenite::Message::Text(text))) => {
+                self.connection.handle_far(now(), text.as_str().to_owned());
+            }
+            // Answered by the library.
+            Some(Ok(tungstenite::Message::Ping(_) | tungstenite::Message::Pong(_))) => {}
+            Some(Ok(tungstenite::Message::Close(Some(frame)))) => {
+                let code = CloseCode::try_from(u16::from(frame.code)).ok();
+                self.connection.handle_far_closed(code);
+            }
+            Some(Ok(_) | Err(_)) | None => self.connection.handle_far_closed(None),
+        }
     }
 
     fn verify(&self, token: &str) -> Option<Verified> {
@@ -247,6 +326,7 @@ impl Writer {
                 let text = serde_json::to_string(&message).map_err(axum::Error::new)?;
                 Message::Text(text.into())
             }
+            Frame::Text(text) => Message::Text(text.into()),
             Frame::Ping => Message::Ping(axum::body::Bytes::new()),
             Frame::Close { code, reason } => {
                 Message::Close(Some(CloseFrame { code: code.into(), reason: reason.into() }))
@@ -254,6 +334,14 @@ impl Writer {
         };
         self.flushing = true;
         Pin::new(&mut self.sink).start_send(message)
+    }
+}
+
+/// What the other process says next; never, where there is none.
+async fn next(far: &mut Option<Far>) -> Option<Result<tungstenite::Message, tungstenite::Error>> {
+    match far {
+        Some(far) => far.next().await,
+        None => std::future::pending().await,
     }
 }
 

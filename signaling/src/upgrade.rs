@@ -37,6 +37,22 @@ fn admit(
     if !origin_is_allowed(headers, &shared.allowed_origins) {
         return Err(Problem::new(problem::FORBIDDEN).detail("Pages of this origin may not connect."));
     }
+    accept(shared, upgrade, socket::Peer::Page)
+}
+
+/// A page's WebSocket that another process passes on: it has looked at where the page comes from.
+pub(crate) fn admit_peer(
+    shared: &Arc<Shared>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Problem> {
+    accept(shared, upgrade, socket::Peer::Process)
+}
+
+fn accept(
+    shared: &Arc<Shared>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    peer: socket::Peer,
+) -> Result<Response, Problem> {
     let upgrade = upgrade
         .map_err(|_| Problem::new(problem::BAD_REQUEST).detail("This address takes WebSockets only."))?
         .protocols([SUBPROTOCOL]);
@@ -58,7 +74,7 @@ fn admit(
         .max_message_size(limits::READ_LIMIT)
         .max_frame_size(limits::READ_LIMIT)
         .on_upgrade(move |socket| async move {
-            socket::serve(shared, socket).await;
+            socket::serve(shared, socket, peer).await;
             drop((seat, tracked));
         }))
 }

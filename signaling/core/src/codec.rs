@@ -6,6 +6,7 @@
 //!   two builds can run beside each other. Anything newer is refused rather than misread.
 //! * PHI stands in the phi column only.
 
+mod index;
 mod visit;
 mod waiting_room;
 
@@ -14,6 +15,7 @@ use model::{CommandId, ParticipantId, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+pub use index::{Indexed, indexed_visit, indexed_waiting_room};
 pub use visit::{decode_visit, encode_visit};
 pub use waiting_room::{decode_waiting_room, encode_waiting_room};
 

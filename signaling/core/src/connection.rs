@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! Silent ──hello──▶ Joining ──welcome──▶ Open ──▶ Closing (one close frame, then nothing)
+//!    │              └─relay─▶ Relayed ──────▶ ▲
 //!    └──5 s: 1001, or anything else: 4401───────────▶ ▲
 //! ```
 
@@ -18,7 +19,9 @@ use bucket::Bucket;
 use model::Phi;
 use outgoing::Outgoing;
 use signaling_protocol::{
-    ClientMessage, CloseCode, ErrorCode, ServerMessage, client::ParseError, limits::HELLO_TIMEOUT,
+    ClientMessage, CloseCode, ErrorCode, ServerMessage,
+    client::ParseError,
+    limits::{HELLO_TIMEOUT, MAX_MESSAGE_BYTES},
 };
 use std::{collections::VecDeque, time::Instant};
 
@@ -34,16 +37,21 @@ pub enum Output {
     },
     /// Hand this to the waiting room's owner.
     Message(ClientMessage),
+    /// Pass this text on as it is: the owner is another process.
+    Forward(Phi<String>),
 }
 
 #[derive(Debug)]
 enum State {
     /// Nothing was said yet.
     Silent { until: Instant },
-    /// The token is being verified, the seat recorded. What the page says meanwhile is held.
-    Joining { held: VecDeque<ClientMessage> },
+    /// The token is being verified, the seat recorded. What the page says meanwhile is held: as it was understood, and
+    /// with its hello as it was said.
+    Joining { held: VecDeque<ClientMessage>, said: Vec<Phi<String>> },
     /// Welcomed.
     Open,
+    /// Another process is asked and answers; its words are passed on unread.
+    Relayed,
     /// A close frame with this code is in the queue; nothing is heard any more.
     Closing(CloseCode),
 }
@@ -82,7 +90,10 @@ impl Connection {
             return;
         }
         match ClientMessage::parse(text) {
-            Ok(message) => self.hear(message),
+            _ if matches!(self.state, State::Relayed) && text.len() <= MAX_MESSAGE_BYTES => {
+                self.outputs.push_back(Output::Forward(text.to_owned().into()));
+            }
+            Ok(message) => self.hear(message, text),
             Err(ParseError::TooLong) => self.close(ErrorCode::MessageTooLong),
             Err(ParseError::Invalid) => self.close(ErrorCode::BadMessage),
         }
@@ -116,9 +127,42 @@ impl Connection {
             return self.close(ErrorCode::Unavailable);
         }
         self.writing_since.get_or_insert(now);
-        if welcome && let State::Joining { held } = std::mem::replace(&mut self.state, State::Open) {
+        if welcome && let State::Joining { held, .. } = std::mem::replace(&mut self.state, State::Open) {
             self.outputs.extend(held.into_iter().map(Output::Message));
         }
+    }
+
+    /// The waiting room's owner is another process, which hears everything from the hello on.
+    pub fn relay(&mut self) {
+        match std::mem::replace(&mut self.state, State::Relayed) {
+            State::Joining { said, .. } => self.outputs.extend(said.into_iter().map(Output::Forward)),
+            before => self.state = before,
+        }
+    }
+
+    /// The other process says something to the page.
+    pub fn handle_far(&mut self, now: Instant, text: String) {
+        if self.is_closing() {
+            return;
+        }
+        if !self.outgoing.push_text(text) {
+            return self.handle_overrun();
+        }
+        self.writing_since.get_or_insert(now);
+    }
+
+    /// The other process has closed its end, and said why before; or it is just gone (`None`).
+    pub fn handle_far_closed(&mut self, with: Option<CloseCode>) {
+        match with {
+            Some(code) => self.finish(code, "closed"),
+            None => self.handle_shutdown(false),
+        }
+    }
+
+    /// Whether more of what the other process says can be taken now: its end is to wait otherwise.
+    #[must_use]
+    pub fn takes_more(&self) -> bool {
+        self.outgoing.has_room()
     }
 
     /// The owner closes the connection: with this error, or because all is done.
@@ -151,7 +195,7 @@ impl Connection {
                 return self.finish(CloseCode::GoingAway, "no hello in time");
             }
             State::Closing(_) => return,
-            State::Silent { .. } | State::Joining { .. } | State::Open => {}
+            State::Silent { .. } | State::Joining { .. } | State::Open | State::Relayed => {}
         }
         if self.writing_since.is_some_and(|since| now >= since + limits::WRITE_TIMEOUT) {
             return self.handle_overrun();
@@ -176,7 +220,7 @@ impl Connection {
         let hello = match self.state {
             State::Closing(_) => return None,
             State::Silent { until } => Some(until),
-            State::Joining { .. } | State::Open => None,
+            State::Joining { .. } | State::Open | State::Relayed => None,
         };
         let writing = self.writing_since.map(|since| since + limits::WRITE_TIMEOUT);
         let idle = self.heard_at + limits::IDLE_TIMEOUT;
@@ -216,7 +260,7 @@ impl Connection {
     pub const fn close_code(&self) -> Option<CloseCode> {
         match self.state {
             State::Closing(code) => Some(code),
-            State::Silent { .. } | State::Joining { .. } | State::Open => None,
+            State::Silent { .. } | State::Joining { .. } | State::Open | State::Relayed => None,
         }
     }
 
@@ -232,10 +276,11 @@ impl Connection {
         admitted
     }
 
-    fn hear(&mut self, message: ClientMessage) {
+    fn hear(&mut self, message: ClientMessage, text: &str) {
         match (&mut self.state, message) {
             (State::Silent { .. }, ClientMessage::Hello { token, can_share_screen, .. }) => {
-                self.state = State::Joining { held: VecDeque::new() };
+                let said = vec![text.to_owned().into()];
+                self.state = State::Joining { held: VecDeque::new(), said };
                 self.outputs.push_back(Output::Hello { token: token.into(), can_share_screen });
             }
             (State::Silent { .. }, _) => self.close(ErrorCode::NotAuthorized),
@@ -247,14 +292,15 @@ impl Connection {
                     self.handle_overrun();
                 }
             }
-            (State::Joining { held }, message) => {
+            (State::Joining { held, said }, message) => {
                 if held.len() >= limits::MAX_HELD_MESSAGES {
                     return self.close(ErrorCode::TooManyRequests);
                 }
                 held.push_back(message);
+                said.push(text.to_owned().into());
             }
             (State::Open, message) => self.outputs.push_back(Output::Message(message)),
-            (State::Closing(_), _) => {}
+            (State::Relayed | State::Closing(_), _) => {}
         }
     }
 
@@ -409,6 +455,68 @@ mod tests {
             connection.handle_text(now, LEAVE);
         }
         assert_eq!(closed(&mut connection), Some(CloseCode::TooManyRequests));
+    }
+
+    fn relayed() -> (Connection, Instant) {
+        let (mut connection, now) = silent();
+        connection.handle_text(now, HELLO);
+        connection.poll();
+        connection.handle_text(now, LEAVE);
+        connection.relay();
+        for said in [HELLO, LEAVE] {
+            assert_eq!(connection.poll(), Some(Output::Forward(said.into())));
+        }
+        assert_eq!(connection.poll(), None);
+        (connection, now)
+    }
+
+    #[test]
+    fn another_process_hears_everything_from_the_hello_on_and_is_passed_on_unread() {
+        let (mut connection, now) = relayed();
+        let newer = r#"{"type":"of-a-newer-build"}"#;
+        connection.handle_text(now, newer);
+        assert_eq!(connection.poll(), Some(Output::Forward(newer.into())));
+        connection.handle_far(now, newer.to_owned());
+        assert_eq!(connection.frame(), Some(Frame::Text(newer.to_owned())));
+        connection.handle_far_closed(Some(CloseCode::Replaced));
+        assert_eq!(connection.close_code(), Some(CloseCode::Replaced));
+        let (mut connection, _) = relayed();
+        connection.handle_far_closed(None);
+        assert_eq!(closed(&mut connection), Some(CloseCode::Restart));
+    }
+
+    #[test]
+    fn a_relayed_page_is_held_to_the_same_limits() {
+        let (mut connection, now) = relayed();
+        connection.handle_text(now, &" ".repeat(MAX_MESSAGE_BYTES));
+        assert!(matches!(connection.poll(), Some(Output::Forward(_))));
+        connection.handle_text(now, &" ".repeat(MAX_MESSAGE_BYTES + 1));
+        assert_eq!(closed(&mut connection), Some(CloseCode::TooBig));
+        let (mut connection, now) = relayed();
+        for _ in 0..limits::MESSAGE_BURST {
+            connection.handle_text(now, LEAVE);
+        }
+        assert_eq!(closed(&mut connection), Some(CloseCode::TooManyRequests));
+        let (mut connection, now) = relayed();
+        connection.handle_timeout(now + limits::IDLE_TIMEOUT);
+        assert_eq!(closed(&mut connection), Some(CloseCode::GoingAway));
+    }
+
+    #[test]
+    fn a_slow_page_makes_the_other_process_wait_before_it_is_closed() {
+        let (mut connection, now) = relayed();
+        for _ in 0..limits::MAX_OUTGOING_MESSAGES {
+            connection.handle_far(now, String::new());
+        }
+        assert!(!connection.takes_more() && !connection.is_closing());
+        connection.handle_far(now, String::new());
+        assert_eq!(closed(&mut connection), Some(CloseCode::TryAgainLater));
+        let (mut connection, now) = relayed();
+        for sent in 0..limits::MAX_OUTGOING_MESSAGES / 2 {
+            assert!(connection.takes_more(), "{sent}");
+            connection.handle_far(now, String::new());
+        }
+        assert!(!connection.takes_more());
     }
 
     #[test]

@@ -16,7 +16,9 @@ impl LinkHash {
         Self(Sha256::digest(secret.as_bytes()).into())
     }
 
-    fn hex(&self) -> String {
+    /// In hexadecimal, as it stands in events and keys.
+    #[must_use]
+    pub fn hex(&self) -> String {
         self.0.iter().fold(String::with_capacity(64), |mut text, byte| {
             for nibble in [byte >> 4, byte & 15] {
                 text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));

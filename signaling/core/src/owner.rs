@@ -159,6 +159,13 @@ impl Owner {
         self.finish(now);
     }
 
+    /// Another process owns the room: everybody is to come again and will be led there.
+    pub fn lose(&mut self, now: Timestamp) {
+        if self.draining.is_none() {
+            self.drain(now, ErrorCode::Restarting);
+        }
+    }
+
     /// True when it was asked to drain and no append is in flight.
     #[must_use]
     pub const fn is_drained(&self) -> bool {

@@ -1,9 +1,11 @@
 //! Why a command is refused, and the words for it.
 
+use serde::{Deserialize, Serialize};
 use signaling_protocol::ErrorCode;
 
 /// Why a machine refuses a command. One variant per decision a caller makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Rejection {
     /// The role has no right to it.
     #[error("not allowed")]

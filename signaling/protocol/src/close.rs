@@ -32,6 +32,18 @@ pub enum CloseCode {
     TooManyRequests = 4429,
 }
 
+impl TryFrom<u16> for CloseCode {
+    type Error = UnknownCode;
+
+    fn try_from(code: u16) -> Result<Self, UnknownCode> {
+        Self::ALL.into_iter().find(|known| u16::from(*known) == code).ok_or(UnknownCode)
+    }
+}
+
+/// Not a close code of this server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownCode;
+
 impl From<CloseCode> for u16 {
     fn from(code: CloseCode) -> Self {
         code as Self

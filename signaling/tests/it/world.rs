@@ -2,7 +2,11 @@
 
 use crate::{client::Client, media::FakeMedia};
 use model::{CommandId, ParticipantId, TenantId, WaitingRoomId};
-use platform::{clock::SystemClock, event_log::sqlite::SqliteStore, keys::Keys};
+use platform::{
+    clock::SystemClock,
+    event_log::{Holder, sqlite::SqliteStore},
+    keys::Keys,
+};
 use prometheus::Registry;
 use sfu_core::port::MediaEvent;
 use signaling::{Config, Deps, Handle, Invitation, NewInvitation, NewWaitingRoom, Service};
@@ -70,6 +74,7 @@ impl Home {
         let registry = Registry::new();
         let deps = Deps {
             store: Arc::new(self.open_store(&registry).await),
+            me: Holder { process: Uuid::now_v7(), address: String::new() },
             media: Arc::clone(&media) as Arc<_>,
             media_events,
             keys: self.keys(),
@@ -149,6 +154,7 @@ impl World {
 
     pub(crate) async fn invite(&self, name: &str) -> Invitation {
         let invitation = NewInvitation {
+            tenant: TENANT,
             waiting_room: ROOM,
             id: CommandId(platform::ids::fresh()),
             name: name.into(),

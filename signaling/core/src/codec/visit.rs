@@ -11,9 +11,10 @@ use serde::Deserialize;
 use serde_json::json;
 use signaling_protocol::view::{DeviceHealth, Modality, Outcome};
 
-/// For the log.
+/// For the log. `home` is the visit's waiting room: the last event of a visit names it as the first does, so that an
+/// index of open visits can be made from events alone. One of an earlier build does not.
 #[must_use]
-pub fn encode_visit(recorded: &Recorded<Event>) -> Encoded {
+pub fn encode_visit(recorded: &Recorded<Event>, home: WaitingRoomId) -> Encoded {
     let put = |kind, body| encode(recorded, kind, body, None);
     match &recorded.event {
         Event::Booked(booked) => encode(
@@ -37,10 +38,11 @@ pub fn encode_visit(recorded: &Recorded<Event>) -> Encoded {
         Event::Escalated { to } => put("escalated", json!({ "to": to })),
         Event::Admitted { by } => put("admitted", json!({ "clinician": by })),
         Event::Denied { reason } => {
-            encode(recorded, "denied", json!({}), Some(json!({ "reason": reason.expose() })))
+            let body = json!({ "waitingRoom": home });
+            encode(recorded, "denied", body, Some(json!({ "reason": reason.expose() })))
         }
         Event::Left { participant } => put("left", json!({ "participant": participant })),
-        Event::Ended { outcome } => put("ended", json!({ "outcome": outcome })),
+        Event::Ended { outcome } => put("ended", json!({ "outcome": outcome, "waitingRoom": home })),
         Event::Said { from, role, text } => encode(
             recorded,
             "said",

@@ -10,6 +10,8 @@ use std::{collections::VecDeque, mem};
 pub enum Frame {
     /// A text message.
     Message(ServerMessage),
+    /// A text message of another process, passed on as it is.
+    Text(String),
     /// A WebSocket ping.
     Ping,
     /// The close frame, the last of all.
@@ -42,6 +44,20 @@ impl Outgoing {
         true
     }
 
+    /// Text of another process. False when too much waits: it does not stop when it is told to.
+    pub(super) fn push_text(&mut self, text: String) -> bool {
+        if self.counted() >= limits::MAX_OUTGOING_MESSAGES {
+            return false;
+        }
+        self.frames.push_back(Frame::Text(text));
+        true
+    }
+
+    /// Whether another text may be read.
+    pub(super) fn has_room(&self) -> bool {
+        self.counted() < limits::MAX_OUTGOING_MESSAGES / 2
+    }
+
     /// A message before the close frame, whatever waits already.
     pub(super) fn last_words(&mut self, message: ServerMessage) {
         self.frames.push_back(Frame::Message(message));
@@ -71,7 +87,12 @@ impl Outgoing {
     }
 
     fn counted(&self) -> usize {
-        self.frames.iter().filter(|frame| matches!(frame, Frame::Message(m) if !is_view(m))).count()
+        let counts = |frame: &&Frame| match frame {
+            Frame::Message(message) => !is_view(message),
+            Frame::Text(_) => true,
+            Frame::Ping | Frame::Close { .. } => false,
+        };
+        self.frames.iter().filter(counts).count()
     }
 }
 

@@ -67,6 +67,8 @@ pub enum AppendFailure {
     TooLarge,
     /// Not now; nothing was recorded.
     Unavailable,
+    /// Another process owns the waiting room since: nothing was recorded, nor will be.
+    Fenced,
     /// It may or may not be recorded.
     Unknown,
 }

@@ -254,7 +254,7 @@ impl Owner {
             .iter()
             .map(|event| match event {
                 AnyEvent::Room(recorded) => codec::encode_waiting_room(recorded),
-                AnyEvent::Visit(recorded) => codec::encode_visit(recorded),
+                AnyEvent::Visit(recorded) => codec::encode_visit(recorded, self.id),
             })
             .collect();
         let expected = self.version(stream);
@@ -318,6 +318,10 @@ impl Owner {
             Err(AppendFailure::Unavailable) if flight.doubtful => self.pause(now, stream, flight, false),
             Err(AppendFailure::Unavailable) => {
                 self.answer(now, stream, &flight.job, Err(Rejection::Unavailable));
+            }
+            Err(AppendFailure::Fenced) => {
+                self.answer(now, stream, &flight.job, Err(Rejection::Unavailable));
+                self.lose(now);
             }
             Err(AppendFailure::TooLarge) => self.answer(now, stream, &flight.job, Err(Rejection::Full)),
         }

@@ -16,6 +16,8 @@ use signaling_core::{
 use signaling_protocol::view::{ClinicView, DeviceHealth, Health, Modality, Outcome};
 use uuid::Uuid;
 
+/// Where the visits of these tests are.
+const HOME: WaitingRoomId = WaitingRoomId(Uuid::from_u128(0xA0));
 const CANARY: &str = "Marisol Canary";
 
 fn id(n: u128) -> Uuid {
@@ -101,7 +103,7 @@ fn line(encoded: &Encoded) -> String {
 fn what_is_written_can_be_read_and_is_written_as_ever() {
     let mut lines = Vec::new();
     for event in visit_events() {
-        let encoded = encode_visit(&recorded(event.clone()));
+        let encoded = encode_visit(&recorded(event.clone()), HOME);
         lines.push(line(&encoded));
         assert_eq!(decode_visit(&stored(encoded)), Ok(recorded(event)));
     }
@@ -115,7 +117,7 @@ fn what_is_written_can_be_read_and_is_written_as_ever() {
 
 #[test]
 fn phi_stands_in_its_own_column_only() {
-    let visits = visit_events().into_iter().map(|event| encode_visit(&recorded(event)));
+    let visits = visit_events().into_iter().map(|event| encode_visit(&recorded(event), HOME));
     let rooms = room_events().into_iter().map(|event| encode_waiting_room(&recorded(event)));
     let mut with_phi = 0;
     for encoded in visits.chain(rooms) {
@@ -129,7 +131,7 @@ fn phi_stands_in_its_own_column_only() {
 #[test]
 fn the_schema_before_and_the_one_after_are_read_and_later_ones_refused() {
     for event in visit_events() {
-        let mut newer = stored(encode_visit(&recorded(event.clone())));
+        let mut newer = stored(encode_visit(&recorded(event.clone()), HOME));
         newer.schema = SCHEMA + 1;
         newer.body =
             newer.body.replacen('{', r#"{"colour":"blue","extra":{"deep":[1]},"#, 1).replace(",}", "}");
@@ -150,6 +152,8 @@ fn the_schema_before_and_the_one_after_are_read_and_later_ones_refused() {
     assert!(
         matches!(checked_in.event, Event::CheckedIn { devices, .. } if devices == DeviceHealth::default())
     );
+    let ended = decode_visit(&before("ended", r#"{"outcome":"done"}"#, None)).unwrap();
+    assert_eq!(ended.event, Event::Ended { outcome: Outcome::Done });
     let body = format!(
         r#"{{"waitingRoom":"{}","patient":"{}","link":{}}}"#,
         id(1),
@@ -162,13 +166,13 @@ fn the_schema_before_and_the_one_after_are_read_and_later_ones_refused() {
 
 #[test]
 fn what_is_damaged_is_named_and_not_guessed() {
-    let good = stored(encode_visit(&recorded(Event::Left { participant: ParticipantId(id(1)) })));
+    let good = stored(encode_visit(&recorded(Event::Left { participant: ParticipantId(id(1)) }), HOME));
     let unknown = Stored { kind: "teleported".into(), ..good.clone() };
     assert_eq!(decode_visit(&unknown), Err(DecodeError::UnknownKind("teleported".into())));
     let damaged = Stored { body: "{}".into(), ..good.clone() };
     assert_eq!(decode_visit(&damaged), Err(DecodeError::Malformed("left".into())));
     let said = Event::Said { from: ParticipantId(id(1)), role: Role::Patient, text: "x".into() };
-    let shredded = Stored { phi: None, ..stored(encode_visit(&recorded(said))) };
+    let shredded = Stored { phi: None, ..stored(encode_visit(&recorded(said), HOME)) };
     assert_eq!(decode_visit(&shredded), Err(DecodeError::Malformed("said".into())));
 }
 
@@ -177,7 +181,7 @@ proptest! {
     fn texts_survive_whatever_is_in_them(text in any::<String>(), at: i64) {
         let event = Event::Said { from: ParticipantId(id(1)), role: Role::Patient, text: text.into() };
         let event = Recorded { at: Timestamp(at), by: None, command: None, event };
-        let mut stored = stored(encode_visit(&event));
+        let mut stored = stored(encode_visit(&event, HOME));
         stored.at = Timestamp(at);
         prop_assert_eq!(decode_visit(&stored), Ok(event));
     }

@@ -23,6 +23,8 @@ use signaling_protocol::{
 };
 use uuid::Uuid;
 
+/// Where the visits of these tests are.
+const HOME: WaitingRoomId = WaitingRoomId(Uuid::from_u128(0xA0));
 const CLINICIAN: ParticipantId = ParticipantId(Uuid::from_u128(1));
 const PATIENT: ParticipantId = ParticipantId(Uuid::from_u128(2));
 const BY_CLINICIAN: Actor = Actor::Person { id: CLINICIAN, role: Role::Clinician };
@@ -251,7 +253,7 @@ fn ended_visits_in_memory() {
     let mut bench = Bench::new();
     let stored = |version, at, event| {
         let recorded = Recorded { at: Timestamp(at), by: None, command: None, event };
-        let Encoded { kind, schema, body, phi } = codec::encode_visit(&recorded);
+        let Encoded { kind, schema, body, phi } = codec::encode_visit(&recorded, HOME);
         Stored { version, kind: kind.to_owned(), schema, body, phi, at: recorded.at }
     };
     let visit = |n: u128| VisitId(Uuid::from_u128(n));

@@ -1,0 +1,238 @@
+//! What signaling processes say to each other: docs/signaling-fleet.md.
+//!
+//! A page's WebSocket is passed on frame by frame; questions of programs are one POST each. Who may ask is shown by a
+//! short token of the fleet's keys. Names travel here: the network between processes is a private one.
+
+use crate::limits::{DIAL_TIMEOUT, MAX_ASK_BYTES, PEER_TOKEN_TTL, READ_LIMIT, WRITE_BUFFER};
+use axum::http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::rt::TokioIo;
+use model::{CommandId, ParticipantId, Phi, Role, TenantId, Timestamp, VisitId, WaitingRoomId};
+use platform::{clock::Clock, keys::Keys};
+use serde::{Deserialize, Serialize};
+use signaling_core::Rejection;
+use signaling_protocol::{SUBPROTOCOL, view::ClinicView};
+use std::{sync::Arc, time::Duration};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{self, client::IntoClientRequest as _, protocol::WebSocketConfig},
+};
+use uuid::Uuid;
+
+/// `aud` of a token between signaling processes.
+const AUDIENCE: &str = "signaling-peer";
+/// How long a question may take to be answered.
+const ASK_WITHIN: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct PeerClaims {
+    process: Uuid,
+}
+
+/// What one process asks another.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case")]
+pub(crate) enum Question {
+    /// Open a waiting room.
+    Open {
+        tenant: TenantId,
+        room: WaitingRoomId,
+        clinic: ClinicView,
+        #[serde(serialize_with = "model::phi::expose")]
+        practitioner: Phi<String>,
+        clinician: ParticipantId,
+    },
+    /// Invite somebody.
+    Invite {
+        tenant: TenantId,
+        room: WaitingRoomId,
+        id: CommandId,
+        #[serde(serialize_with = "model::phi::expose")]
+        name: Phi<String>,
+        #[serde(serialize_with = "model::phi::expose")]
+        reason: Phi<String>,
+    },
+    /// Exchange the secret of a link.
+    Exchange {
+        #[serde(serialize_with = "model::phi::expose")]
+        secret: Phi<String>,
+    },
+}
+
+/// And is answered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub(crate) enum Reply {
+    /// The room is open.
+    Opened { clinician: ParticipantId },
+    /// The visit exists.
+    Invited { visit: VisitId, patient: ParticipantId, over: bool },
+    /// What the link gives.
+    Granted {
+        join_token: String,
+        role: Role,
+        clinic: ClinicView,
+        #[serde(serialize_with = "model::phi::expose")]
+        practitioner: Phi<String>,
+        #[serde(serialize_with = "model::phi::expose")]
+        name: Phi<String>,
+        scheduled_at: Option<Timestamp>,
+    },
+    /// No such link.
+    NoSuchLink,
+    /// The visit of the link is over.
+    Over { clinic: ClinicView },
+    /// Refused, for good.
+    Rejected { because: Rejection },
+    /// Not now.
+    Unavailable,
+}
+
+/// Which process answers.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Alive {
+    pub(crate) process: Uuid,
+}
+
+/// Why another process gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// It is gone, goes down, or does not have what was asked for.
+    Gone,
+    /// It is there, and does not understand or does not trust this process.
+    Refused,
+}
+
+/// A page's WebSocket, from here on to the process that owns its waiting room.
+pub(crate) type Far = WebSocketStream<TcpStream>;
+
+/// Talks to other processes.
+#[derive(Clone)]
+pub(crate) struct Peers {
+    keys: Arc<Keys>,
+    clock: Arc<dyn Clock>,
+    process: Uuid,
+}
+
+impl Peers {
+    pub(crate) const fn new(keys: Arc<Keys>, clock: Arc<dyn Clock>, process: Uuid) -> Self {
+        Self { keys, clock, process }
+    }
+
+    /// Whether a request comes from a process of the fleet.
+    pub(crate) fn trusts(&self, headers: &axum::http::HeaderMap) -> bool {
+        let mut all = headers.get_all(header::AUTHORIZATION).iter();
+        let (Some(one), None) = (all.next(), all.next()) else { return false };
+        let token = one.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
+        token.is_some_and(|token| self.keys.verify::<PeerClaims>(AUDIENCE, self.clock.now(), token).is_ok())
+    }
+
+    /// Opens a page's way to the owner of its waiting room.
+    pub(crate) async fn dial(
+        &self,
+        address: &str,
+        tenant: TenantId,
+        room: WaitingRoomId,
+    ) -> Result<Far, NoAnswer> {
+        let url = format!("ws://{address}/signaling/ws/{}/{}", tenant.0, room.0);
+        let mut request = url.into_client_request().map_err(|_| NoAnswer::Refused)?;
+        request.headers_mut().insert(header::AUTHORIZATION, self.authorization()?);
+        request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+        let config = WebSocketConfig::default()
+            .read_buffer_size(crate::limits::READ_BUFFER)
+            .write_buffer_size(0)
+            .max_write_buffer_size(WRITE_BUFFER)
+            .max_message_size(Some(WRITE_BUFFER))
+            .max_frame_size(Some(WRITE_BUFFER));
+        let dialled = async {
+            let stream = connect(address).await?;
+            tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await
+        };
+        match timeout(DIAL_TIMEOUT, dialled).await {
+            Ok(Ok((far, _))) => Ok(far),
+            Ok(Err(tungstenite::Error::Http(response))) => Err(judge(response.status())),
+            Ok(Err(tungstenite::Error::Io(_))) | Err(_) => Err(NoAnswer::Gone),
+            Ok(Err(_)) => Err(NoAnswer::Refused),
+        }
+    }
+
+    /// Asks a question.
+    pub(crate) async fn ask(&self, address: &str, question: &Question) -> Result<Reply, NoAnswer> {
+        let body = serde_json::to_vec(question).map_err(|_| NoAnswer::Refused)?;
+        let answer = self.request(address, Method::POST, "/signaling/ask", body);
+        timeout(ASK_WITHIN, answer).await.unwrap_or(Err(NoAnswer::Gone))
+    }
+
+    /// Whether the process of this id answers at this address.
+    pub(crate) async fn is_alive(&self, address: &str, process: Uuid) -> bool {
+        let asked = self.request::<Alive>(address, Method::GET, "/signaling/alive", Vec::new());
+        match timeout(DIAL_TIMEOUT, asked).await {
+            Ok(Ok(alive)) => alive.process == process,
+            Ok(Err(NoAnswer::Refused)) => true,
+            Ok(Err(NoAnswer::Gone)) | Err(_) => false,
+        }
+    }
+
+    async fn request<T: for<'de> Deserialize<'de>>(
+        &self,
+        address: &str,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<T, NoAnswer> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, address)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::AUTHORIZATION, self.authorization()?)
+            .body(Full::new(axum::body::Bytes::from(body)))
+            .map_err(|_| NoAnswer::Refused)?;
+        let connected = timeout(DIAL_TIMEOUT, connect(address)).await.map_err(|_| NoAnswer::Gone)?;
+        let stream = connected.map_err(|_| NoAnswer::Gone)?;
+        let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = shaken.map_err(|_| NoAnswer::Gone)?;
+        let exchanged = async move {
+            let response = sender.send_request(request).await.map_err(|_| NoAnswer::Gone)?;
+            if response.status() != StatusCode::OK {
+                return Err(judge(response.status()));
+            }
+            let body = Limited::new(response.into_body(), MAX_ASK_BYTES).collect().await;
+            serde_json::from_slice(&body.map_err(|_| NoAnswer::Gone)?.to_bytes())
+                .map_err(|_| NoAnswer::Refused)
+        };
+        tokio::select! {
+            answer = exchanged => answer,
+            // The connection ends with the answer, or before it.
+            () = async { let _ = connection.await; std::future::pending::<()>().await } => Err(NoAnswer::Gone),
+        }
+    }
+
+    fn authorization(&self) -> Result<HeaderValue, NoAnswer> {
+        let claims = PeerClaims { process: self.process };
+        let token = self.keys.sign(AUDIENCE, PEER_TOKEN_TTL, self.clock.now(), &claims);
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| NoAnswer::Refused)?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+async fn connect(address: &str) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// What a status other than success says about the process that answered.
+fn judge(status: StatusCode) -> NoAnswer {
+    match status {
+        StatusCode::MISDIRECTED_REQUEST | StatusCode::SERVICE_UNAVAILABLE | StatusCode::NOT_FOUND => {
+            NoAnswer::Gone
+        }
+        _ => NoAnswer::Refused,
+    }
+}
+
+/// Longest message that is passed on to a page; what the owner sends is never longer.
+const _: () = assert!(READ_LIMIT <= WRITE_BUFFER);

@@ -1,0 +1,73 @@
+//! What a process does unasked: takes over waiting rooms whose owner is gone, so that nobody who waits there is
+//! forgotten, and keeps the index up to date, so that taking one over is quick.
+
+use crate::{find::Wanted, limits, shared::Shared};
+use futures_util::StreamExt as _;
+use model::{TenantId, WaitingRoomId};
+use platform::event_log::{Holder, Possession, ReadError};
+use std::{collections::HashSet, sync::Arc, time::Duration};
+use tokio::time::sleep;
+use uuid::Uuid;
+
+/// Keeps the index up to date. Ends when it is dropped.
+pub(crate) async fn keep_index(shared: Arc<Shared>) {
+    loop {
+        // Where it cannot be written now, it is the next time.
+        let _ = shared.index.catch_up().await;
+        sleep(limits::INDEX_EVERY).await;
+    }
+}
+
+/// Looks after waiting rooms whose owners are gone. Ends when it is dropped.
+pub(crate) async fn sweep(shared: Arc<Shared>) {
+    let mut silent = HashSet::new();
+    loop {
+        sleep(shared.some(limits::SWEEP)).await;
+        match look(&shared, &silent).await {
+            Ok(now) => silent = now,
+            Err(ReadError) => silent.clear(),
+        }
+    }
+}
+
+/// Takes over what those own who did not answer last time nor now. Answers who does not.
+async fn look(shared: &Shared, before: &HashSet<Uuid>) -> Result<HashSet<Uuid>, ReadError> {
+    let mut silent = HashSet::new();
+    for Holder { process, address } in shared.store.holders().await? {
+        if process == shared.me.process {
+            continue;
+        }
+        let earlier_life = address == shared.me.address || address.is_empty();
+        if !earlier_life && shared.peers.is_alive(&address, process).await {
+            continue;
+        }
+        silent.insert(process);
+        if earlier_life || before.contains(&process) {
+            take_over(shared, process).await?;
+        }
+    }
+    Ok(silent)
+}
+
+async fn take_over(shared: &Shared, process: Uuid) -> Result<(), ReadError> {
+    let mut after: Option<(TenantId, Uuid)> = None;
+    loop {
+        let page = shared.store.owned_by(process, after, limits::STREAM_PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some((last.tenant, last.scope));
+        let taken = page.into_iter().map(|Possession { tenant, scope, epoch }| {
+            let wanted = Wanted { gone: Some(epoch), ..Wanted::new(tenant, WaitingRoomId(scope)) };
+            shared.find(wanted)
+        });
+        let _places: Vec<_> =
+            futures_util::stream::iter(taken).buffer_unordered(limits::ROOMS_AT_ONCE).collect().await;
+    }
+}
+
+impl Shared {
+    /// A duration of which nobody else has the same: processes do not all look at once.
+    fn some(&self, duration: Duration) -> Duration {
+        let share = self.me.process.as_bytes()[15];
+        duration.mul_f64(0.75 + f64::from(share) / 512.0)
+    }
+}
