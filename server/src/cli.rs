@@ -1,5 +1,6 @@
 //! The command line. Flags outweigh the environment, which outweighs the file.
 
+use crate::roles::Role;
 use clap::{Args, Parser, Subcommand};
 use std::{path::PathBuf, time::Duration};
 
@@ -34,6 +35,9 @@ pub(crate) struct Common {
     /// Where keys, events and certificates live.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// What this process does, of `portal`, `signaling` and `sfu`; all of it by default.
+    #[arg(long, value_name = "ROLE", value_delimiter = ',')]
+    pub(crate) roles: Vec<Role>,
     /// Where pages and signaling listen: `localhost:8080`, `192.0.2.1:443`, `[::]:443`.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<String>,

@@ -2,7 +2,11 @@
 //!
 //! A key nobody knows or a value that cannot be is one line that names it, and exit code 2.
 
-use crate::cli::Common;
+mod fleet;
+
+pub(crate) use fleet::{Fleet, Presence, Store};
+
+use crate::{cli::Common, roles::Roles};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -13,24 +17,33 @@ pub(crate) struct Config {
     /// Where keys, events, certificates and the previous build's pages live. Default `data`, beside
     /// where the program was started. Back it up; who can read it can read every visit.
     pub(crate) data_dir: PathBuf,
+    /// What this process does: `portal`, `signaling`, `sfu`. Default all.
+    pub(crate) roles: Roles,
     pub(crate) http: Http,
     pub(crate) metrics: Metrics,
     pub(crate) telemetry: platform::telemetry::Config,
     pub(crate) portal: portal_api::Config,
     pub(crate) signaling: signaling::Config,
     pub(crate) sfu: sfu::Config,
+    pub(crate) store: Store,
+    pub(crate) presence: Presence,
+    pub(crate) fleet: Fleet,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             data_dir: "data".into(),
+            roles: Roles::all(),
             http: Http::default(),
             metrics: Metrics::default(),
             telemetry: platform::telemetry::Config::default(),
             portal: portal_api::Config::default(),
             signaling: signaling::Config::default(),
             sfu: sfu::Config::default(),
+            store: Store::default(),
+            presence: Presence::default(),
+            fleet: Fleet::default(),
         }
     }
 }
@@ -94,11 +107,16 @@ fn load_with(common: &Common, environment: config::Environment) -> Result<Config
         ("metrics.listen", common.metrics_listen.clone()),
         ("sfu.udp_port", common.media_port.map(|port| port.to_string())),
     ];
+    if !common.roles.is_empty() {
+        let roles: Vec<_> = common.roles.iter().map(|role| role.as_str()).collect();
+        builder = builder.set_override("roles", roles).map_err(one_line)?;
+    }
     for (key, value) in flags {
         builder = builder.set_override_option(key, value).map_err(one_line)?;
     }
     let config: Config = builder.build().map_err(one_line)?.try_deserialize().map_err(one_line)?;
     config.sfu.check().map_err(|error| ConfigError(error.to_string()))?;
+    fleet::check(&config)?;
     config.signaling.check().map_err(|error| ConfigError(error.to_string()))?;
     Ok(config)
 }

@@ -39,3 +39,16 @@ pub(crate) const MAX_TOKEN_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60
 
 /// Most waiting rooms that `--demo-rooms` opens.
 pub(crate) const MAX_DEMO_ROOMS: u32 = 2_500;
+
+/// How often a process looks who else is there.
+pub(crate) const NODES_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a process that is gone is still announced.
+pub(crate) const NODE_TTL: Duration = Duration::from_secs(10);
+
+/// How long a process is believed to be there after it was last seen announced: longer than Redis takes to be
+/// replaced, or to be told everything again after it was wiped.
+pub(crate) const NODE_MISSED: Duration = Duration::from_secs(30);
+
+/// How long a process waits at its start for a database that does not answer yet. Beyond it, it ends with an error.
+pub(crate) const STORE_PATIENCE: Duration = Duration::from_secs(60);

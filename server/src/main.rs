@@ -17,7 +17,9 @@ mod http;
 mod lan;
 mod limits;
 mod media_token;
+mod nodes;
 mod plan;
+mod roles;
 mod serve;
 mod tls;
 mod token;
@@ -57,7 +59,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Restore(args) => backup::restore(&mut std::io::stdout().lock(), &args),
         Command::Token(args) => {
             let (config, guess) = plan::guess_url(&args.common)?;
-            let keys = Keys::load_or_create(&config.data_dir.join("keys"))?;
+            let keys = Keys::load_or_create(&wiring::keys_dir(&config))?;
             let url = args.url.as_deref().unwrap_or(&guess);
             let mut out = std::io::BufWriter::new(std::io::stdout().lock());
             token::write(&mut out, &args, url, wiring::TENANT, &keys, &SystemClock)

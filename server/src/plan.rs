@@ -16,6 +16,8 @@ pub(crate) struct Plan {
     pub(crate) config: Config,
     pub(crate) http: Vec<SocketAddr>,
     pub(crate) metrics: Vec<SocketAddr>,
+    /// Where other processes are listened to; empty when this one is alone.
+    pub(crate) inside: Vec<SocketAddr>,
     pub(crate) tls: Option<TlsAcceptor>,
     /// `--lan`: addresses of this machine, those others can reach first.
     pub(crate) lan: Option<Vec<IpAddr>>,
@@ -41,7 +43,11 @@ pub(crate) fn plan(args: &Serve, clock: &dyn Clock) -> Result<Plan, Failure> {
     };
     let http = listen(&config, tls.is_some())?;
     let metrics = http::parse("metrics.listen", &config.metrics.listen)?;
-    Ok(Plan { config, http, metrics, tls, lan })
+    let inside = match &config.fleet.listen {
+        Some(listen) => http::parse("fleet.listen", listen)?,
+        None => Vec::new(),
+    };
+    Ok(Plan { config, http, metrics, inside, tls, lan })
 }
 
 /// The addresses of `http.listen`, if they may be listened on.

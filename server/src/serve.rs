@@ -8,7 +8,7 @@ use crate::{
     health, http,
     limits::DRAIN_DEADLINE,
     plan::{self, Plan},
-    wiring::{self, Process},
+    wiring::{self, Media, Process, Signaling},
 };
 use platform::{
     clock::SystemClock,
@@ -42,6 +42,7 @@ struct Server {
     url: String,
     http: Vec<tokio::net::TcpListener>,
     metrics: Vec<tokio::net::TcpListener>,
+    inside: Vec<tokio::net::TcpListener>,
 }
 
 impl Server {
@@ -51,12 +52,16 @@ impl Server {
         let (bound, lan) = (wiring::addresses(&http), plan.lan.as_deref());
         let url = plan::public_url(&plan.config, &bound, plan.tls.is_some(), lan);
         let origins = plan::origins(&url, &bound, plan.tls.is_some(), lan);
-        let process = wiring::build(&plan, &url, origins).await?;
-        Ok(Self { process, plan, url, http, metrics })
+        let inside = http::bind("fleet.listen", &plan.inside).await?;
+        let address = wiring::addresses(&inside)
+            .first()
+            .map(|bound| plan.config.fleet.advertise.clone().unwrap_or_else(|| bound.to_string()));
+        let process = wiring::build(&plan, &url, origins, address).await?;
+        Ok(Self { process, plan, url, http, metrics, inside })
     }
 
     async fn serve(self, args: &Serve, shutdown: CancellationToken) -> Result<(), Failure> {
-        let Self { process, plan, url, http, metrics } = self;
+        let Self { process, plan, url, http, metrics, inside } = self;
         let accepting = Arc::new(AtomicBool::new(false));
         let checks = wiring::checks(&process, {
             let (accepting, shutdown) = (Arc::clone(&accepting), shutdown.clone());
@@ -66,27 +71,49 @@ impl Server {
             url,
             http: wiring::addresses(&http),
             metrics: wiring::addresses(&metrics),
-            media: process.media_handle.local_addrs(),
+            media: process.media.as_ref().map(|media| media.handle.local_addrs()).unwrap_or_default(),
             demo: None,
         };
         tracing::info!(http = ?ready.http, metrics = ?ready.metrics, media = ?ready.media, "Listening");
-        let Process { registry, store, media, media_handle, signaling, signaling_handle, router } = process;
+        let Process { registry, store, media, signaling, nodes, router, inside: inside_router } = process;
 
-        // Media and metrics outlive the rest: calls go on while signaling says goodbye.
-        let (media_stop, metrics_stop) = (CancellationToken::new(), CancellationToken::new());
+        // Media, metrics and the ways between processes outlive the rest: calls go on while signaling says goodbye.
+        let stop = CancellationToken::new();
         let (mut last, mut first) = (JoinSet::new(), JoinSet::new());
-        last.spawn(run_media(media, media_stop.clone()));
-        last.spawn(serve_http(metrics, None, health::router(registry, checks), metrics_stop.clone()));
-        // Every room is there before the first browser is.
-        let signaling = signaling.run(shutdown.clone());
-        first.spawn(async move {
-            signaling.await;
-            Ok(())
-        });
+        let media_handle = media.as_ref().map(|media| media.handle.clone());
+        if let Some(Media { service, link, .. }) = media {
+            last.spawn(run_media(service, stop.clone()));
+            if let Some(link) = link {
+                last.spawn(well(link.run(stop.clone())));
+            }
+        }
+        last.spawn(serve_http(metrics, None, health::router(registry, checks), stop.clone()));
+        if !inside.is_empty() {
+            last.spawn(serve_http(inside, None, inside_router, stop.clone()));
+        }
+        if let Some(nodes) = nodes {
+            last.spawn(well(nodes.run(shutdown.clone(), stop.clone())));
+        }
+        let mut signaling_handle = None;
+        if let Some(Signaling { service, handle, fleet }) = signaling {
+            if let Some(fleet) = fleet {
+                let stop = stop.clone();
+                last.spawn(async move {
+                    fleet.run(stop).await;
+                    Ok(())
+                });
+            }
+            // Every room is there before the first browser is.
+            first.spawn(well(service.run(shutdown.clone())));
+            signaling_handle = Some(handle);
+        }
         first.spawn(serve_http(http, plan.tls, router, shutdown.clone()));
 
         if args.demo {
-            ready.demo = Some(demo::open(&signaling_handle, args.demo_rooms).await?);
+            let signaling = signaling_handle.as_ref().ok_or_else(|| {
+                Failure::Usage("--demo: this process has no role `signaling`, which opens the rooms".into())
+            })?;
+            ready.demo = Some(demo::open(signaling, args.demo_rooms).await?);
         }
         accepting.store(true, Ordering::Relaxed);
         if let Some(path) = &args.ready_file {
@@ -100,10 +127,11 @@ impl Server {
             Some(ended) = last.join_next() => ended.map_err(|e| Failure::Broken(e.to_string())).flatten().err(),
         };
         shutdown.cancel();
-        media_handle.drain();
+        if let Some(media) = media_handle {
+            media.drain();
+        }
         let drained = lifecycle::drain(first, DRAIN_DEADLINE).await;
-        media_stop.cancel();
-        metrics_stop.cancel();
+        stop.cancel();
         let cut = lifecycle::drain(last, std::time::Duration::from_millis(500)).await;
         // The last handle to the store: what was queued is written before the process ends.
         drop((store, signaling_handle));
@@ -122,6 +150,11 @@ async fn serve_http(
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
     http::serve(listeners, tls, router, http::Patience::default(), shutdown).await;
+    Ok(())
+}
+
+async fn well(done: impl Future<Output = ()>) -> Result<(), Failure> {
+    done.await;
     Ok(())
 }
 

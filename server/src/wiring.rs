@@ -1,29 +1,47 @@
 //! Which adapter stands behind which port. Nothing else in the workspace knows.
 //!
-//! | port | adapter |
-//! |---|---|
-//! | `EventStore` | SQLite in the data directory |
-//! | `MediaNode`, `MediaEvent` | the SFU of this process |
-//! | `Links` | signaling of this process |
-//! | `VerifyToken` | the keys of this process |
-//! | `Clock` | the machine's |
+//! | port | alone | in a fleet |
+//! |---|---|---|
+//! | `Store` | SQLite in the data directory | PostgreSQL |
+//! | `Presence` | memory | Redis |
+//! | `MediaNode`, `MediaEvent` | the SFU of this process | those of all nodes, over the media link |
+//! | `Links` | signaling of this process | the same, or whichever signaling process answers |
+//! | `VerifyToken` | the keys of this process | the keys all share |
+//! | `Clock` | the machine's | the machine's |
 
 use crate::{
-    failure::Failure, health::Check, http::HttpMetrics, limits::MEDIA_REQUEST_TIMEOUT, media_token,
+    config::Config,
+    failure::Failure,
+    health::Check,
+    http::HttpMetrics,
+    limits::{MEDIA_REQUEST_TIMEOUT, STORE_PATIENCE},
+    media_token,
+    nodes::{Member, Nodes, name_of},
     plan::Plan,
+    roles::Role,
 };
 use axum::{Router, http::StatusCode, middleware, response::IntoResponse as _};
 use model::TenantId;
 use platform::{
     clock::{Clock, SystemClock},
-    event_log::sqlite::SqliteStore,
+    event_log::{
+        Holder, Store,
+        postgres::{self, PostgresStore},
+        sqlite::SqliteStore,
+    },
     keys::Keys,
+    presence::{Key, redis::RedisPresence},
     problem::{self, Problem},
     telemetry,
 };
 use portal_api::{Assets, Hsts};
 use prometheus::Registry;
-use std::{fs, net::SocketAddr, os::unix::fs::DirBuilderExt as _, sync::Arc};
+use sfu_core::port::{MediaEvent, MediaNode};
+use sfu_link::{Fleet, fleet, node};
+use signaling::RemoteLinks;
+use signaling_core::port::Links;
+use std::{fs, net::SocketAddr, os::unix::fs::DirBuilderExt as _, path::PathBuf, sync::Arc};
+use tokio::{sync::mpsc, time::Instant};
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use uuid::Uuid;
 
@@ -33,22 +51,61 @@ pub(crate) const TENANT: TenantId = TenantId(Uuid::from_u128(0x0190_0000_0000_70
 /// The event log, in the data directory.
 pub(crate) const EVENTS: &str = "events.sqlite";
 
-/// Everything built and connected, nothing running.
+/// Everything built and connected, nothing running. What a process has no role for is not there.
 pub(crate) struct Process {
     pub(crate) registry: Registry,
-    pub(crate) store: Arc<SqliteStore>,
-    pub(crate) media: sfu::Service,
-    pub(crate) media_handle: sfu::Handle,
-    pub(crate) signaling: signaling::Service,
-    pub(crate) signaling_handle: signaling::Handle,
+    pub(crate) store: Option<EventLog>,
+    pub(crate) media: Option<Media>,
+    pub(crate) signaling: Option<Signaling>,
+    pub(crate) nodes: Option<Nodes>,
+    /// For people.
     pub(crate) router: Router,
+    /// For other processes.
+    pub(crate) inside: Router,
 }
 
-/// Builds the services for a plan whose HTTP sockets are bound.
+/// The event log, whichever engine it is.
+pub(crate) struct EventLog {
+    pub(crate) store: Arc<dyn Store>,
+    is_writable: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
+/// The media plane of this process.
+pub(crate) struct Media {
+    pub(crate) service: sfu::Service,
+    pub(crate) handle: sfu::Handle,
+    /// The end of the media link, in a fleet.
+    pub(crate) link: Option<node::Service>,
+}
+
+/// Signaling of this process.
+pub(crate) struct Signaling {
+    pub(crate) service: signaling::Service,
+    pub(crate) handle: signaling::Handle,
+    /// The way to the media nodes, in a fleet.
+    pub(crate) fleet: Option<Fleet>,
+}
+
+/// What every part of a process is given.
+struct Base<'a> {
+    config: &'a Config,
+    registry: Registry,
+    keys: Arc<Keys>,
+    clock: Arc<dyn Clock>,
+    /// Another one each time the process starts.
+    process: Uuid,
+}
+
+/// Builds the services for a plan whose sockets are bound. `inside` is where other processes reach this one.
 ///
 /// # Errors
 /// One line that names what cannot be used.
-pub(crate) async fn build(plan: &Plan, url: &str, origins: Vec<String>) -> Result<Process, Failure> {
+pub(crate) async fn build(
+    plan: &Plan,
+    url: &str,
+    origins: Vec<String>,
+    inside: Option<String>,
+) -> Result<Process, Failure> {
     let config = &plan.config;
     let data = &config.data_dir;
     fs::DirBuilder::new()
@@ -56,61 +113,230 @@ pub(crate) async fn build(plan: &Plan, url: &str, origins: Vec<String>) -> Resul
         .mode(0o700)
         .create(data)
         .map_err(|e| Failure::Usage(format!("data_dir: cannot make {}: {e}", data.display())))?;
-    let registry = Registry::new();
-    telemetry::register_process_metrics(&registry)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store = Arc::new(SqliteStore::open(&data.join(EVENTS), &registry)?);
-    let keys = Arc::new(Keys::load_or_create(&data.join("keys"))?);
+    let base = Base {
+        config,
+        registry: Registry::new(),
+        keys: Arc::new(Keys::load_or_create(&keys_dir(config))?),
+        clock: Arc::new(SystemClock),
+        process: platform::ids::fresh(),
+    };
+    telemetry::register_process_metrics(&base.registry)?;
+    let link_metrics = match &inside {
+        Some(_) => Some(sfu_link::Metrics::new(&base.registry)?),
+        None => None,
+    };
+    let mut nodes = base.nodes(inside.as_deref())?;
+    if let Some(nodes) = &mut nodes {
+        nodes.look().await;
+    }
     let assets = Assets::new(config.portal.web_dir.clone())
         .keep_builds(&data.join("assets"))
         .map_err(|e| Failure::Usage(format!("data_dir: {e}")))?;
-    if assets.are_missing() {
+    if assets.are_missing() && config.roles.has(Role::Portal) {
         tracing::warn!("The pages are not built: run `make web`");
     }
-    let (media, media_handle, media_events) = sfu::Service::new(config.sfu.clone(), &registry)?;
-    let deps = signaling::Deps {
-        store: store.clone(),
-        media: Arc::new(media_handle.clone()),
-        media_events,
-        keys: Arc::clone(&keys),
-        clock: Arc::clone(&clock),
-        allowed_origins: origins,
-        public_url: url.to_owned(),
-        build: assets.build(),
+    let (media, mut events) = base.media(nodes.as_ref().zip(link_metrics.clone()))?;
+    let store = if config.roles.has(Role::Signaling) { Some(base.event_log().await?) } else { None };
+    let signaling = match &store {
+        None => None,
+        Some(log) => {
+            let fleet = nodes.as_ref().zip(link_metrics).map(|(nodes, metrics)| base.fleet(nodes, metrics));
+            let (node, media_events, fleet): (Arc<dyn MediaNode>, _, _) = match (fleet, &media) {
+                (Some((fleet, events)), _) => (Arc::new(fleet.clone()), events, Some(fleet)),
+                (None, Some(media)) => {
+                    let events = events.take().unwrap_or_else(|| mpsc::channel(1).1);
+                    (Arc::new(media.handle.clone()), events, None)
+                }
+                (None, None) => {
+                    return Err(Failure::Usage("roles: signaling alone needs sfu beside it".into()));
+                }
+            };
+            let deps = signaling::Deps {
+                store: Arc::clone(&log.store),
+                me: Holder { process: base.process, address: inside.clone().unwrap_or_default() },
+                media: node,
+                media_events,
+                keys: Arc::clone(&base.keys),
+                clock: Arc::clone(&base.clock),
+                allowed_origins: origins,
+                public_url: url.to_owned(),
+                build: assets.build(),
+            };
+            let config = config.signaling.clone();
+            let (service, handle) = signaling::Service::new(config, deps, &base.registry).await?;
+            Some(Signaling { service, handle, fleet })
+        }
     };
-    let (signaling, signaling_handle) =
-        signaling::Service::new(config.signaling.clone(), deps, &registry).await?;
-    let portal = portal_api::Deps {
-        links: Arc::new(signaling_handle.clone()),
-        assets: Arc::new(assets),
-        clock: Arc::clone(&clock),
-        // A certificate made here is not one to insist on.
-        hsts: if config.http.tls_certificate.is_some() { Hsts::Insist } else { Hsts::Silent },
+    let links: Option<Arc<dyn Links>> = match (&signaling, &nodes) {
+        (Some(signaling), _) => Some(Arc::new(signaling.handle.clone())),
+        (None, Some(nodes)) => {
+            let (keys, clock) = (Arc::clone(&base.keys), Arc::clone(&base.clock));
+            Some(Arc::new(RemoteLinks::new(keys, clock, base.process, nodes.signaling())))
+        }
+        (None, None) => None,
     };
-    let media_http = sfu::http::router(media_handle.clone(), Arc::new(media_token::Verifier { keys, clock }))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, MEDIA_REQUEST_TIMEOUT));
-    let router = Router::new()
-        .merge(portal_api::router(&config.portal, portal, &registry)?)
-        .merge(signaling_handle.router())
-        .merge(media_http)
-        .fallback_service(portal_api::not_found())
-        .layer(CatchPanicLayer::custom(|_| {
-            Problem::new(problem::INTERNAL).because("a handler panicked").into_response()
-        }))
-        .layer(middleware::from_fn_with_state(HttpMetrics::new(&registry)?, HttpMetrics::count));
-    Ok(Process { registry, store, media, media_handle, signaling, signaling_handle, router })
+    let router = base.router(links, assets, media.as_ref(), signaling.as_ref())?;
+    let mut inside = Router::new();
+    if let Some(link) = media.as_ref().and_then(|media| media.link.as_ref()) {
+        inside = inside.merge(link.router());
+    }
+    if let Some(signaling) = &signaling {
+        inside = inside.merge(signaling.handle.inside());
+    }
+    Ok(Process { registry: base.registry, store, media, signaling, nodes, router, inside })
+}
+
+/// Where the keys are.
+pub(crate) fn keys_dir(config: &Config) -> PathBuf {
+    config.fleet.keys_dir.clone().unwrap_or_else(|| config.data_dir.join("keys"))
+}
+
+impl Base<'_> {
+    /// The list of the fleet's processes; none when this one is alone.
+    fn nodes(&self, inside: Option<&str>) -> Result<Option<Nodes>, Failure> {
+        let (Some(address), Some(redis)) = (inside, self.config.presence.redis()) else { return Ok(None) };
+        let presence = RedisPresence::start(redis, &self.registry)
+            .map_err(|error| Failure::Usage(format!("presence.redis: {error}")))?;
+        let name = self.config.fleet.name.clone().unwrap_or_else(|| name_of(address));
+        if Key::new("process", None, name.clone()).is_err() {
+            return Err(Failure::Usage("fleet.name: 1 to 64 of A-Z, a-z, 0-9, `_`, `.` and `-`".into()));
+        }
+        let me = Member {
+            process: self.process,
+            address: address.to_owned(),
+            roles: self.config.roles.clone(),
+            region: self.config.fleet.region.clone(),
+            draining: false,
+        };
+        Ok(Some(Nodes::new(Arc::new(presence), name, me)))
+    }
+
+    /// The media plane of this process, and what it tells where nobody else listens.
+    fn media(
+        &self,
+        fleet: Option<(&Nodes, sfu_link::Metrics)>,
+    ) -> Result<(Option<Media>, Option<mpsc::Receiver<MediaEvent>>), Failure> {
+        if !self.config.roles.has(Role::Sfu) {
+            return Ok((None, None));
+        }
+        let (service, handle, events) = sfu::Service::new(self.config.sfu.clone(), &self.registry)?;
+        let Some((nodes, metrics)) = fleet else {
+            return Ok((Some(Media { service, handle, link: None }), Some(events)));
+        };
+        let identity = node::Identity {
+            node: nodes.name().to_owned(),
+            boot: self.process,
+            region: self.config.fleet.region.clone(),
+        };
+        let (counted, capacity) = (handle.clone(), self.config.sfu.max_sessions);
+        let load = move || sfu_link::protocol::Load {
+            sessions: u32::try_from(counted.sessions()).unwrap_or(u32::MAX),
+            capacity: u32::try_from(capacity).unwrap_or(u32::MAX),
+            forwarded_bps: None,
+            draining: counted.draining(),
+        };
+        let deps = node::Deps {
+            media: Arc::new(handle.clone()),
+            events,
+            load: Box::new(load),
+            keys: Arc::clone(&self.keys),
+            clock: Arc::clone(&self.clock),
+            metrics,
+        };
+        Ok((Some(Media { service, handle, link: Some(node::Service::new(identity, deps)) }), None))
+    }
+
+    fn fleet(&self, nodes: &Nodes, metrics: sfu_link::Metrics) -> (Fleet, mpsc::Receiver<MediaEvent>) {
+        let deps = fleet::Deps {
+            keys: Arc::clone(&self.keys),
+            clock: Arc::clone(&self.clock),
+            process: self.process,
+            region: self.config.fleet.region.clone(),
+            metrics,
+        };
+        Fleet::new(deps, nodes.media())
+    }
+
+    /// Opens the event log. A database that does not answer yet is waited for: after a power cut everything starts at once.
+    async fn event_log(&self) -> Result<EventLog, Failure> {
+        let Some(config) = self.config.store.postgres() else {
+            let path = self.config.data_dir.join(EVENTS);
+            let store = Arc::new(SqliteStore::open(&path, &self.registry)?);
+            let writable = Arc::downgrade(&store);
+            let is_writable = Arc::new(move || writable.upgrade().is_some_and(|store| store.is_writable()));
+            return Ok(EventLog { store, is_writable });
+        };
+        let begun = Instant::now();
+        loop {
+            let error = match PostgresStore::open(&config, &self.registry).await {
+                Ok(store) => {
+                    let store = Arc::new(store);
+                    let writable = Arc::downgrade(&store);
+                    let is_writable =
+                        Arc::new(move || writable.upgrade().is_some_and(|store| store.is_writable()));
+                    return Ok(EventLog { store, is_writable });
+                }
+                Err(error) => error,
+            };
+            let may_come = matches!(error, postgres::Error::Database(_) | postgres::Error::Late);
+            if !may_come || begun.elapsed() > STORE_PATIENCE {
+                return Err(Failure::Usage(format!("store.postgres: {error}{}", cause(&error))));
+            }
+            tracing::warn!(%error, "The database does not answer yet");
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+    }
+
+    /// What people's browsers ask.
+    fn router(
+        &self,
+        links: Option<Arc<dyn Links>>,
+        assets: Assets,
+        media: Option<&Media>,
+        signaling: Option<&Signaling>,
+    ) -> Result<Router, Failure> {
+        let mut router = Router::new();
+        if let Some(links) = links.filter(|_| self.config.roles.has(Role::Portal)) {
+            let portal = portal_api::Deps {
+                links,
+                assets: Arc::new(assets),
+                clock: Arc::clone(&self.clock),
+                // A certificate made here is not one to insist on.
+                hsts: if self.config.http.tls_certificate.is_some() { Hsts::Insist } else { Hsts::Silent },
+            };
+            router = router.merge(portal_api::router(&self.config.portal, portal, &self.registry)?);
+        }
+        if let Some(signaling) = signaling {
+            router = router.merge(signaling.handle.router());
+        }
+        if let Some(media) = media {
+            let (keys, clock) = (Arc::clone(&self.keys), Arc::clone(&self.clock));
+            let verifier = Arc::new(media_token::Verifier { keys, clock });
+            let whip = sfu::http::router(media.handle.clone(), verifier);
+            let patience = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, MEDIA_REQUEST_TIMEOUT);
+            router = router.merge(whip.layer(patience));
+        }
+        Ok(router
+            .fallback_service(portal_api::not_found())
+            .layer(CatchPanicLayer::custom(|_| {
+                Problem::new(problem::INTERNAL).because("a handler panicked").into_response()
+            }))
+            .layer(middleware::from_fn_with_state(HttpMetrics::new(&self.registry)?, HttpMetrics::count)))
+    }
+}
+
+fn cause(error: &dyn std::error::Error) -> String {
+    error.source().map(|cause| format!(": {cause}")).unwrap_or_default()
 }
 
 /// What must be well for the process to do its job.
 pub(crate) fn checks(process: &Process, accepting: impl Fn() -> bool + Send + Sync + 'static) -> Vec<Check> {
-    let store = Arc::downgrade(&process.store);
-    vec![
-        Check {
-            name: "event log",
-            is_ready: Box::new(move || store.upgrade().is_some_and(|store| store.is_writable())),
-        },
-        Check { name: "accepting", is_ready: Box::new(accepting) },
-    ]
+    let mut checks = vec![Check { name: "accepting", is_ready: Box::new(accepting) }];
+    if let Some(log) = &process.store {
+        let is_writable = Arc::clone(&log.is_writable);
+        checks.insert(0, Check { name: "event log", is_ready: Box::new(move || is_writable()) });
+    }
+    checks
 }
 
 /// The addresses that sockets got.

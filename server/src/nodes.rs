@@ -1,0 +1,140 @@
+//! The processes of a fleet: this one says that it is there, and knows of the others.
+//!
+//! Presence holds only what each says of itself, so a Redis that was wiped is full again after a moment. A process that
+//! vanishes from the list is believed to be there a little longer: whether it is alive is found out by talking to it.
+
+use crate::{
+    limits::{NODE_MISSED, NODE_TTL, NODES_EVERY},
+    roles::{Role, Roles},
+};
+use platform::{
+    limits::MAX_PRESENCE_ID_BYTES,
+    presence::{Key, Presence},
+};
+use serde::{Deserialize, Serialize};
+use sfu_link::NodeInfo;
+use std::{collections::BTreeMap, sync::Arc};
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Kind of presence's keys.
+const KIND: &str = "process";
+
+/// What a process says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Member {
+    /// Another one each time it starts.
+    pub(crate) process: Uuid,
+    /// `host:port` between processes.
+    pub(crate) address: String,
+    pub(crate) roles: Roles,
+    pub(crate) region: String,
+    /// It goes down, and takes nothing new.
+    #[serde(default)]
+    pub(crate) draining: bool,
+}
+
+/// Keeps the lists.
+pub(crate) struct Nodes {
+    presence: Arc<dyn Presence>,
+    name: String,
+    me: Member,
+    media: watch::Sender<Vec<NodeInfo>>,
+    signaling: watch::Sender<Vec<String>>,
+    known: BTreeMap<String, (Member, Instant)>,
+}
+
+impl Nodes {
+    pub(crate) fn new(presence: Arc<dyn Presence>, name: String, me: Member) -> Self {
+        let (media, signaling) = (watch::Sender::new(Vec::new()), watch::Sender::new(Vec::new()));
+        Self { presence, name, me, media, signaling, known: BTreeMap::new() }
+    }
+
+    /// What this process is called.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Media nodes, as they come and go.
+    pub(crate) fn media(&self) -> watch::Receiver<Vec<NodeInfo>> {
+        self.media.subscribe()
+    }
+
+    /// Addresses of signaling processes, as they come and go.
+    pub(crate) fn signaling(&self) -> watch::Receiver<Vec<String>> {
+        self.signaling.subscribe()
+    }
+
+    /// Looks once: before anybody is let in, so that the first is not told that nobody is there.
+    pub(crate) async fn look(&mut self) {
+        // Where presence cannot be asked, those known are still there.
+        let Ok(listing) = self.presence.list(KIND, None).await else { return };
+        let now = Instant::now();
+        for (name, value) in listing.entries {
+            match serde_json::from_slice::<Member>(&value) {
+                Ok(member) => drop(self.known.insert(name, (member, now))),
+                Err(_) => tracing::warn!(%name, "A process of the fleet says what this one cannot read"),
+            }
+        }
+        self.known.retain(|_, (_, seen)| now.duration_since(*seen) < NODE_MISSED);
+        let media = self.with(Role::Sfu).map(|(name, member)| NodeInfo {
+            id: name.clone(),
+            url: format!("ws://{}/media-link", member.address),
+            region: member.region.clone(),
+            draining: member.draining,
+        });
+        let media: Vec<_> = media.collect();
+        let signaling: Vec<_> = self
+            .with(Role::Signaling)
+            .filter(|(_, member)| !member.draining)
+            .map(|(_, member)| member.address.clone())
+            .collect();
+        replace(&self.media, media);
+        replace(&self.signaling, signaling);
+    }
+
+    /// Says that this process is there, and follows the others until `shutdown`; then says that it goes.
+    pub(crate) async fn run(mut self, draining: CancellationToken, shutdown: CancellationToken) {
+        let Ok(key) = Key::new(KIND, None, self.name.clone()) else { return };
+        self.announce(&key).await;
+        let mut every = tokio::time::interval(NODES_EVERY);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = draining.cancelled(), if !self.me.draining => {
+                    self.me.draining = true;
+                    self.announce(&key).await;
+                }
+                _ = every.tick() => self.look().await,
+            }
+        }
+        let _ = self.presence.withdraw(key).await;
+    }
+
+    async fn announce(&self, key: &Key) {
+        let Ok(value) = serde_json::to_vec(&self.me) else { return };
+        // Where it fails now, presence says it again by itself.
+        let _ = self.presence.announce(key.clone(), value.into(), NODE_TTL).await;
+    }
+
+    fn with(&self, role: Role) -> impl Iterator<Item = (&String, &Member)> {
+        let members = self.known.iter().map(|(name, (member, _))| (name, member));
+        members.filter(move |(_, member)| member.roles.has(role))
+    }
+}
+
+fn replace<T: PartialEq>(list: &watch::Sender<Vec<T>>, new: Vec<T>) {
+    list.send_if_modified(|old| {
+        let changed = *old != new;
+        *old = new;
+        changed
+    });
+}
+
+/// A process's name, where none is configured: its address, in presence's alphabet.
+pub(crate) fn name_of(address: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
+    address.chars().map(plain).take(MAX_PRESENCE_ID_BYTES).collect()
+}
