@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
+import { serveFleet } from "./fleet.mjs";
 import { REPOSITORY, scratch, start } from "./processes.mjs";
 import { until } from "./until.mjs";
 
@@ -21,9 +22,10 @@ async function freePort() {
 
 /**
  * Starts `telehealth serve --demo`; resolves when it is ready and has printed its links. `inside` is what starts it
- * in another network, where others reach it over TLS.
+ * in another network, where others reach it over TLS. With E2E_SHAPE=fleet it is a fleet, except there.
  */
 export async function serve({ inside = null } = {}) {
+  if (process.env.E2E_SHAPE === "fleet" && !inside) return serveFleet(BINARY);
   const ports = { http: await freePort(), metrics: await freePort(), media: await freePort() };
   const data = scratch("data");
   const server = new Server(`server-${++count}`, ports, data, inside);
