@@ -8,6 +8,7 @@ mod client;
 mod media;
 mod world;
 
+mod fleet;
 mod hostile;
 mod life;
 mod recovery;

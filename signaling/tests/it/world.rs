@@ -4,7 +4,7 @@ use crate::{client::Client, media::FakeMedia};
 use model::{CommandId, ParticipantId, TenantId, WaitingRoomId};
 use platform::{
     clock::SystemClock,
-    event_log::{Holder, sqlite::SqliteStore},
+    event_log::{Holder, Store, sqlite::SqliteStore},
     keys::Keys,
 };
 use prometheus::Registry;
@@ -72,9 +72,35 @@ impl Home {
         media_events: mpsc::Receiver<MediaEvent>,
     ) -> World {
         let registry = Registry::new();
+        let store = Arc::new(self.open_store(&registry).await);
+        self.start_on(config, media, media_events, store, registry, None).await
+    }
+
+    /// One of the processes that share a store and media nodes.
+    pub(crate) async fn start_in_fleet(
+        &self,
+        store: Arc<dyn Store>,
+        media: Arc<FakeMedia>,
+        media_events: mpsc::Receiver<MediaEvent>,
+    ) -> World {
+        let inside = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.start_on(Config::default(), media, media_events, store, Registry::new(), Some(inside)).await
+    }
+
+    async fn start_on(
+        &self,
+        config: Config,
+        media: Arc<FakeMedia>,
+        media_events: mpsc::Receiver<MediaEvent>,
+        store: Arc<dyn Store>,
+        registry: Registry,
+        inside: Option<tokio::net::TcpListener>,
+    ) -> World {
+        let address = inside.as_ref().map(|inside| inside.local_addr().unwrap().to_string());
+        let me = Holder { process: Uuid::now_v7(), address: address.unwrap_or_default() };
         let deps = Deps {
-            store: Arc::new(self.open_store(&registry).await),
-            me: Holder { process: Uuid::now_v7(), address: String::new() },
+            store,
+            me: me.clone(),
             media: Arc::clone(&media) as Arc<_>,
             media_events,
             keys: self.keys(),
@@ -95,14 +121,19 @@ impl Home {
         socket.set_nonblocking(true).unwrap();
         let listener = tokio::net::TcpListener::from_std(socket.into()).unwrap();
         let addr = listener.local_addr().unwrap();
-        let router = handle.router();
         let http = CancellationToken::new();
-        let stopped = http.clone();
-        tasks.spawn(async move {
-            let stop = async move { stopped.cancelled().await };
-            axum::serve(listener, router).with_graceful_shutdown(stop).await.unwrap();
-        });
-        World { handle, media, addr, registry, shutdown, http, tasks }
+        let mut serve = |listener, router| {
+            let stopped = http.clone();
+            tasks.spawn(async move {
+                let stop = async move { stopped.cancelled().await };
+                axum::serve(listener, router).with_graceful_shutdown(stop).await.unwrap();
+            });
+        };
+        serve(listener, handle.router());
+        if let Some(inside) = inside {
+            serve(inside, handle.inside());
+        }
+        World { handle, media, addr, me, registry, shutdown, http, tasks }
     }
 }
 
@@ -110,6 +141,8 @@ pub(crate) struct World {
     pub(crate) handle: Handle,
     pub(crate) media: Arc<FakeMedia>,
     pub(crate) addr: SocketAddr,
+    /// As the owner of waiting rooms.
+    pub(crate) me: Holder,
     pub(crate) registry: Registry,
     shutdown: CancellationToken,
     http: CancellationToken,

@@ -1,0 +1,243 @@
+//! Two processes on one store, and pages connected to either.
+
+use crate::{
+    client::{Client, Ended, id, is, request, upgrade, waiting},
+    media::FakeMedia,
+    world::{Home, ROOM, TENANT, World, eventually},
+};
+use model::Epoch;
+use platform::{
+    event_log::{Holder, Ownership as _, Store},
+    keys::Keys,
+};
+use signaling::RemoteLinks;
+use signaling_core::port::{LinkError, Links as _};
+use signaling_protocol::{
+    ClientMessage, ErrorCode, ServerMessage,
+    view::{MediaWish, PhaseView},
+};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use testkit::event_log::MemoryStore;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// Processes that share a store, keys and media nodes.
+struct Fleet {
+    home: Home,
+    store: Arc<MemoryStore>,
+    media: Arc<FakeMedia>,
+}
+
+impl Fleet {
+    fn new() -> Self {
+        let (media, _) = FakeMedia::new();
+        Self { home: Home::new(), store: Arc::default(), media }
+    }
+
+    async fn start(&self) -> World {
+        let events = self.media.listen();
+        let store: Arc<dyn Store> = self.store.clone();
+        self.home.start_in_fleet(store, Arc::clone(&self.media), events).await
+    }
+
+    async fn owner(&self) -> (Uuid, Epoch) {
+        let owned = self.store.owner(TENANT, ROOM.0).await.unwrap().unwrap();
+        (owned.holder.process, owned.epoch)
+    }
+}
+
+fn restarting() -> Ended {
+    let said = "The server restarts. You are back in a moment, in the same place.".to_owned();
+    Ended { error: Some((ErrorCode::Restarting, said)), code: Some(1012) }
+}
+
+#[tokio::test]
+async fn people_of_one_visit_meet_from_different_processes() {
+    let fleet = Fleet::new();
+    let (a, b) = (fleet.start().await, fleet.start().await);
+    let link = a.open().await;
+    assert_eq!(fleet.owner().await, (a.me.process, Epoch(1)));
+    let mut alice = a.join(&link).await;
+    // Invited, greeted and connected where the room is not.
+    let invitation = b.invite("Bob").await;
+    let mut bob = b.join(&invitation.link).await;
+    bob.check_in().await;
+    alice.queue(|queue| waiting(queue) == [invitation.visit]).await;
+    alice.admit(invitation.visit).await;
+    bob.visit(is(MediaWish::Live)).await;
+    bob.offer().await;
+    bob.ping().await;
+    let mut clinician_there = b.join(&link).await;
+    assert_eq!(alice.ended().await.code, Some(4409), "the newest connection counts, wherever it is");
+    clinician_there.end(invitation.visit).await;
+    assert_eq!(bob.ended().await.code, Some(1000));
+    assert!(matches!(b.exchange(&invitation.link).await, Err(LinkError::Over { .. })));
+    assert_eq!(fleet.owner().await, (a.me.process, Epoch(1)), "nothing was taken over");
+    b.stop().await;
+    a.stop().await;
+}
+
+#[tokio::test]
+async fn a_killed_owner_is_replaced_within_a_second_by_whoever_is_asked() {
+    let fleet = Fleet::new();
+    let (a, b) = (fleet.start().await, fleet.start().await);
+    let mut alice = a.join(&a.open().await).await;
+    let (called, waits) = (a.invite("Ann").await, a.invite("Bob").await);
+    let (mut ann, mut bob) = (a.join(&called.link).await, b.join(&waits.link).await);
+    ann.check_in().await;
+    bob.check_in().await;
+    alice.admit(called.visit).await;
+    ann.visit(is(MediaWish::Live)).await;
+    ann.offer().await;
+    a.kill().await;
+    bob.ended().await;
+
+    let killed = Instant::now();
+    let mut alice = Client::join(b.addr, &alice.resume_token).await;
+    let call = alice.visit(is(MediaWish::Live)).await;
+    assert!(killed.elapsed() < Duration::from_secs(1), "{:?}", killed.elapsed());
+    assert_eq!(call.id, called.visit);
+    alice.queue(|queue| waiting(queue) == [waits.visit]).await;
+    let mut bob = Client::join(b.addr, &bob.resume_token).await;
+    let view = bob.visit(|_| true).await;
+    assert!(matches!(view.phase, PhaseView::Waiting { ahead: 0, .. }), "{:?}", view.phase);
+    let mut ann = Client::join(b.addr, &ann.resume_token).await;
+    ann.visit(is(MediaWish::Live)).await;
+    assert!(b.media.seat_of(ann.me).is_some(), "her media went on");
+    assert_eq!(fleet.owner().await, (b.me.process, Epoch(2)));
+    b.stop().await;
+}
+
+#[tokio::test]
+async fn who_waits_where_nobody_asks_is_taken_over_unasked() {
+    let fleet = Fleet::new();
+    let (a, b) = (fleet.start().await, fleet.start().await);
+    a.open().await;
+    let invitation = a.invite("Bob").await;
+    let mut bob = a.join(&invitation.link).await;
+    bob.check_in().await;
+    a.kill().await;
+    eventually("the other process takes the room over", || {
+        b.metric("telehealth_signaling_waiting_room_owner_changes_total", "taken") > 0.0
+    })
+    .await;
+    assert_eq!(fleet.owner().await, (b.me.process, Epoch(2)));
+    b.stop().await;
+}
+
+#[tokio::test]
+async fn an_owner_that_was_replaced_writes_nothing_and_sends_everybody_on() {
+    let fleet = Fleet::new();
+    let (a, b) = (fleet.start().await, fleet.start().await);
+    let mut alice = a.join(&a.open().await).await;
+    let invitation = a.invite("Bob").await;
+    let mut bob = a.join(&invitation.link).await;
+    bob.check_in().await;
+    // It was frozen for long enough that another process stepped in.
+    let (_, epoch) = fleet.owner().await;
+    fleet.store.take(TENANT, ROOM.0, epoch, b.me.clone(), model::Timestamp(0)).await.unwrap();
+    let admit = ClientMessage::Admit { id: id(), visit: invitation.visit };
+    assert_eq!(alice.refused(&admit).await, ErrorCode::Unavailable, "and not that it was done");
+    assert_eq!(alice.ended().await, restarting());
+    assert_eq!(bob.ended().await, restarting());
+    // Whoever comes again is led to the new owner, also by the old one.
+    let mut alice = Client::join(a.addr, &alice.resume_token).await;
+    alice.queue(|queue| waiting(queue) == [invitation.visit]).await;
+    alice.command(&admit).await;
+    b.stop().await;
+    a.stop().await;
+}
+
+#[tokio::test]
+async fn a_process_that_goes_down_hands_its_rooms_on_at_once() {
+    let fleet = Fleet::new();
+    let (a, b) = (fleet.start().await, fleet.start().await);
+    let mut alice = a.join(&a.open().await).await;
+    let invitation = a.invite("Bob").await;
+    let mut bob = b.join(&invitation.link).await;
+    bob.check_in().await;
+    a.begin_drain();
+    assert_eq!(alice.ended().await, restarting());
+    assert_eq!(bob.ended().await, restarting());
+    let mut alice = Client::join(b.addr, &alice.resume_token).await;
+    alice.queue(|queue| waiting(queue) == [invitation.visit]).await;
+    Client::join(b.addr, &bob.resume_token).await.visit(is(MediaWish::Warm)).await;
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_is_told_when_the_process_it_is_connected_to_goes_down() {
+    let fleet = Fleet::new();
+    let (a, b) = (fleet.start().await, fleet.start().await);
+    a.open().await;
+    let mut bob = b.join(&a.invite("Bob").await.link).await;
+    b.begin_drain();
+    assert_eq!(bob.ended().await, restarting());
+    b.stop().await;
+    a.stop().await;
+}
+
+#[tokio::test]
+async fn an_earlier_life_at_the_same_address_is_not_asked() {
+    let fleet = Fleet::new();
+    let (a, b) = (fleet.start().await, fleet.start().await);
+    let link = a.open().await;
+    a.stop().await;
+    let (_, epoch) = fleet.owner().await;
+    let before = Holder { process: Uuid::from_u128(1), address: b.me.address.clone() };
+    fleet.store.take(TENANT, ROOM.0, epoch, before, model::Timestamp(0)).await.unwrap();
+    let mut alice = b.join(&link).await;
+    alice.queue(|_| true).await;
+    assert_eq!(fleet.owner().await, (b.me.process, Epoch(3)));
+    b.stop().await;
+}
+
+#[tokio::test]
+async fn only_processes_of_the_fleet_are_answered() {
+    let fleet = Fleet::new();
+    let a = fleet.start().await;
+    a.open().await;
+    let inside = a.me.address.parse().unwrap();
+    for path in [format!("ws/{}/{}", TENANT.0, ROOM.0), "alive".to_owned()] {
+        let mut page = request(inside);
+        *page.uri_mut() = format!("ws://{inside}/signaling/{path}").parse().unwrap();
+        assert_eq!(upgrade(inside, page).await.unwrap_err().status(), 401, "{path}");
+    }
+    let (_sender, addresses) = watch::channel(vec![a.me.address.clone()]);
+    let stranger = RemoteLinks::new(
+        Arc::new(Keys::ephemeral()),
+        Arc::new(platform::clock::SystemClock),
+        Uuid::from_u128(9),
+        addresses,
+    );
+    assert!(matches!(stranger.exchange("guess".into()).await, Err(LinkError::Busy)));
+    a.stop().await;
+}
+
+#[tokio::test]
+async fn a_portal_exchanges_links_at_whichever_process_answers() {
+    let fleet = Fleet::new();
+    let (a, b) = (fleet.start().await, fleet.start().await);
+    a.open().await;
+    let invitation = a.invite("Bob").await;
+    let (_sender, addresses) = watch::channel(vec![a.me.address.clone(), b.me.address.clone()]);
+    let clock = Arc::new(platform::clock::SystemClock);
+    let portal = RemoteLinks::new(fleet.home.keys(), clock, Uuid::from_u128(9), addresses);
+    let secret = invitation.link.split_once("#k=").unwrap().1;
+    let grant = portal.exchange(secret.into()).await.unwrap();
+    assert_eq!(grant.name.expose(), "Bob");
+    assert!(matches!(portal.exchange("guess".into()).await, Err(LinkError::Unknown)));
+    a.kill().await;
+    for _ in 0..4 {
+        let grant = portal.exchange(secret.into()).await.unwrap();
+        Client::join(b.addr, &grant.join_token)
+            .await
+            .until(|m| matches!(m, ServerMessage::Visit { .. }))
+            .await;
+    }
+    b.stop().await;
+}
