@@ -4,8 +4,8 @@
 //!   of a waiting room is on one node, so that its people can be seated together without negotiating anew.
 //! * It is claimed on every node. So a process that takes over finds it wherever it is, and the process before is
 //!   fenced everywhere.
-//! * A node that drains is left at the next connect: the waiting room moves as a whole. A node that is dead is left at
-//!   once. What was there is reported closed, and browsers offer anew.
+//! * A node that drains, or is out of reach, is left at the next connect: the waiting room moves as a whole. A node that
+//!   is dead is left at once. What was there is reported closed, and browsers offer anew.
 
 mod choice;
 mod members;
@@ -138,8 +138,12 @@ impl Fleet {
         }
         let _going = self.0.going(key);
         let member = self.0.place(key, None).await?;
-        match member.remote.connect(connect.clone()).await {
-            // It began to drain since: the waiting room moves, if there is somewhere to go.
+        let answered = tokio::select! {
+            answered = member.remote.connect(connect.clone()) => answered,
+            () = self.0.until_left(&member) => Err(MediaError::Draining),
+        };
+        match answered {
+            // It began to drain since, or is out of reach: the waiting room moves, if there is somewhere to go.
             Err(MediaError::Draining) => {
                 let next = self.0.place(key, Some(member.slot)).await.map_err(|_| MediaError::Draining)?;
                 next.remote.connect(connect).await

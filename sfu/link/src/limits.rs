@@ -64,6 +64,9 @@ pub const AGAIN: Duration = Duration::from_millis(100);
 pub const BACKOFF_MIN: Duration = Duration::from_millis(50);
 /// Longest pause before a stream is opened again. It is tried for ever.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(1);
+/// How long a node may be out of reach until an affinity that lives there moves at its next connect. Below
+/// [`DEAD_AFTER`]: a browser whose sound has stopped offers anew after half a second.
+pub const LOST_AFTER: Duration = Duration::from_millis(400);
 /// How long a node that is not listed any more may be out of reach until its sessions count as lost.
 pub const DEAD_AFTER: Duration = Duration::from_secs(1);
 /// How long an affinity may be claimed by nobody until those of its sessions end that are in no room or not connected.

@@ -82,6 +82,21 @@ class Fleet {
     return this.roles.get(role).stop("SIGKILL");
   }
 
+  /** To every engine at once: SIGSTOP and SIGCONT, as if their machines were cut off. */
+  signalEngines(signal) {
+    for (const engine of ["postgres", "redis", "nats"]) {
+      const pid = Number(readFileSync(path.join(this.data, `${engine}.pid`), "utf8"));
+      // PostgreSQL is a process and its children.
+      for (const each of [pid, ...childrenOf(pid)]) process.kill(each, signal);
+    }
+  }
+
+  /** Those roles, by a metric of theirs, the highest first. */
+  async busiest(roles, name) {
+    const figures = await Promise.all(roles.map(async (role) => [role, await this.#metric([role], name, "")]));
+    return figures.sort(([, a], [, b]) => b - a).map(([role]) => role);
+  }
+
   async stop() {
     await Promise.all([...this.roles.values()].map((running) => running.stop("SIGTERM", 12_000)));
     await this.engines.stop();
@@ -95,8 +110,12 @@ class Fleet {
   }
 
   /** Value of a metric, summed over all processes and over its labels that match. */
-  async metric(name, label = "") {
-    const ports = ROLES.map((_, at) => this.base + (at + 1) * 10 + 1);
+  metric(name, label = "") {
+    return this.#metric(ROLES, name, label);
+  }
+
+  async #metric(roles, name, label) {
+    const ports = roles.map((role) => this.base + (ROLES.indexOf(role) + 1) * 10 + 1);
     const texts = await Promise.all(ports.map(async (port) => (await fetch(`http://127.0.0.1:${port}/metrics`)).text()));
     return texts
       .join("\n")
@@ -104,4 +123,8 @@ class Fleet {
       .filter((line) => line.startsWith(name) && line.includes(label))
       .reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
   }
+}
+
+function childrenOf(pid) {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number);
 }

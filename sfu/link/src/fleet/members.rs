@@ -27,6 +27,12 @@ impl Member {
         !self.listed && self.remote.down_for(now).is_some_and(|down| down >= limits::DEAD_AFTER)
     }
 
+    /// Out of reach for longer than a stream takes to come up again. Its sessions may go on, and nobody is sent away; but
+    /// whoever offers anew is not made to wait for it.
+    pub(super) fn is_lost(&self, now: Instant) -> bool {
+        self.remote.down_for(now).is_some_and(|down| down >= limits::LOST_AFTER)
+    }
+
     /// Whether an answer may be expected soon: not of a node that was tried for a while.
     pub(super) fn is_worth_waiting_for(&self, now: Instant) -> bool {
         self.remote.down_for(now).is_none_or(|down| down < limits::DEAD_AFTER)

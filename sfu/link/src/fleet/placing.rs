@@ -1,9 +1,9 @@
 //! Where an affinity lives, and which nodes there are.
 
 use super::{Shared, choice, members::Member, places::Settled};
-use crate::Key;
+use crate::{Key, limits};
 use sfu_core::port::{Existing, MediaError, MediaNode as _, SessionId};
-use tokio::time::Instant;
+use tokio::time::{Instant, interval};
 
 /// Somebody is on their way to where an affinity lives.
 pub(super) struct Going<'a> {
@@ -53,8 +53,22 @@ impl Shared {
     fn stays(&self, key: Key, member: &Member, is_home: bool, sought: bool, members: &[Member]) -> bool {
         let fit = |member: &Member| member.candidate(&self.region).is_fit();
         let lives_here = member.remote.sessions_of(key) > 0;
-        let leaves = member.drains() && members.iter().any(fit);
-        !member.is_dead(Instant::now()) && !leaves && (lives_here || (is_home && (sought || fit(member))))
+        let now = Instant::now();
+        let leaves = (member.drains() || member.is_lost(now)) && members.iter().any(fit);
+        !member.is_dead(now) && !leaves && (lives_here || (is_home && (sought || fit(member))))
+    }
+
+    /// Until a node is out of reach and there is another to go to.
+    pub(super) async fn until_left(&self, member: &Member) {
+        let mut look = interval(limits::AGAIN);
+        loop {
+            look.tick().await;
+            let others = || self.members.lock().all().into_iter().filter(|other| other.slot != member.slot);
+            let fit = |other: Member| other.candidate(&self.region).is_fit();
+            if member.is_lost(Instant::now()) && others().any(fit) {
+                return;
+            }
+        }
     }
 
     fn choose<'a>(&self, members: &'a [Member], not: Option<u16>) -> Option<&'a Member> {

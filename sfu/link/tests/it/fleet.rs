@@ -156,6 +156,25 @@ fn a_dead_node_is_replaced_and_its_sessions_are_reported() {
     stop(&world, process, [two]);
 }
 
+/// It stands in the list for a while yet, and what it has may go on: that is no reason to wait for it.
+#[test]
+fn who_offers_anew_is_not_made_to_wait_for_a_node_out_of_reach() {
+    let world = World::new();
+    let (one, two) = (world.node("one"), world.node("two"));
+    let (process, _list) = process(&world, &[one.info(), two.info()]);
+    process.claim(1).unwrap();
+    let _people = [process.join(1, Some(1)), process.join(2, Some(1))];
+    assert_eq!(home(&process, WAITING_ROOM).unwrap(), "one");
+    one.stop(&world);
+    let begun = std::time::Instant::now();
+    let (ana, _) = process.join(1, Some(1));
+    assert_eq!(home(&process, WAITING_ROOM).unwrap(), "two");
+    assert!(begun.elapsed() < sfu_link::limits::CALL_WITHIN / 2, "{:?}", begun.elapsed());
+    let (ben, _) = process.join(2, Some(1));
+    talk(&ana, &ben);
+    stop(&world, process, [two]);
+}
+
 #[test]
 fn a_node_that_drains_gets_nothing_new_and_is_left_as_a_whole() {
     let world = World::new();
