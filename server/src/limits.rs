@@ -52,3 +52,6 @@ pub(crate) const NODE_MISSED: Duration = Duration::from_secs(30);
 
 /// How long a process waits at its start for a database that does not answer yet. Beyond it, it ends with an error.
 pub(crate) const STORE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a media node that drains looks whether everybody has moved to another.
+pub(crate) const MOVED_LOOK: Duration = Duration::from_millis(50);

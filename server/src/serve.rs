@@ -6,7 +6,7 @@ use crate::{
     demo,
     failure::Failure,
     health, http,
-    limits::DRAIN_DEADLINE,
+    limits::{DRAIN_DEADLINE, MOVED_LOOK},
     plan::{self, Plan},
     wiring::{self, Media, Process, Signaling},
 };
@@ -91,6 +91,7 @@ impl Server {
         if !inside.is_empty() {
             last.spawn(serve_http(inside, None, inside_router, stop.clone()));
         }
+        let in_fleet = nodes.is_some();
         if let Some(nodes) = nodes {
             last.spawn(well(nodes.run(shutdown.clone(), stop.clone())));
         }
@@ -129,6 +130,15 @@ impl Server {
         shutdown.cancel();
         if let Some(media) = media_handle {
             media.drain();
+            if in_fleet {
+                // The other nodes take them over, one waiting room after the other.
+                first.spawn(async move {
+                    while media.sessions() > 0 {
+                        tokio::time::sleep(MOVED_LOOK).await;
+                    }
+                    Ok(())
+                });
+            }
         }
         let drained = lifecycle::drain(first, DRAIN_DEADLINE).await;
         stop.cancel();

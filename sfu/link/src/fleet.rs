@@ -4,8 +4,9 @@
 //!   of a waiting room is on one node, so that its people can be seated together without negotiating anew.
 //! * It is claimed on every node. So a process that takes over finds it wherever it is, and the process before is
 //!   fenced everywhere.
-//! * A node that drains, or is out of reach, is left at the next connect: the waiting room moves as a whole. A node that
-//!   is dead is left at once. What was there is reported closed, and browsers offer anew.
+//! * A node that is listed as draining, or is out of reach, is left at the next connect: the waiting room moves as a
+//!   whole. One that says itself that it goes down is left waiting room by waiting room, one that is dead at once. What
+//!   was there is reported closed, and browsers offer anew.
 
 mod choice;
 mod members;
@@ -103,6 +104,7 @@ impl Fleet {
             self.0.follow();
             self.0.members.lock().start(&mut streams, &shutdown);
             self.0.bury().await;
+            self.0.move_off().await;
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 changed = nodes.changed() => if changed.is_err() {

@@ -58,6 +58,9 @@ pub const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 /// How long the sessions of an affinity that somebody else took are remembered, so that what is still asked of them is
 /// answered with `Fenced`. Then they are forgotten.
 pub const FENCED_KEPT: Duration = Duration::from_secs(60);
+/// Waiting rooms that leave a node which drains, each time it is looked at, [`AGAIN`]: 40 a second. The rest stay a
+/// moment longer.
+pub const MOVED_AT_ONCE: usize = 4;
 /// Pause before what a node was too busy for is said again.
 pub const AGAIN: Duration = Duration::from_millis(100);
 /// First pause before a stream is opened again; doubles up to [`BACKOFF_MAX`], each shortened by chance by up to half.

@@ -96,6 +96,17 @@ impl Places {
     }
 
     /// Nothing lives there any more.
+    /// At most so many that live there do not any more.
+    pub(super) fn leave_some(&mut self, slot: u16, most: usize) -> Vec<Key> {
+        let there = self.0.iter_mut().filter(|(_, place)| place.home == Some(slot)).take(most);
+        there
+            .map(|(key, place)| {
+                place.home = None;
+                *key
+            })
+            .collect()
+    }
+
     pub(super) fn leave(&mut self, slot: u16) {
         for place in self.0.values_mut().filter(|place| place.home == Some(slot)) {
             place.home = None;

@@ -133,6 +133,21 @@ impl Shared {
         }
     }
 
+    /// Some of the waiting rooms leave a node which says that it goes down, if there is another for them: not all at once,
+    /// for everybody in them offers anew. One that is only listed as draining keeps what it has.
+    pub(super) async fn move_off(&self) {
+        let members = self.members.lock().all();
+        if !members.iter().any(|member| member.candidate(&self.region).is_fit()) {
+            return;
+        }
+        for member in members.iter().filter(|member| member.remote.is_up() && member.remote.load().draining) {
+            let moved = self.places.lock().leave_some(member.slot, limits::MOVED_AT_ONCE);
+            for key in moved {
+                member.remote.give_up(Some(key)).await;
+            }
+        }
+    }
+
     pub(super) fn of(&self, session: SessionId) -> Result<Member, MediaError> {
         let slot = u16::try_from(session.0 >> 48).unwrap_or_default();
         self.members.lock().get(slot).ok_or(MediaError::NoSuchSession)
