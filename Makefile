@@ -1,14 +1,14 @@
 # Thin names for the real commands.
 
-.PHONY: run test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting bench-store plots loadtest
+.PHONY: run fleet test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting bench-store plots loadtest
 
 PROFILE ?= dev
 # Debian packages that the browser tests need, and a program of each.
 BROWSER_PROGRAMS := chromium firefox-esr Xvfb ip nft unshare
 BROWSER_PACKAGES := chromium firefox-esr xvfb iproute2 nftables util-linux fonts-liberation
 # And what the adapters of platform are tested against.
-ENGINE_PROGRAMS := nats-server redis-server redis-sentinel setpriv
-ENGINE_PACKAGES := nats-server redis-server redis-sentinel postgresql util-linux
+ENGINE_PROGRAMS := nats-server redis-server redis-sentinel setpriv haproxy openssl
+ENGINE_PACKAGES := nats-server redis-server redis-sentinel postgresql util-linux haproxy openssl
 
 CARGO_TEST := $(if $(shell command -v cargo-nextest),nextest run,test)
 
@@ -114,6 +114,12 @@ photographs: web/node_modules/.installed packages
 test-browsers: web packages
 	cargo build --quiet --package server --bin telehealth --package sfu --example flood --package loadtest --bin loadtest --locked
 	web/e2e/run.sh
+	E2E_SHAPE=fleet web/e2e/run.sh
+
+# Everything as a fleet on this machine: PostgreSQL, Redis, NATS, two processes of each role, haproxy. docs/fleet.md.
+fleet: packages web
+	cargo build --quiet --package server --bin telehealth --locked
+	deploy/local/fleet up
 
 # The pages, hashed and precompressed.
 web: web/dist/index.html

@@ -5,23 +5,27 @@ import { REPOSITORY, scratch, start } from "./processes.mjs";
 import { until } from "./until.mjs";
 
 const SCRIPT = path.join(REPOSITORY, "deploy/local/fleet");
-const ROLES = ["signaling-1", "signaling-2", "sfu-1", "sfu-2", "portal"];
+export const ROLES = ["signaling-1", "signaling-2", "sfu-1", "sfu-2", "portal-1", "portal-2"];
 /** Ports of one fleet; the next begins so far behind. */
 const PORTS = 100;
 
 let count = 0;
 
-/** Starts the engines, then every role; resolves when all are ready and the demonstration clinic is open. */
-export async function serveFleet(binary) {
-  const fleet = new Fleet(`fleet-${++count}`, 20_000 + count * PORTS, binary);
+/**
+ * Starts the engines, then every role; resolves when all are ready and the demonstration clinic is open. `inside` is
+ * what starts them in another network, where others reach them over TLS.
+ */
+export async function serveFleet(binary, inside) {
+  const fleet = new Fleet(`fleet-${++count}`, 20_000 + count * PORTS, binary, inside);
   await fleet.startEngines();
   await fleet.start();
   return fleet;
 }
 
 class Fleet {
-  constructor(name, base, binary) {
+  constructor(name, base, binary, inside) {
     Object.assign(this, { name, base, roles: new Map() });
+    this.script = inside ? inside(SCRIPT) : SCRIPT;
     this.data = scratch("fleet");
     this.ports = { http: base + 90 };
     this.url = `http://localhost:${this.ports.http}`;
@@ -30,6 +34,7 @@ class Fleet {
       FLEET_BASE: String(base),
       FLEET_PORT: String(this.ports.http),
       FLEET_BINARY: binary,
+      FLEET_LAN: inside ? "1" : "0",
       ...(process.env.E2E_WEB_DIR ? { TELEHEALTH__PORTAL__WEB_DIR: process.env.E2E_WEB_DIR } : {}),
     };
   }
@@ -37,7 +42,7 @@ class Fleet {
   async startEngines() {
     let ready = false;
     const onLine = (line) => (ready ||= line === "ready");
-    this.engines = start(`${this.name}-engines`, SCRIPT, ["engines"], { env: this.env, onLine });
+    this.engines = start(`${this.name}-engines`, this.script, ["engines"], { env: this.env, onLine });
     let ended = null;
     this.engines.ended.then((how) => (ended = how));
     await until(`${this.name}'s engines to be ready`, () => {
@@ -52,6 +57,7 @@ class Fleet {
     const [first, ...others] = ROLES;
     this.links = await this.startRole(first);
     await Promise.all(others.map((role) => this.startRole(role)));
+    if (this.env.FLEET_LAN === "1") return;
     await until("the edge to see the portal", async () => (await fetch(this.url).catch(() => null))?.ok);
   }
 
@@ -59,7 +65,7 @@ class Fleet {
     const ready = path.join(this.data, role, "ready.json");
     rmSync(ready, { force: true });
     const name = `${this.name}-${role}`;
-    const running = start(name, SCRIPT, ["role", role], { env: this.env });
+    const running = start(name, this.script, ["role", role], { env: this.env });
     this.roles.set(role, running);
     let ended = null;
     running.ended.then((how) => (ended = how));
@@ -76,6 +82,17 @@ class Fleet {
   /** Every role at once, as if all machines but those of the engines had lost power. */
   async kill() {
     await Promise.all([...this.roles.values()].map((running) => running.stop("SIGKILL")));
+  }
+
+  /** As a rolling update does: it says goodbye and is there again. Resolves when the edge sends it people again. */
+  async restartRole(role) {
+    await this.roles.get(role).stop("SIGTERM", 15_000);
+    await this.startRole(role);
+    await until(`${role} to be ready`, async () => (await fetch(`http://127.0.0.1:${this.#metricsOf(role)}/readyz`)).ok);
+  }
+
+  #metricsOf(role) {
+    return this.base + (ROLES.indexOf(role) + 1) * 10 + 1;
   }
 
   killRole(role) {
@@ -115,7 +132,7 @@ class Fleet {
   }
 
   async #metric(roles, name, label) {
-    const ports = roles.map((role) => this.base + (ROLES.indexOf(role) + 1) * 10 + 1);
+    const ports = roles.map((role) => this.#metricsOf(role));
     const texts = await Promise.all(ports.map(async (port) => (await fetch(`http://127.0.0.1:${port}/metrics`)).text()));
     return texts
       .join("\n")

@@ -22,10 +22,10 @@ async function freePort() {
 
 /**
  * Starts `telehealth serve --demo`; resolves when it is ready and has printed its links. `inside` is what starts it
- * in another network, where others reach it over TLS. With E2E_SHAPE=fleet it is a fleet, except there.
+ * in another network, where others reach it over TLS. With E2E_SHAPE=fleet it is a fleet.
  */
 export async function serve({ inside = null } = {}) {
-  if (process.env.E2E_SHAPE === "fleet" && !inside) return serveFleet(BINARY);
+  if (process.env.E2E_SHAPE === "fleet") return serveFleet(BINARY, inside);
   const ports = { http: await freePort(), metrics: await freePort(), media: await freePort() };
   const data = scratch("data");
   const server = new Server(`server-${++count}`, ports, data, inside);

@@ -6,11 +6,14 @@ import { cast } from "../lib/cast.mjs";
 import { figure } from "../lib/figures.mjs";
 import { id, press, says, write } from "../lib/journeys.mjs";
 import { hears, stats } from "../lib/perception.mjs";
+import { ROLES } from "../lib/fleet.mjs";
 import { serve } from "../lib/server.mjs";
 import { until } from "../lib/until.mjs";
 
 /** How long the engines are away; two minutes for the record, less in passing. */
 const OUTAGE_MS = Number(process.env.E2E_OUTAGE_S ?? 10) * 1_000;
+/** While everything is restarted. */
+const REQUESTS_PER_S = 50;
 /** Longest from the end of a signaling process until words arrive again. */
 const RESUMED_MS = 1_000;
 /** Longest from the end of a media node until sound is back. */
@@ -66,6 +69,18 @@ export default () =>
       await fleet.startRole(busy);
     });
 
+    test("every role is restarted, one after the other: no request fails, and the call goes on", async () => {
+      const requests = ask(fleet);
+      for (const role of ROLES) {
+        await fleet.restartRole(role);
+        await together(desk, patient);
+      }
+      const { asked, failed } = await requests.stop();
+      figure("fleet_rolling_requests", asked);
+      assert.deepEqual(failed, []);
+      assert.ok(asked >= REQUESTS_PER_S, `only ${asked} requests were made`);
+    });
+
     test("PostgreSQL, Redis and NATS are away: the call goes on, and all is well when they are back", async () => {
       const before = await Promise.all([desk, patient].map(counted));
       fleet.signalEngines("SIGSTOP");
@@ -86,6 +101,32 @@ export default () =>
       now.forEach(({ connections }, at) => assert.equal(connections, before[at].connections, "the same connection throughout"));
     });
   });
+
+/** Asks for a page and exchanges a link in turns, so many times a second, until it is stopped. */
+function ask(fleet) {
+  const secret = fleet.links.clinic.split("#k=")[1];
+  const exchange = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ secret }) };
+  const answers = [];
+  const failed = [];
+  const once = async (at) => {
+    const [path, options] = at % 2 ? ["/api/v1/links/exchange", exchange] : ["/", {}];
+    try {
+      const response = await fetch(fleet.url + path, options);
+      await response.arrayBuffer();
+      if (!response.ok) failed.push(`${path}: ${response.status}`);
+    } catch (error) {
+      failed.push(`${path}: ${error.cause?.code ?? error}`);
+    }
+  };
+  const timer = setInterval(() => answers.push(once(answers.length)), 1_000 / REQUESTS_PER_S);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await Promise.all(answers);
+      return { asked: answers.length, failed };
+    },
+  };
+}
 
 /** Packets lost so far over everything received, and how many connections there have been. */
 async function counted(page) {
