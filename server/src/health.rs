@@ -1,5 +1,8 @@
 //! `/metrics`, `/healthz`, `/readyz`, on a listener of their own.
 
+pub(crate) mod probe;
+mod readiness;
+
 use axum::{
     Json, Router,
     extract::State,
@@ -8,17 +11,21 @@ use axum::{
     routing::get,
 };
 use platform::problem::{self, Problem};
+use probe::Findings;
 use prometheus::{Registry, TextEncoder};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// One thing that must be well for the process to do its job.
-pub(crate) struct Check {
-    pub(crate) name: &'static str,
-    pub(crate) is_ready: Box<dyn Fn() -> bool + Send + Sync>,
+/// What readiness is judged by.
+pub(crate) struct Checks {
+    pub(crate) findings: Arc<Findings>,
+    /// Whether another process that does the same is well.
+    pub(crate) others_are_well: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Whether this process has begun, and does not go down.
+    pub(crate) is_accepting: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
-pub(crate) fn router(registry: Registry, checks: Vec<Check>) -> Router {
+pub(crate) fn router(registry: Registry, checks: Checks) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
         // Alive: it answers. What it cannot do right now is readiness.
@@ -30,7 +37,7 @@ pub(crate) fn router(registry: Registry, checks: Vec<Check>) -> Router {
 
 struct Health {
     registry: Registry,
-    checks: Vec<Check>,
+    checks: Checks,
 }
 
 async fn metrics(State(health): State<Arc<Health>>) -> Response {
@@ -40,14 +47,15 @@ async fn metrics(State(health): State<Arc<Health>>) -> Response {
     }
 }
 
+/// 200 or 503, and what was found of each part. A 200 with something that is not ready: nobody else is better.
 async fn ready(State(health): State<Arc<Health>>) -> Response {
-    let mut parts = Map::new();
-    let mut all = true;
-    for check in &health.checks {
-        let is_ready = (check.is_ready)();
-        all &= is_ready;
-        parts.insert(check.name.to_owned(), Value::from(if is_ready { "ready" } else { "not ready" }));
-    }
-    let status = if all { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let Checks { findings, others_are_well, is_accepting } = &health.checks;
+    let (takes_part, found) = findings.look(others_are_well());
+    let accepting = is_accepting();
+    let word = |is_ready: bool| Value::from(if is_ready { "ready" } else { "not ready" });
+    let mut parts: Map<_, _> =
+        found.into_iter().map(|(name, is_ready)| (name.to_owned(), word(is_ready))).collect();
+    parts.insert("accepting".to_owned(), word(accepting));
+    let status = if takes_part && accepting { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Value::Object(parts))).into_response()
 }

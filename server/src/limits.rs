@@ -55,3 +55,9 @@ pub(crate) const STORE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often a media node that drains looks whether everybody has moved to another.
 pub(crate) const MOVED_LOOK: Duration = Duration::from_millis(50);
+
+/// How often the process looks whether it still does what it is there for.
+pub(crate) const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// How long one probe may take. Beyond it, it has failed.
+pub(crate) const PROBE_WITHIN: Duration = Duration::from_secs(2);

@@ -34,6 +34,13 @@ pub(crate) struct Member {
     /// It goes down, and takes nothing new.
     #[serde(default)]
     pub(crate) draining: bool,
+    /// Its probes succeed. One of an earlier build does not say.
+    #[serde(default = "yes")]
+    pub(crate) well: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// Keeps the lists.
@@ -43,13 +50,15 @@ pub(crate) struct Nodes {
     me: Member,
     media: watch::Sender<Vec<NodeInfo>>,
     signaling: watch::Sender<Vec<String>>,
+    others_are_well: watch::Sender<bool>,
     known: BTreeMap<String, (Member, Instant)>,
 }
 
 impl Nodes {
     pub(crate) fn new(presence: Arc<dyn Presence>, name: String, me: Member) -> Self {
         let (media, signaling) = (watch::Sender::new(Vec::new()), watch::Sender::new(Vec::new()));
-        Self { presence, name, me, media, signaling, known: BTreeMap::new() }
+        let others_are_well = watch::Sender::new(false);
+        Self { presence, name, me, media, signaling, others_are_well, known: BTreeMap::new() }
     }
 
     /// What this process is called.
@@ -67,10 +76,19 @@ impl Nodes {
         self.signaling.subscribe()
     }
 
+    /// Whether for each of this process's roles another one is there that is well.
+    pub(crate) fn others_are_well(&self) -> watch::Receiver<bool> {
+        self.others_are_well.subscribe()
+    }
+
     /// Looks once: before anybody is let in, so that the first is not told that nobody is there.
     pub(crate) async fn look(&mut self) {
         // Where presence cannot be asked, those known are still there.
-        let Ok(listing) = self.presence.list(KIND, None).await else { return };
+        let Ok(listing) = self.presence.list(KIND, None).await else {
+            // Nor whether they are well: whoever cannot know does not leave.
+            self.others_are_well.send_replace(false);
+            return;
+        };
         let now = Instant::now();
         for (name, value) in listing.entries {
             match serde_json::from_slice::<Member>(&value) {
@@ -91,12 +109,23 @@ impl Nodes {
             .filter(|(_, member)| !member.draining)
             .map(|(_, member)| member.address.clone())
             .collect();
+        let able = |role| {
+            self.with(role)
+                .any(|(_, other)| other.process != self.me.process && other.well && !other.draining)
+        };
+        let others = Vec::from(self.me.roles.clone()).into_iter().all(able);
+        self.others_are_well.send_replace(others);
         replace(&self.media, media);
         replace(&self.signaling, signaling);
     }
 
     /// Says that this process is there, and follows the others until `shutdown`; then says that it goes.
-    pub(crate) async fn run(mut self, draining: CancellationToken, shutdown: CancellationToken) {
+    pub(crate) async fn run(
+        mut self,
+        mut well: watch::Receiver<bool>,
+        draining: CancellationToken,
+        shutdown: CancellationToken,
+    ) {
         let Ok(key) = Key::new(KIND, None, self.name.clone()) else { return };
         self.announce(&key).await;
         let mut every = tokio::time::interval(NODES_EVERY);
@@ -105,6 +134,10 @@ impl Nodes {
                 () = shutdown.cancelled() => break,
                 () = draining.cancelled(), if !self.me.draining => {
                     self.me.draining = true;
+                    self.announce(&key).await;
+                }
+                Ok(()) = well.changed() => {
+                    self.me.well = *well.borrow_and_update();
                     self.announce(&key).await;
                 }
                 _ = every.tick() => self.look().await,

@@ -5,8 +5,13 @@ use crate::{
     cli::Serve,
     demo,
     failure::Failure,
-    health, http,
+    health::{
+        self, Checks,
+        probe::{self, Findings},
+    },
+    http,
     limits::{DRAIN_DEADLINE, MOVED_LOOK},
+    nodes::Nodes,
     plan::{self, Plan},
     wiring::{self, Media, Process, Signaling},
 };
@@ -19,7 +24,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// Runs until a signal, or until a service fails.
@@ -63,10 +68,18 @@ impl Server {
     async fn serve(self, args: &Serve, shutdown: CancellationToken) -> Result<(), Failure> {
         let Self { process, plan, url, http, metrics, inside } = self;
         let accepting = Arc::new(AtomicBool::new(false));
-        let checks = wiring::checks(&process, {
-            let (accepting, shutdown) = (Arc::clone(&accepting), shutdown.clone());
-            move || accepting.load(Ordering::Relaxed) && !shutdown.is_cancelled()
-        });
+        let (probes, findings) = (wiring::probes(&process), Arc::<Findings>::default());
+        let (well, is_well) = watch::channel(true);
+        let others = process.nodes.as_ref().map(Nodes::others_are_well);
+        let checks = Checks {
+            findings: Arc::clone(&findings),
+            // Alone, nobody keeps it in: there is no edge to take it out.
+            others_are_well: Box::new(move || others.as_ref().is_none_or(|others| *others.borrow())),
+            is_accepting: Box::new({
+                let (accepting, shutdown) = (Arc::clone(&accepting), shutdown.clone());
+                move || accepting.load(Ordering::Relaxed) && !shutdown.is_cancelled()
+            }),
+        };
         let mut ready = Ready {
             url,
             http: wiring::addresses(&http),
@@ -84,16 +97,17 @@ impl Server {
         if let Some(Media { service, link, .. }) = media {
             last.spawn(run_media(service, stop.clone()));
             if let Some(link) = link {
-                last.spawn(well(link.run(stop.clone())));
+                last.spawn(well_done(link.run(stop.clone())));
             }
         }
         last.spawn(serve_http(metrics, None, health::router(registry, checks), stop.clone()));
+        last.spawn(well_done(probe::run(probes, findings, well, stop.clone())));
         if !inside.is_empty() {
             last.spawn(serve_http(inside, None, inside_router, stop.clone()));
         }
         let in_fleet = nodes.is_some();
         if let Some(nodes) = nodes {
-            last.spawn(well(nodes.run(shutdown.clone(), stop.clone())));
+            last.spawn(well_done(nodes.run(is_well, shutdown.clone(), stop.clone())));
         }
         let mut signaling_handle = None;
         if let Some(Signaling { service, handle, fleet }) = signaling {
@@ -105,7 +119,7 @@ impl Server {
                 });
             }
             // Every room is there before the first browser is.
-            first.spawn(well(service.run(shutdown.clone())));
+            first.spawn(well_done(service.run(shutdown.clone())));
             signaling_handle = Some(handle);
         }
         first.spawn(serve_http(http, plan.tls, router, shutdown.clone()));
@@ -163,7 +177,7 @@ async fn serve_http(
     Ok(())
 }
 
-async fn well(done: impl Future<Output = ()>) -> Result<(), Failure> {
+async fn well_done(done: impl Future<Output = ()>) -> Result<(), Failure> {
     done.await;
     Ok(())
 }

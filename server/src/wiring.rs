@@ -12,7 +12,7 @@
 use crate::{
     config::Config,
     failure::Failure,
-    health::Check,
+    health::probe::{self, Probe},
     http::HttpMetrics,
     limits::{MEDIA_REQUEST_TIMEOUT, STORE_PATIENCE},
     media_token,
@@ -40,7 +40,7 @@ use sfu_core::port::{MediaEvent, MediaNode};
 use sfu_link::{Fleet, fleet, node};
 use signaling::RemoteLinks;
 use signaling_core::port::Links;
-use std::{fs, net::SocketAddr, os::unix::fs::DirBuilderExt as _, path::PathBuf, sync::Arc};
+use std::{fs, net::SocketAddr, os::unix::fs::DirBuilderExt as _, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use uuid::Uuid;
@@ -54,7 +54,7 @@ pub(crate) const EVENTS: &str = "events.sqlite";
 /// Everything built and connected, nothing running. What a process has no role for is not there.
 pub(crate) struct Process {
     pub(crate) registry: Registry,
-    pub(crate) store: Option<EventLog>,
+    pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) media: Option<Media>,
     pub(crate) signaling: Option<Signaling>,
     pub(crate) nodes: Option<Nodes>,
@@ -62,12 +62,6 @@ pub(crate) struct Process {
     pub(crate) router: Router,
     /// For other processes.
     pub(crate) inside: Router,
-}
-
-/// The event log, whichever engine it is.
-pub(crate) struct EventLog {
-    pub(crate) store: Arc<dyn Store>,
-    is_writable: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// The media plane of this process.
@@ -139,7 +133,7 @@ pub(crate) async fn build(
     let store = if config.roles.has(Role::Signaling) { Some(base.event_log().await?) } else { None };
     let signaling = match &store {
         None => None,
-        Some(log) => {
+        Some(store) => {
             let fleet = nodes.as_ref().zip(link_metrics).map(|(nodes, metrics)| base.fleet(nodes, metrics));
             let (node, media_events, fleet): (Arc<dyn MediaNode>, _, _) = match (fleet, &media) {
                 (Some((fleet, events)), _) => (Arc::new(fleet.clone()), events, Some(fleet)),
@@ -152,7 +146,7 @@ pub(crate) async fn build(
                 }
             };
             let deps = signaling::Deps {
-                store: Arc::clone(&log.store),
+                store: Arc::clone(store),
                 me: Holder { process: base.process, address: inside.clone().unwrap_or_default() },
                 media: node,
                 media_events,
@@ -207,6 +201,7 @@ impl Base<'_> {
             roles: self.config.roles.clone(),
             region: self.config.fleet.region.clone(),
             draining: false,
+            well: true,
         };
         Ok(Some(Nodes::new(Arc::new(presence), name, me)))
     }
@@ -258,24 +253,14 @@ impl Base<'_> {
     }
 
     /// Opens the event log. A database that does not answer yet is waited for: after a power cut everything starts at once.
-    async fn event_log(&self) -> Result<EventLog, Failure> {
+    async fn event_log(&self) -> Result<Arc<dyn Store>, Failure> {
         let Some(config) = self.config.store.postgres() else {
-            let path = self.config.data_dir.join(EVENTS);
-            let store = Arc::new(SqliteStore::open(&path, &self.registry)?);
-            let writable = Arc::downgrade(&store);
-            let is_writable = Arc::new(move || writable.upgrade().is_some_and(|store| store.is_writable()));
-            return Ok(EventLog { store, is_writable });
+            return Ok(Arc::new(SqliteStore::open(&self.config.data_dir.join(EVENTS), &self.registry)?));
         };
         let begun = Instant::now();
         loop {
             let error = match PostgresStore::open(&config, &self.registry).await {
-                Ok(store) => {
-                    let store = Arc::new(store);
-                    let writable = Arc::downgrade(&store);
-                    let is_writable =
-                        Arc::new(move || writable.upgrade().is_some_and(|store| store.is_writable()));
-                    return Ok(EventLog { store, is_writable });
-                }
+                Ok(store) => return Ok(Arc::new(store)),
                 Err(error) => error,
             };
             let may_come = matches!(error, postgres::Error::Database(_) | postgres::Error::Late);
@@ -283,7 +268,7 @@ impl Base<'_> {
                 return Err(Failure::Usage(format!("store.postgres: {error}{}", cause(&error))));
             }
             tracing::warn!(%error, "The database does not answer yet");
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
 
@@ -329,14 +314,16 @@ fn cause(error: &dyn std::error::Error) -> String {
     error.source().map(|cause| format!(": {cause}")).unwrap_or_default()
 }
 
-/// What must be well for the process to do its job.
-pub(crate) fn checks(process: &Process, accepting: impl Fn() -> bool + Send + Sync + 'static) -> Vec<Check> {
-    let mut checks = vec![Check { name: "accepting", is_ready: Box::new(accepting) }];
-    if let Some(log) = &process.store {
-        let is_writable = Arc::clone(&log.is_writable);
-        checks.insert(0, Check { name: "event log", is_ready: Box::new(move || is_writable()) });
+/// What shows that the process can do its job.
+pub(crate) fn probes(process: &Process) -> Vec<Probe> {
+    let mut probes = Vec::new();
+    if let Some(store) = &process.store {
+        probes.push(Probe { name: "event log", run: probe::store(store) });
     }
-    checks
+    if let Some(media) = &process.media {
+        probes.push(Probe { name: "media", run: probe::media(media.handle.clone()) });
+    }
+    probes
 }
 
 /// The addresses that sockets got.

@@ -73,3 +73,6 @@ pub mod tcp {
 /// Lines whose numbers a session remembers: those of an offer with as many as may be, and as many that went. One past
 /// it the oldest is forgotten, and has other numbers should it come back.
 pub const MAX_REMEMBERED_LINES: usize = 2 * sfu_core::limits::MAX_M_LINES;
+
+/// How long a shard may take to send itself a datagram. Longer, and the node is not ready.
+pub const PROBE_WITHIN: Duration = Duration::from_secs(1);

@@ -403,6 +403,20 @@ impl Handle {
         self.0.metrics.clone()
     }
 
+    /// Whether every shard works: it takes a command, sends a datagram and receives it.
+    pub async fn probe(&self) -> bool {
+        for shard in 0..self.0.links.len() {
+            let mut token = [0; 16];
+            let (reply, came) = tokio::sync::oneshot::channel();
+            let sent = getrandom::fill(&mut token).is_ok()
+                && self.0.send(shard, Command::Probe { token, reply }).is_ok();
+            if !sent || !matches!(tokio::time::timeout(limits::PROBE_WITHIN, came).await, Ok(Ok(()))) {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Sessions known to the control side, warm ones included.
     #[must_use]
     pub fn sessions(&self) -> usize {

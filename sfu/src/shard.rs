@@ -10,10 +10,10 @@
 //! [`net`] (out again), [`outbox`].
 
 use crate::{config::Config, metrics::ShardMetrics};
-use command::Command;
+use command::{Command, ProbeToken};
 use drive::{Drive, Turn};
 use forward::pulse;
-use gate::Gate;
+use gate::{Gate, probe};
 use mio::{Events, Interest, Poll, Token, Waker, unix::SourceFd};
 use net::Net;
 use outbox::Outbox;
@@ -28,7 +28,7 @@ use slab::Slab;
 use std::{
     collections::HashMap,
     io,
-    net::{IpAddr, TcpListener, UdpSocket},
+    net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket},
     os::fd::AsRawFd as _,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc::Receiver},
@@ -271,6 +271,7 @@ impl Shard {
                         self.rebuild(seat.room, now);
                     }
                 }
+                Command::Probe { token, reply } => self.probe(token, reply),
                 Command::Close { session, reason } => {
                     if let Some(key) = self.by_id.get(&session).copied() {
                         self.close(key, reason, now);
@@ -282,6 +283,16 @@ impl Shard {
             self.settle(now, now);
         }
         true
+    }
+
+    /// A datagram to ourselves: through the way out, the kernel and the way in.
+    fn probe(&mut self, token: ProbeToken, reply: tokio::sync::oneshot::Sender<()>) {
+        let Ok(mut to) = self.net.udp.socket().local_addr() else { return };
+        if to.ip().is_unspecified() {
+            to.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
+        self.net.udp.push(to, None, &probe(token), &self.metrics);
+        self.gate.expect(token, reply);
     }
 
     /// Changes a session and drains its engine.

@@ -5,6 +5,9 @@ use crate::engine::{Draft, Prepared};
 use model::ParticipantId;
 use sfu_core::port::{ClosedReason, MediaError, SessionId};
 
+/// What only the shard that sent it can know.
+pub(crate) type ProbeToken = [u8; 16];
+
 /// A new session.
 pub(crate) struct Join {
     pub(crate) id: SessionId,
@@ -37,6 +40,11 @@ pub(crate) enum Command {
         seat: Option<Seat>,
     },
     Sharer(Seat),
+    /// Send something to yourself and say when it has come.
+    Probe {
+        token: ProbeToken,
+        reply: tokio::sync::oneshot::Sender<()>,
+    },
     Close {
         session: SessionId,
         reason: ClosedReason,

@@ -4,7 +4,10 @@
 //! belong to that session, and only from such an address is anything else taken. A stranger's packet
 //! costs a look-up, at most a hash, and never an allocation.
 
-use super::net::{Net, Path, Remote};
+use super::{
+    command::ProbeToken,
+    net::{Net, Path, Remote},
+};
 use crate::metrics::{Drop, ShardMetrics, Stranger};
 use sfu_core::{
     demux::{self, Class},
@@ -19,6 +22,7 @@ use str0m::{
     crypto::CryptoProvider,
     ice::{StunMessage, TransId},
 };
+use tokio::sync::oneshot;
 
 /// STUN checks of unknown addresses verified in one turn of the loop. Further ones are dropped: a
 /// client repeats its checks, a flood must not take the shard's time.
@@ -37,6 +41,15 @@ pub(crate) struct Gate {
     pub(crate) ufrags: Ufrags<Credential>,
     crypto: Arc<CryptoProvider>,
     checks_left: usize,
+    /// What the shard sent itself last.
+    expected: Option<(ProbeToken, oneshot::Sender<()>)>,
+}
+
+/// What a shard sends itself. Its first byte is of no protocol there is (RFC 7983).
+pub(crate) fn probe(token: ProbeToken) -> [u8; 17] {
+    let mut datagram = [0xFF; 17];
+    datagram[1..].copy_from_slice(&token);
+    datagram
 }
 
 /// A packet that may be handed to a session.
@@ -69,7 +82,20 @@ pub(crate) struct Origin {
 
 impl Gate {
     pub(crate) fn new(limit: usize, crypto: Arc<CryptoProvider>) -> Self {
-        Self { ufrags: Ufrags::new(limit), crypto, checks_left: CHECKS_PER_TURN }
+        Self { ufrags: Ufrags::new(limit), crypto, checks_left: CHECKS_PER_TURN, expected: None }
+    }
+
+    /// The shard has sent itself a datagram. One that was sent before and has not come is lost.
+    pub(crate) fn expect(&mut self, token: ProbeToken, reply: oneshot::Sender<()>) {
+        self.expected = Some((token, reply));
+    }
+
+    fn is_probe(&mut self, packet: &[u8]) -> bool {
+        let expected = self.expected.take_if(|(token, _)| *packet == probe(*token));
+        let Some((_, reply)) = expected else { return false };
+        // Who asked may have given up.
+        let _ = reply.send(());
+        true
     }
 
     /// A new turn of the loop.
@@ -91,6 +117,9 @@ impl Gate {
         }
         let class = demux::classify(packet);
         if class == Class::Unknown {
+            if self.is_probe(packet) {
+                return None;
+            }
             metrics.stranger(Stranger::Garbage);
             return None;
         }

@@ -337,3 +337,19 @@ fn strangers_and_spoofers_change_nothing() {
     let got = stranger.recv_from(&mut [0; 2_000]);
     assert!(got.is_err(), "a stranger is never answered, still less sent media");
 }
+
+#[test]
+fn a_node_sends_itself_a_datagram_until_it_has_stopped() {
+    let node = Node::with(Config { shards: 2, ..config() });
+    let probe = || node.runtime.block_on(node.handle.probe());
+    assert!(probe() && probe());
+    assert_eq!(node.value("unauthenticated_packets_total", Some("garbage")), 0.0, "its own is no stranger");
+    // Another's is.
+    let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+    stranger.send_to(&[0xFF; 17], node.addr()).unwrap();
+    assert!(eventually(Duration::from_secs(5), || node
+        .value("unauthenticated_packets_total", Some("garbage"))
+        == 1.0));
+    node.shut_down();
+    assert!(eventually(Duration::from_secs(5), || !probe()));
+}

@@ -65,6 +65,10 @@ impl Node {
         Self { handle, runtime, events, shutdown, running: Some(running) }
     }
 
+    pub(crate) fn shut_down(&self) {
+        self.shutdown.cancel();
+    }
+
     pub(crate) fn addr(&self) -> SocketAddr {
         SocketAddr::new(Ipv4Addr::LOCALHOST.into(), self.handle.local_addrs()[0].port())
     }
