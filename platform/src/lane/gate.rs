@@ -130,8 +130,12 @@ impl Gate {
             return Arrival::Run;
         }
         if self.queue.len() >= self.capacity.queue {
+            // From now on the old make room for the new.
             self.overloaded_until = Some(now + STANDING_QUEUE);
-            return Arrival::Shed(Reason::Full);
+            self.settle(now);
+            if self.queue.len() >= self.capacity.queue {
+                return Arrival::Shed(Reason::Full);
+            }
         }
         let ticket = Ticket(self.next);
         self.next += 1;
