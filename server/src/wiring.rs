@@ -9,7 +9,14 @@
 //! | `Clock` | the machine's |
 
 use crate::{
-    failure::Failure, health::Check, http::HttpMetrics, limits::MEDIA_REQUEST_TIMEOUT, media_token,
+    failure::Failure,
+    health::Check,
+    http::{
+        HttpMetrics,
+        lanes::{Lanes, routes},
+    },
+    limits::MEDIA_REQUEST_TIMEOUT,
+    media_token,
     plan::Plan,
 };
 use axum::{Router, http::StatusCode, middleware, response::IntoResponse as _};
@@ -97,6 +104,7 @@ pub(crate) async fn build(plan: &Plan, url: &str, origins: Vec<String>) -> Resul
         .layer(CatchPanicLayer::custom(|_| {
             Problem::new(problem::INTERNAL).because("a handler panicked").into_response()
         }))
+        .layer(middleware::from_fn_with_state(Lanes::start(routes::lane, &registry)?, Lanes::admit))
         .layer(middleware::from_fn_with_state(HttpMetrics::new(&registry)?, HttpMetrics::count));
     Ok(Process { registry, store, media, media_handle, signaling, signaling_handle, router })
 }
