@@ -1,6 +1,14 @@
 //! Lanes: work that hurts when it waits never waits behind work that does not.
+//!
+//! Three cores decide about work at a process's door, one of each kind of question: [`gate`] (now, later or not at
+//! all?), [`overload`] (how much of a lane's workers may be used while the whole process is behind?) and
+//! [`deadline`] (until when does anybody wait for it?). None of them reads a clock.
 
 use std::fmt;
+
+pub mod deadline;
+pub mod gate;
+pub mod overload;
 
 /// How urgent work is. Lanes share no queue, no connection and no worker, so that a flood in one does
 /// not move the others. Earlier lanes are served first and shed last.

@@ -154,3 +154,34 @@ pub const REDIS_COMMAND_LIMIT: Duration = Duration::from_millis(400);
 
 /// Longest that an operation of presence takes, a second attempt included.
 pub const PRESENCE_TIME_LIMIT: Duration = Duration::from_millis(1_000);
+
+/// Longest that a queue of a lane may stand without having been empty. Beyond it the lane counts as overloaded: newest
+/// first, and who has waited longer than [`OVERLOADED_AGE`] is shed. It counts as well again after as long a time
+/// in which nobody was shed.
+pub const STANDING_QUEUE: Duration = Duration::from_millis(100);
+
+/// Longest that work waits in an overloaded lane. Older work is shed. Longer lets more of a burst through; shorter
+/// answers sooner that it was not done. Nobody looks at a batch, so it hears at once.
+pub const OVERLOADED_AGE: [Duration; Lane::ALL.len()] =
+    [Duration::from_millis(500), Duration::from_millis(100), Duration::from_millis(2)];
+
+/// Delay that stands in a whole process, in the scheduling of what is ready or before the critical lane. Beyond it
+/// the lowest lane that has workers left gets half of them.
+pub const STANDING_DELAY: Duration = Duration::from_millis(10);
+
+/// Into how many parts a lane's workers are divided when some are taken away. One more would be of no use: it is a
+/// power of two, so that halving ends at one and then at none.
+pub const PARTS_OF_A_LANE: usize = 64;
+
+/// Parts that a lane gets back at each look that finds no delay: all of them in some 16 looks.
+pub const PARTS_GIVEN_BACK: usize = 4;
+
+/// Fewest parts that the standard lane keeps in an overload. The batch lane may lose all, the critical one loses none.
+pub const STANDARD_KEEPS: usize = 8;
+
+/// Longest budget that a request may bring, by lane; what it has when it brings none. Longer ones are cut to it.
+pub const MAX_BUDGET: [Duration; Lane::ALL.len()] =
+    [Duration::from_secs(20), Duration::from_secs(20), Duration::from_secs(60)];
+
+/// Most digits of a budget in milliseconds. More are not a budget.
+pub const MAX_BUDGET_DIGITS: usize = 9;

@@ -52,6 +52,13 @@ impl From<sfu::Error> for Failure {
     }
 }
 
+impl From<crate::http::lanes::StartError> for Failure {
+    fn from(error: crate::http::lanes::StartError) -> Self {
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        Self::Broken(format!("{error}{cause}"))
+    }
+}
+
 impl From<prometheus::Error> for Failure {
     fn from(error: prometheus::Error) -> Self {
         Self::Broken(format!("metrics cannot be registered: {error}"))

@@ -3,12 +3,11 @@
 //! Hyper's own connections instead of a framework's `serve`, because a connection that never finishes
 //! its handshake or its headers must not live for ever.
 
-use crate::limits::{
-    HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, IDLE_GRACE, MAX_CONNECTIONS, MAX_HEAD_BYTES, MAX_STREAMS,
-};
 use axum::{Router, body::Body, extract::ConnectInfo};
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use lanes::Seat;
+use limits::{HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, IDLE_GRACE, MAX_CONNECTIONS, MAX_HEAD_BYTES, MAX_STREAMS};
 use std::{
     convert::Infallible,
     io,
@@ -30,17 +29,21 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+pub mod lanes;
+pub mod limits;
 mod listen;
 mod metrics;
 
-pub(crate) use listen::{ListenError, bind, parse};
-pub(crate) use metrics::HttpMetrics;
+pub use listen::{ListenError, bind, parse};
+pub use metrics::HttpMetrics;
 
 /// How long a peer may dawdle.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    pub(crate) handshake: Duration,
-    pub(crate) headers: Duration,
+pub struct Patience {
+    /// In a TLS handshake.
+    pub handshake: Duration,
+    /// Over the headers of a request, or before it sends a next one.
+    pub headers: Duration,
 }
 
 impl Default for Patience {
@@ -50,7 +53,7 @@ impl Default for Patience {
 }
 
 /// Serves until `shutdown`; then stops accepting, lets requests finish, and returns.
-pub(crate) async fn serve(
+pub async fn serve(
     listeners: Vec<TcpListener>,
     tls: Option<TlsAcceptor>,
     router: Router,
@@ -131,14 +134,14 @@ impl Server {
     }
 
     async fn http1(&self, stream: impl Stream, peer: SocketAddr) {
-        let asked = Requests::default();
+        let (asked, seat) = (Requests::default(), Seat::default());
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.patience.headers)
             .max_buf_size(MAX_HEAD_BYTES)
             .serve_connection(
                 TokioIo::new(stream),
-                service_fn(|r| asked.clone().counted(answer(self.router.clone(), r, peer))),
+                service_fn(|r| asked.clone().counted(answer(self.router.clone(), r, peer, seat.clone()))),
             )
             .with_upgrades();
         let mut connection = pin!(connection);
@@ -155,7 +158,7 @@ impl Server {
 
     async fn http2(&self, stream: impl Stream, peer: SocketAddr) {
         let asked = Requests::default();
-        let (router, count) = (self.router.clone(), asked.clone());
+        let (router, count, seat) = (self.router.clone(), asked.clone(), Seat::default());
         let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(self.patience.headers)
@@ -164,7 +167,7 @@ impl Server {
             .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
             .serve_connection(
                 TokioIo::new(stream),
-                service_fn(move |r| count.clone().counted(answer(router.clone(), r, peer))),
+                service_fn(move |r| count.clone().counted(answer(router.clone(), r, peer, seat.clone()))),
             );
         let mut connection = pin!(connection);
         tokio::select! {
@@ -208,9 +211,11 @@ async fn answer(
     router: Router,
     request: Request<Incoming>,
     peer: SocketAddr,
+    seat: Seat,
 ) -> Result<axum::response::Response, Infallible> {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(ConnectInfo(peer));
+    request.extensions_mut().insert(seat);
     router.oneshot(request).await
 }
 
@@ -218,7 +223,7 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
 
 /// Says which key asked for an address that cannot be had.
-pub(crate) fn bind_error(key: &str, address: SocketAddr, source: &io::Error) -> String {
+pub fn bind_error(key: &str, address: SocketAddr, source: &io::Error) -> String {
     if source.kind() == io::ErrorKind::AddrInUse {
         format!("{key}: {address} is in use by another program")
     } else {

@@ -2,33 +2,12 @@
 
 use std::time::Duration;
 
-/// HTTP connections at a time, those being upgraded to WebSockets included; open WebSockets are
-/// signaling's to count. Beyond it new ones wait in the kernel's queue.
-pub(crate) const MAX_CONNECTIONS: usize = 10_000;
-
-/// Time for a TLS handshake. Beyond it the connection is dropped.
-pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Time for a request's headers, waiting for a first or a next request included. Beyond it the
-/// connection is closed.
-pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// Bytes of a request's head. Beyond it: 431.
-pub(crate) const MAX_HEAD_BYTES: usize = 16 * 1_024;
-
-/// Streams at a time on one HTTP/2 connection. Beyond it the client waits.
-pub(crate) const MAX_STREAMS: u32 = 100;
-
 /// Time for a WHIP or WHEP request, its body's arrival included. Beyond it: 408.
 pub(crate) const MEDIA_REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Time from the signal to the end: clients are told, writes finish, requests end. What is not done
 /// by then is cut off.
 pub(crate) const DRAIN_DEADLINE: Duration = Duration::from_secs(9);
-
-/// Time at a drain for a connection without a request to send what it still holds. Beyond it the
-/// connection is dropped: one that dawdles over its headers must not hold up the end.
-pub(crate) const IDLE_GRACE: Duration = Duration::from_secs(1);
 
 /// Most rooms and participants that `telehealth token` makes tokens for in one call.
 pub(crate) const MAX_TOKEN_ROOMS: u32 = 10_000;

@@ -13,7 +13,6 @@ mod demo;
 mod doctor;
 mod failure;
 mod health;
-mod http;
 mod lan;
 mod limits;
 mod media_token;
@@ -29,6 +28,7 @@ use clap::Parser as _;
 use cli::{Cli, Command};
 use failure::Failure;
 use platform::{clock::SystemClock, keys::Keys};
+use server::http;
 use std::process::ExitCode;
 
 #[global_allocator]

@@ -13,7 +13,10 @@ use crate::{
     config::Config,
     failure::Failure,
     health::probe::{self, Probe},
-    http::HttpMetrics,
+    http::{
+        HttpMetrics,
+        lanes::{Lanes, routes},
+    },
     limits::{MEDIA_REQUEST_TIMEOUT, STORE_PATIENCE},
     media_token,
     nodes::{Member, Nodes, name_of},
@@ -306,6 +309,7 @@ impl Base<'_> {
             .layer(CatchPanicLayer::custom(|_| {
                 Problem::new(problem::INTERNAL).because("a handler panicked").into_response()
             }))
+            .layer(middleware::from_fn_with_state(Lanes::start(routes::lane, &self.registry)?, Lanes::admit))
             .layer(middleware::from_fn_with_state(HttpMetrics::new(&self.registry)?, HttpMetrics::count)))
     }
 }

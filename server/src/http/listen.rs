@@ -7,10 +7,13 @@ use tokio::net::TcpListener;
 /// The value cannot be listened on. One line that names the key.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct ListenError(pub(crate) String);
+pub struct ListenError(pub String);
 
 /// The addresses of a value: `localhost` is both loopback addresses, anything else one address.
-pub(crate) fn parse(key: &str, value: &str) -> Result<Vec<SocketAddr>, ListenError> {
+///
+/// # Errors
+/// It is neither; the error names the key.
+pub fn parse(key: &str, value: &str) -> Result<Vec<SocketAddr>, ListenError> {
     if let Ok(address) = value.parse() {
         return Ok(vec![address]);
     }
@@ -27,7 +30,10 @@ pub(crate) fn parse(key: &str, value: &str) -> Result<Vec<SocketAddr>, ListenErr
 
 /// Binds all of them on one port. The first must succeed; the others may be missing on a machine
 /// without IPv6, but not be taken by somebody else.
-pub(crate) async fn bind(key: &str, addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
+///
+/// # Errors
+/// One cannot be listened on; the error names the key.
+pub async fn bind(key: &str, addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
     let mut tries = 0;
     loop {
         tries += 1;

@@ -7,14 +7,19 @@ use axum::{
 };
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 
-#[derive(Clone)]
-pub(crate) struct HttpMetrics {
+/// The counters.
+#[derive(Clone, Debug)]
+pub struct HttpMetrics {
     requests: IntCounterVec,
     seconds: HistogramVec,
 }
 
 impl HttpMetrics {
-    pub(crate) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+    /// Registers them.
+    ///
+    /// # Errors
+    /// They are registered already.
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let metrics = Self {
             requests: IntCounterVec::new(
                 Opts::new("telehealth_http_requests_total", "Requests by route and status"),
@@ -32,7 +37,7 @@ impl HttpMetrics {
     }
 
     /// Middleware.
-    pub(crate) async fn count(State(metrics): State<Self>, request: Request, next: Next) -> Response {
+    pub async fn count(State(metrics): State<Self>, request: Request, next: Next) -> Response {
         let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
         let timer = metrics.seconds.with_label_values(&[&route]).start_timer();
         let response = next.run(request).await;

@@ -5,8 +5,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 const QUICK: Patience =
     Patience { handshake: Duration::from_millis(100), headers: Duration::from_millis(100) };
 
-struct Running {
-    address: SocketAddr,
+pub(super) struct Running {
+    pub(super) address: SocketAddr,
     shutdown: CancellationToken,
     server: JoinSet<()>,
 }
@@ -19,7 +19,7 @@ async fn start_with(router: Router, tls: Option<TlsAcceptor>, patience: Patience
     Running { address, shutdown, server }
 }
 
-async fn start(router: Router) -> Running {
+pub(super) async fn start(router: Router) -> Running {
     start_with(router, None, Patience::default()).await
 }
 
@@ -88,9 +88,16 @@ async fn who_dawdles_over_headers_or_says_nothing_is_hung_up_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_never_finishes_a_handshake_is_hung_up_on() {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = platform::clock::SystemClock;
-    let tls = crate::lan::certificate(dir.path(), &[], &clock).unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let tls = TlsAcceptor::from(Arc::new(config));
     let Running { address, server: _server, .. } = start_with(Router::new(), Some(tls), QUICK).await;
     let answer = tokio::time::timeout(Duration::from_secs(10), ask(address, "\x16\x03\x01")).await;
     assert_eq!(answer.unwrap(), "");

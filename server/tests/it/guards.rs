@@ -1,5 +1,6 @@
 //! Promises that the sources make about files, kept true.
 
+use server::http::lanes::routes::ROUTES;
 use std::{
     collections::BTreeSet,
     fs,
@@ -29,6 +30,8 @@ fn sources(dir: &Path, into: &mut Vec<PathBuf>) {
 fn codes() -> BTreeSet<String> {
     let mut files = Vec::new();
     sources(&root(), &mut files);
+    // What processes ask of one another comes in elsewhere.
+    files.retain(|path| !path.ends_with("signaling/src/inside.rs"));
     let texts = files.iter().map(|path| fs::read_to_string(path).unwrap());
     texts
         .flat_map(|text| {
@@ -87,4 +90,30 @@ fn every_crate_forbids_unsafe_code_or_says_why_not() {
         let text = fs::read_to_string(path).unwrap();
         assert!(text.contains("#![forbid(unsafe_code)]") || text.contains("unsafe"), "{}", path.display());
     }
+}
+
+/// Paths of `.route("…"` in what the public listener serves.
+fn routes() -> BTreeSet<String> {
+    let mut files = Vec::new();
+    for part in ["portal-api/src", "signaling/src", "sfu/src"] {
+        sources(&root().join(part), &mut files);
+    }
+    // What processes ask of one another comes in elsewhere.
+    files.retain(|path| !path.ends_with("signaling/src/inside.rs"));
+    let texts = files.iter().map(|path| fs::read_to_string(path).unwrap());
+    texts
+        .flat_map(|text| {
+            let calls = text.split(".route(").skip(1);
+            let path = |call: &str| Some(call.trim_start().strip_prefix('"')?.split('"').next()?.to_owned());
+            calls.filter_map(path).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[test]
+fn every_route_is_in_a_lane_and_every_lane_s_route_exists() {
+    let known: Vec<_> = ROUTES.iter().map(|(route, _)| (*route).to_owned()).collect();
+    let all = routes();
+    assert_eq!(known.len(), all.len(), "one stands there twice, or is missing");
+    assert_eq!(known.into_iter().collect::<BTreeSet<_>>(), all);
 }

@@ -1,0 +1,29 @@
+//! Which lane each route is in: one table. A test of the server looks for routes in the sources and demands that
+//! each stands here.
+
+use platform::lane::Lane::{self, Critical, Standard};
+
+/// Every route of the public listener.
+pub const ROUTES: &[(&str, Lane)] = &[
+    // Somebody joins, waits or talks: signaling, and what it needs before it.
+    ("/ws", Critical),
+    ("/api/v1/links/exchange", Critical),
+    ("/whip/{room}", Critical),
+    ("/whip/session/{id}", Critical),
+    ("/whep/{room}/{participant}", Critical),
+    ("/whep/session/{id}", Critical),
+    // Pages, which browsers keep and ask for again.
+    ("/", Standard),
+    ("/visit", Standard),
+    ("/clinic", Standard),
+    ("/assets/{*path}", Standard),
+    ("/{file}", Standard),
+    ("/problems/style.css", Standard),
+    ("/problems/{code}", Standard),
+];
+
+/// The lane of a route; what matches none is answered in the standard lane.
+pub fn lane(route: Option<&str>) -> Lane {
+    let known = route.and_then(|route| ROUTES.iter().find(|(known, _)| *known == route));
+    known.map_or(Standard, |(_, lane)| *lane)
+}
