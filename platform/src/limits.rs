@@ -173,7 +173,7 @@ pub const HEADS_EVERY: Duration = Duration::from_secs(2);
 pub const TURN_SILENCE: Duration = Duration::from_secs(6);
 
 /// How often a relay looks for messages that it may forget.
-pub const PRUNE_EVERY: Duration = Duration::from_secs(30);
+pub const PRUNE_EVERY: Duration = Duration::from_secs(10);
 
 /// How long messages stay in the outbox that all consumers have handled: for consumers that the relay does not know.
 pub const OUTBOX_KEPT: Duration = Duration::from_secs(3_600);
