@@ -193,7 +193,7 @@ pub const MAX_PARTITIONS: usize = 64;
 pub const INBOX_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Longest that the handling of one message takes. Beyond it, it is tried again later.
-pub const HANDLER_LIMIT: Duration = Duration::from_secs(10);
+pub const HANDLER_LIMIT: Duration = Duration::from_secs(5);
 
 /// Longest pause before a message that could not be handled is tried again; the first is a hundredth of it, and each
 /// is twice the one before.

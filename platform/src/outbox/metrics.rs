@@ -12,6 +12,8 @@ pub struct Metrics {
     published: IntCounterVec,
     forgotten: IntCounterVec,
     repeated: IntCounterVec,
+    relays: IntGaugeVec,
+    consumes: IntGaugeVec,
     lag: IntGaugeVec,
     handled: IntCounterVec,
     duplicates: IntCounterVec,
@@ -53,6 +55,8 @@ impl Metrics {
                 &relay,
             )?,
             repeated: count("outbox_repeated_total", "Messages told again to an inbox that asked", &relay)?,
+            relays: gauge("outbox_relays", "1 where this process has the turn to relay", "service")?,
+            consumes: gauge("inbox_consumes", "1 where this process has the turn to consume", "inbox")?,
             lag: gauge("inbox_lag_messages", "Messages in the outbox that are not handled yet", "inbox")?,
             handled: count("inbox_handled_total", "Messages handled", &inbox)?,
             duplicates: count("inbox_duplicates_total", "Messages that came again", &inbox)?,
@@ -100,6 +104,10 @@ impl RelayMetrics {
         self.all.oldest.with_label_values(&labels).set(oldest.as_secs() as i64);
     }
 
+    pub(super) fn turn(&self, ours: bool) {
+        self.all.relays.with_label_values(&[self.service.as_str(), self.lane.as_str()]).set(ours.into());
+    }
+
     pub(super) fn published(&self, count: u64) {
         self.outcome("published", count);
     }
@@ -136,6 +144,10 @@ impl InboxMetrics {
 
     pub(super) fn astray(&self, partitions: usize) {
         self.gauge(&self.all.astray, partitions as u64);
+    }
+
+    pub(super) fn turn(&self, ours: bool) {
+        self.gauge(&self.all.consumes, ours.into());
     }
 
     pub(super) fn handled(&self) {

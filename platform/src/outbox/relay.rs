@@ -197,6 +197,7 @@ impl<S: Store + ?Sized, B: Bus + ?Sized> LaneRelay<S, B> {
         if self.turns.look(self.clock.now()).await.is_err() {
             return;
         }
+        self.metrics.turn(self.turns.is_ours());
         match (before, self.turns.is_ours()) {
             (false, true) => {
                 tracing::info!(service = %self.service, lane = %self.lane, "This process relays");

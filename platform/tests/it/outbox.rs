@@ -11,6 +11,7 @@ use prometheus::Registry;
 use rig::{Rig, Source};
 use std::sync::Arc;
 use testkit::{
+    bus::{bodies, consumer},
     engines::{NatsServer, Postgres},
     event_log::MemoryStore,
     wait::eventually,
@@ -180,6 +181,47 @@ async fn a_server_that_stands_still_only_delays() {
     server.resume();
     rig.append(20).await;
     rig.judge().await;
+}
+
+/// Not because an inbox asks: whoever consumes finds it there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wiped_store_is_filled_again_with_all_that_there_is() {
+    let mut server = NatsServer::start();
+    let mut rig = Rig::new(memory_store(), memory_store(), nats(&server).await);
+    let relay = rig.relay();
+    rig.append(30).await;
+    eventually("everything is published", async || rig.published(relay) == 30).await;
+    server.wipe();
+    eventually("everything is published again", async || rig.published(relay) == 60).await;
+    let mut stranger = consumer(&*rig.bus, "stranger", Lane::Critical, "signaling.>").await;
+    let held = bodies(&mut stranger, 27).await;
+    assert!(held[0].ends_with(b"\"0\"}") && held[26].ends_with(b"\"28\"}"), "{held:?}");
+}
+
+#[tokio::test]
+async fn whoever_is_left_takes_the_turn_of_whoever_died() {
+    let mut rig = Rig::new(memory_store(), memory_store(), memory_bus());
+    let (relays, consumes) = ("telehealth_outbox_relays", "telehealth_inbox_consumes");
+    let older = (rig.relay(), rig.inbox(Source::Relay));
+    eventually("the first have the turn", async || {
+        (rig.count(older.0, relays), rig.count(older.1, consumes)) == (3, 3)
+    })
+    .await;
+    let newer = (rig.relay(), rig.inbox(Source::Relay));
+    eventually("the newest have the turn, in every lane", async || {
+        let [older, newer] =
+            [older, newer].map(|(relay, inbox)| (rig.count(relay, relays), rig.count(inbox, consumes)));
+        (older, newer) == ((0, 0), (3, 3))
+    })
+    .await;
+    rig.append(20).await;
+    rig.judge().await;
+    assert_eq!((rig.published(older.0), rig.published(newer.0)), (0, 20));
+    rig.kill(newer.0);
+    rig.kill(newer.1);
+    rig.append(20).await;
+    rig.judge().await;
+    assert_eq!(rig.published(older.0), 20);
 }
 
 /// What one that is alone would do twice, two at once do not.

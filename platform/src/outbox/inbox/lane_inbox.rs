@@ -166,6 +166,7 @@ impl<S: Store + ?Sized, B: Bus + ?Sized> LaneInbox<S, B> {
         }
         // Whatever is known here of places may be old by now.
         (self.order, self.panics) = (Order::default(), BTreeMap::new());
+        self.metrics.turn(self.turns.is_ours());
         self.metrics.lag(0);
         self.metrics.astray(0);
         let who = if before { "Another process consumes" } else { "This process consumes" };

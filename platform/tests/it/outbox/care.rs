@@ -2,14 +2,17 @@
 
 use super::{
     memory_bus, memory_store,
-    rig::{Counting, Rig, Source, put},
+    rig::{Counting, Rig, Source, Watched, put},
 };
 use model::TenantId;
 use platform::{
     clock::ManualClock,
     event_log::{Partition, Position},
-    limits::{MAX_CHANGES, MAX_PANICS, OUTBOX_KEPT, OUTBOX_KEPT_FOR_ABSENT},
-    outbox::{Letter, Unhandled, inbox::Astray},
+    limits::{MAX_CHANGES, MAX_PANICS, MAX_PARKED, OUTBOX_KEPT, OUTBOX_KEPT_FOR_ABSENT, RELAY_PIPELINE},
+    outbox::{
+        Handler, Letter, Unhandled,
+        inbox::{Astray, HandlerFuture},
+    },
 };
 use std::{
     sync::{
@@ -131,7 +134,7 @@ async fn an_inbox_of_another_outbox_says_so() {
 
 #[tokio::test]
 async fn what_is_not_published_shows() {
-    let mut rig = Rig::new(memory_store(), memory_store(), Arc::new(super::rig::Deaf(memory_bus())));
+    let mut rig = Rig::new(memory_store(), memory_store(), Watched::new(memory_bus(), true));
     rig.clock = Arc::new(ManualClock::new(DECIDED + Duration::from_secs(77)));
     rig.append(10).await;
     let relay = rig.relay();
@@ -139,4 +142,71 @@ async fn what_is_not_published_shows() {
     assert!(rig.count(relay, "telehealth_outbox_oldest_seconds{critical}") == 77);
     assert!(rig.count(relay, "telehealth_outbox_published_total{failed}") > 0);
     assert_eq!(rig.rows(TenantId(Uuid::nil()), "").await, []);
+}
+
+#[tokio::test]
+async fn as_many_publishes_are_under_way_as_may_be() {
+    let bus = Watched::new(memory_bus(), false);
+    let mut rig = Rig::new(memory_store(), memory_store(), Arc::clone(&bus) as _);
+    rig.append(50).await;
+    // Alone, so that its lanes share one bus and only the urgent one has so many.
+    let relay = rig.relay();
+    eventually("everything is published", async || rig.published(relay) == 50).await;
+    let most = bus.most.load(Ordering::SeqCst);
+    let (one, others) = (RELAY_PIPELINE as u64, 50 / 10);
+    assert!((one..=one + others).contains(&most), "{most}");
+}
+
+#[tokio::test]
+async fn as_many_stay_parked_as_may_and_the_oldest_go() {
+    let mut rig = Rig::new(memory_store(), memory_store(), memory_bus());
+    rig.relay();
+    let refuse = |letter: &Letter| match letter.partition {
+        HERE => Err(Unhandled::Refused("all of them")),
+        _ => Ok(vec![]),
+    };
+    let (_, handle) = rig.inbox_with(Source::Relay, refuse);
+    let positions = async || {
+        let (parked, mut positions) = (handle.parked(None, MAX_PARKED + 1).await.unwrap(), vec![]);
+        for row in parked {
+            let body: serde_json::Value = serde_json::from_str(&row.body).unwrap();
+            positions.push(body["position"].as_u64().unwrap());
+        }
+        positions.sort_unstable();
+        positions
+    };
+    let until_refused = async |count| {
+        eventually("they are refused", async || handle.handled(HERE).await == Ok(Position(count))).await;
+    };
+    // Of ten appended, nine are here.
+    rig.append(1_111).await;
+    until_refused(1_000).await;
+    assert_eq!(positions().await, (1..=1_000).collect::<Vec<_>>());
+    rig.append(1).await;
+    until_refused(1_001).await;
+    assert_eq!(positions().await, (2..=1_001).collect::<Vec<_>>());
+}
+
+/// Waits for nothing the first time.
+struct Stuck(AtomicU32);
+
+impl Handler for Stuck {
+    fn handle<'a>(&'a self, _: &'a Letter) -> HandlerFuture<'a> {
+        Box::pin(async {
+            if self.0.fetch_add(1, Ordering::SeqCst) == 0 {
+                std::future::pending::<()>().await;
+            }
+            Ok(vec![])
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_does_not_return_is_tried_again() {
+    let mut rig = Rig::new(memory_store(), memory_store(), memory_bus());
+    rig.relay();
+    let (inbox, _) = rig.inbox_with(Source::Relay, Stuck(AtomicU32::new(0)));
+    rig.append(2).await;
+    rig.until_handled(2).await;
+    assert_eq!(rig.count(inbox, "telehealth_inbox_postponed_total"), 1);
 }
