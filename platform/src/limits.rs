@@ -186,7 +186,8 @@ pub const OUTBOX_KEPT_FOR_ABSENT: Duration = Duration::from_secs(14 * 24 * 3_600
 /// dropped, and come again from the outbox.
 pub const MAX_EARLY: usize = 256;
 
-/// Partitions of one lane that an inbox knows. Messages of further ones are dropped, and that is logged: no store has as many.
+/// Partitions of one lane that an inbox knows. Messages of further ones are dropped, and that is logged: no store has
+/// as many.
 pub const MAX_PARTITIONS: usize = 64;
 
 /// How long an inbox waits for a missing message to come by itself before it asks for it.
