@@ -1,7 +1,7 @@
-//! Process plumbing that knows no domain noun: clock, keys, the event log, bus, presence, telemetry,
+//! Process plumbing that knows no domain noun: clock, keys, the event log, bus, outbox, presence, telemetry,
 //! problems, lifecycle.
 //!
-//! Reading order: [`clock`], [`ids`], [`keys`], [`lane`], [`event_log`], [`bus`], [`presence`],
+//! Reading order: [`clock`], [`ids`], [`keys`], [`lane`], [`event_log`], [`bus`], [`outbox`], [`presence`],
 //! [`problem`], [`telemetry`], [`lifecycle`], [`limits`].
 
 #![forbid(unsafe_code)]
@@ -14,6 +14,7 @@ pub mod keys;
 pub mod lane;
 pub mod lifecycle;
 pub mod limits;
+pub mod outbox;
 pub mod presence;
 pub mod problem;
 pub mod telemetry;

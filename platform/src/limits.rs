@@ -185,3 +185,58 @@ pub const MAX_BUDGET: [Duration; Lane::ALL.len()] =
 
 /// Most digits of a budget in milliseconds. More are not a budget.
 pub const MAX_BUDGET_DIGITS: usize = 9;
+
+/// Longest name of a service, bytes. It begins the subjects of its messages and is a label of metrics.
+pub const MAX_SERVICE_NAME_BYTES: usize = 32;
+
+/// Messages that a relay reads from the outbox at a time, and an inbox asks for at a time. More would let one
+/// partition hold up the others of its lane.
+pub const OUTBOX_PAGE: usize = 128;
+
+/// Publishes of one partition that are under way at a time. Further ones wait, in their order.
+pub const RELAY_PIPELINE: usize = 32;
+
+/// How often a relay looks at the outbox though nobody woke it, and an inbox at what it is missing: the longest that a
+/// lost hint delays a message.
+pub const OUTBOX_LOOKS: Duration = Duration::from_secs(1);
+
+/// How often a relay tells how far the outbox goes, and an inbox how far it has come: the longest that an inbox that
+/// got nothing believes that there was nothing.
+pub const HEADS_EVERY: Duration = Duration::from_secs(2);
+
+/// How long whoever relays or consumes may be silent before another process takes its turn.
+pub const TURN_SILENCE: Duration = Duration::from_secs(6);
+
+/// How often a relay looks for messages that it may forget.
+pub const PRUNE_EVERY: Duration = Duration::from_secs(10);
+
+/// How long messages stay in the outbox that all consumers have handled: for consumers that the relay does not know.
+pub const OUTBOX_KEPT: Duration = Duration::from_secs(3_600);
+
+/// How long messages stay in the outbox for a consumer that has not handled them. Beyond it they are forgotten, once
+/// published: counted, logged as an error, and the consumer stands still until it was rebuilt from events.
+pub const OUTBOX_KEPT_FOR_ABSENT: Duration = Duration::from_secs(14 * 24 * 3_600);
+
+/// Messages that came too early and that an inbox keeps of a partition until those before them come. Further ones are
+/// dropped, and come again from the outbox.
+pub const MAX_EARLY: usize = 256;
+
+/// Partitions of one lane that an inbox knows. Messages of further ones are dropped, and that is logged: no store has
+/// as many.
+pub const MAX_PARTITIONS: usize = 64;
+
+/// How long an inbox waits for a missing message to come by itself before it asks for it.
+pub const INBOX_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Longest that the handling of one message takes. Beyond it, it is tried again later.
+pub const HANDLER_LIMIT: Duration = Duration::from_secs(5);
+
+/// Longest pause before a message that could not be handled is tried again; the first is a hundredth of it, and each
+/// is twice the one before.
+pub const MAX_HANDLER_PAUSE: Duration = Duration::from_secs(10);
+
+/// How often handling a message may panic before the message is parked: by then it is the message.
+pub const MAX_PANICS: u32 = 3;
+
+/// Largest body of what relays and inboxes tell each other, bytes. Larger ones are ignored unread.
+pub const MAX_TOLD_BYTES: usize = 16 * 1_024;

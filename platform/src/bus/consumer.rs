@@ -58,7 +58,8 @@ impl Consumer {
         }
     }
 
-    async fn judge(&self, Arrival { message, attempt, receipt }: Arrival) -> Option<Delivery> {
+    /// Exclusive, so that whoever waits here can be moved between threads.
+    async fn judge(&mut self, Arrival { message, attempt, receipt }: Arrival) -> Option<Delivery> {
         if message.deadline.is_some_and(|deadline| deadline < self.clock.now()) {
             self.metrics.expired(self.lane);
             // Should this not arrive, the message comes again and is as old as now.

@@ -1,6 +1,7 @@
 //! One atomic write, and what can become of it.
 
 use super::event::{NewEvent, StreamId, Version};
+use crate::bus::Subject;
 use crate::limits::{
     MAX_ANSWER_BYTES, MAX_AUDITS_PER_APPEND, MAX_EVENT_BYTES, MAX_EVENTS_PER_APPEND, MAX_MESSAGES_PER_APPEND,
     MAX_OUTBOX_SUBJECT_BYTES,
@@ -63,7 +64,8 @@ impl fmt::Debug for Append {
 /// A message for other services. Ids only: whoever may know more asks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewMessage {
-    /// What it is about, `visit.admitted` for example.
+    /// What it is about, `visit.admitted` for example: what [`Subject`] takes, at most
+    /// `limits::MAX_OUTBOX_SUBJECT_BYTES`.
     pub subject: String,
     /// JSON without PHI.
     pub body: String,
@@ -136,8 +138,8 @@ pub enum Refusal {
     /// Larger than the limits allow, or empty.
     #[error("the append is too large")]
     TooLarge,
-    /// Text with a NUL in it, which not every engine can hold.
-    #[error("the append has text that cannot be stored")]
+    /// Text with a NUL in it, which not every engine can hold, or a message whose subject is none of the bus's.
+    #[error("the append has text that cannot be stored or told")]
     Invalid,
     /// The store cannot write now: disk full, shutting down, queue full.
     #[error("the store cannot write now")]
@@ -160,8 +162,12 @@ pub(super) fn within_limits(append: &Append) -> Result<(), Refusal> {
     if !(counts && sizes) {
         return Err(Refusal::TooLarge);
     }
+    // The bus would not take it, and what cannot be told would hold up all that comes after it.
+    if outbox.iter().any(|m| Subject::new(&m.subject).is_err()) {
+        return Err(Refusal::Invalid);
+    }
     let texts = events.iter().flat_map(|e| [Some(&e.body), e.phi.as_ref()]);
-    let texts = texts.chain(outbox.iter().flat_map(|m| [Some(&m.body), Some(&m.subject)]));
+    let texts = texts.chain(outbox.iter().map(|m| Some(&m.body)));
     let mut texts =
         texts.chain(audit.iter().flat_map(|a| [Some(&a.body), a.phi.as_ref()])).chain([answer.as_ref()]);
     if texts.any(|text| text.is_some_and(|text| text.contains('\0'))) {

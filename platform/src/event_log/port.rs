@@ -64,6 +64,8 @@ pub trait Records: Send + Sync + 'static {
         after: Position,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<OutboxMessage>, ReadError>>;
+    /// The position of a partition's newest message, whether it is still there or forgotten; 0 before the first.
+    fn outbox_head(&self, partition: Partition) -> StoreFuture<'_, Result<Position, ReadError>>;
     /// Forgets messages up to a position, all of which were delivered.
     fn prune_outbox(&self, partition: Partition, up_to: Position)
     -> StoreFuture<'_, Result<(), AppendError>>;

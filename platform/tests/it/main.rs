@@ -7,6 +7,7 @@ mod backup;
 mod bus;
 mod disk_full;
 mod kill;
+mod outbox;
 mod postgres;
 mod presence;
 mod sqlite;

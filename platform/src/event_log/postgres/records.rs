@@ -34,6 +34,15 @@ impl Records for PostgresStore {
         })
     }
 
+    fn outbox_head(&self, partition: Partition) -> StoreFuture<'_, Result<Position, ReadError>> {
+        Box::pin(async move {
+            let in_it = i32::from(partition.0);
+            let rows = self.pools.query(lane_of(partition), &statements::OUTBOX_HEAD, &[&in_it]).await?;
+            let row = rows.first().ok_or(ReadError)?;
+            Ok(Position(unsigned(row.try_get(0)?)))
+        })
+    }
+
     fn prune_outbox(
         &self,
         partition: Partition,

@@ -57,6 +57,8 @@ statements! {
     TAIL = "SELECT e.version, e.kind, e.schema, e.body, e.phi, e.at, e.effective, e.position, s.tenant, s.category, s.stream FROM events e JOIN streams s ON s.number = e.stream WHERE e.partition = $1 AND e.position > $2 ORDER BY e.position LIMIT $3";
     /// The newest position.
     HEAD = "SELECT event FROM ends WHERE partition = $1";
+    /// The newest message.
+    OUTBOX_HEAD = "SELECT message FROM ends WHERE partition = $1";
     /// A page of the outbox.
     OUTBOX = "SELECT position, tenant, subject, body, at FROM outbox WHERE partition = $1 AND position > $2 ORDER BY position LIMIT $3";
     /// Messages that were delivered.

@@ -1,6 +1,6 @@
 //! What was recorded beside the events, in SQLite.
 
-use super::{SqliteStore, batch, lane_of, position, rowid, rows_after, statements};
+use super::{SqliteStore, batch, lane_of, memory, position, rowid, rows_after, statements};
 use crate::{
     event_log::{AppendError, AuditRow, OutboxMessage, Partition, Position, ReadError, Records, StoreFuture},
     lane::Lane,
@@ -26,6 +26,12 @@ impl Records for SqliteStore {
             let (after, end) = rows_after(partition, after);
             let which = (after, end, limit.min(MAX_READ));
             connection.prepare_cached(statements::OUTBOX.sql)?.query_map(which, message)?.collect()
+        }))
+    }
+
+    fn outbox_head(&self, partition: Partition) -> StoreFuture<'_, Result<Position, ReadError>> {
+        Box::pin(self.readers.read(lane_of(partition), move |connection| {
+            Ok(Position(memory::ends(connection, partition)?.message))
         }))
     }
 

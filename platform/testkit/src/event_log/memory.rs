@@ -3,6 +3,7 @@
 use model::{CommandId, Epoch, TenantId, Timestamp};
 use parking_lot::Mutex;
 use platform::{
+    bus::Subject,
     event_log::{
         Append, AppendError, Appended, AuditRow, Category, Change, EventStore, Fence, Holder, Moment,
         NewEvent, OutboxMessage, Owned, Ownership, Partition, Position, Possession, ReadError, RecordedEvent,
@@ -148,7 +149,7 @@ fn check(append: &Append) -> Result<(), Refusal> {
     let nul = |text: &str| text.contains('\0');
     let invalid = append.events.iter().any(|e| nul(&e.body) || e.phi.as_deref().is_some_and(nul))
         || append.audit.iter().any(|a| nul(&a.body) || a.phi.as_deref().is_some_and(nul))
-        || append.outbox.iter().any(|m| nul(&m.body) || nul(&m.subject))
+        || append.outbox.iter().any(|m| nul(&m.body) || Subject::new(&m.subject).is_err())
         || append.answer.as_deref().is_some_and(nul);
     if invalid { Err(Refusal::Invalid) } else { Ok(()) }
 }
@@ -224,6 +225,11 @@ impl Records for MemoryStore {
         let here = |message: &&OutboxMessage| message.partition == partition && message.position > after;
         let later = state.outbox.iter().filter(here);
         Box::pin(ready(Ok(later.take(limit.min(MAX_READ)).cloned().collect())))
+    }
+
+    fn outbox_head(&self, partition: Partition) -> StoreFuture<'_, Result<Position, ReadError>> {
+        let head = self.0.lock().messages.get(&partition).copied().unwrap_or(0);
+        Box::pin(ready(Ok(Position(head))))
     }
 
     fn prune_outbox(

@@ -84,12 +84,15 @@ async fn numbers_without_gaps(store: &dyn Store) {
 async fn forgets_delivered_messages_and_goes_on_counting(store: &dyn Store, stream: StreamId) {
     for partition in store.partitions() {
         let last = in_partition(store, partition).await.last().map_or(Position(0), |m| m.position);
+        assert_eq!(store.outbox_head(partition).await, Ok(last));
         store.prune_outbox(partition, last).await.expect("pruned");
         assert!(in_partition(store, partition).await.is_empty());
+        assert_eq!(store.outbox_head(partition).await, Ok(last), "what is forgotten was there");
     }
     store.append(command(stream, 0, 1)).await.expect("recorded");
     let after = messages(store).await;
     assert_eq!(after.len(), 1);
+    assert_eq!(store.outbox_head(after[0].partition).await, Ok(after[0].position));
     assert!(after[0].position > Position(1), "{:?}", after[0].position);
 }
 
@@ -131,6 +134,11 @@ async fn refuses_text_that_not_every_engine_can_hold(store: &dyn Store, stream: 
     with_nul.events[0].phi = Some("a\0b".to_owned());
     let refused = store.append(with_nul).await;
     assert!(matches!(refused, Err(AppendError::Rejected(Refusal::Invalid))), "{refused:?}");
+    for subject in ["", "Visit.noted", "visit noted", "visit.*", "visit.\0"] {
+        let unspeakable = NewMessage { subject: subject.to_owned(), body: "{}".to_owned() };
+        let refused = store.append(Append { outbox: vec![unspeakable], ..append(stream, 0, None, 1) }).await;
+        assert!(matches!(refused, Err(AppendError::Rejected(Refusal::Invalid))), "{subject:?}: {refused:?}");
+    }
     let mut unusual = append(stream, 0, None, 1);
     unusual.events[0].body = "{\"x\":\"'; -- \u{1F9D1}\u{200D}\u{2695} \u{202E} \\u0000 \n\t\"}".to_owned();
     store.append(unusual.clone()).await.expect("recorded");
