@@ -4,7 +4,7 @@
 
 mod fleet;
 
-pub(crate) use fleet::{Fleet, Presence, Store};
+pub(crate) use fleet::{Bus, Fleet, Presence, Store};
 
 use crate::{cli::Common, roles::Roles};
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,7 @@ pub(crate) struct Config {
     pub(crate) sfu: sfu::Config,
     pub(crate) store: Store,
     pub(crate) presence: Presence,
+    pub(crate) bus: Bus,
     pub(crate) fleet: Fleet,
 }
 
@@ -43,6 +44,7 @@ impl Default for Config {
             sfu: sfu::Config::default(),
             store: Store::default(),
             presence: Presence::default(),
+            bus: Bus::default(),
             fleet: Fleet::default(),
         }
     }

@@ -110,7 +110,8 @@ impl Server {
             last.spawn(well_done(nodes.run(is_well, shutdown.clone(), stop.clone())));
         }
         let mut signaling_handle = None;
-        if let Some(Signaling { service, handle, fleet }) = signaling {
+        if let Some(Signaling { service, handle, fleet, relay }) = signaling {
+            last.spawn(well_done(relay.run(stop.clone())));
             if let Some(fleet) = fleet {
                 let stop = stop.clone();
                 last.spawn(async move {

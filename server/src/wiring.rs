@@ -3,6 +3,7 @@
 //! | port | alone | in a fleet |
 //! |---|---|---|
 //! | `Store` | SQLite in the data directory | PostgreSQL |
+//! | `Bus` | memory | NATS JetStream, or memory |
 //! | `Presence` | memory | Redis |
 //! | `MediaNode`, `MediaEvent` | the SFU of this process | those of all nodes, over the media link |
 //! | `Links` | signaling of this process | the same, or whichever signaling process answers |
@@ -26,6 +27,11 @@ use crate::{
 use axum::{Router, http::StatusCode, middleware, response::IntoResponse as _};
 use model::TenantId;
 use platform::{
+    bus::{
+        Bus,
+        memory::{self, MemoryBus},
+        nats::NatsBus,
+    },
     clock::{Clock, SystemClock},
     event_log::{
         Holder, Store,
@@ -33,6 +39,10 @@ use platform::{
         sqlite::SqliteStore,
     },
     keys::Keys,
+    outbox::{
+        self, Service,
+        relay::{self, Relay},
+    },
     presence::{Key, redis::RedisPresence},
     problem::{self, Problem},
     telemetry,
@@ -81,6 +91,8 @@ pub(crate) struct Signaling {
     pub(crate) handle: signaling::Handle,
     /// The way to the media nodes, in a fleet.
     pub(crate) fleet: Option<Fleet>,
+    /// Tells other services what was recorded.
+    pub(crate) relay: Relay<dyn Store, dyn Bus>,
 }
 
 /// What every part of a process is given.
@@ -148,8 +160,10 @@ pub(crate) async fn build(
                     return Err(Failure::Usage("roles: signaling alone needs sfu beside it".into()));
                 }
             };
+            let relay = base.relay(store).await?;
             let deps = signaling::Deps {
                 store: Arc::clone(store),
+                waker: relay.waker(),
                 me: Holder { process: base.process, address: inside.clone().unwrap_or_default() },
                 media: node,
                 media_events,
@@ -161,7 +175,7 @@ pub(crate) async fn build(
             };
             let config = config.signaling.clone();
             let (service, handle) = signaling::Service::new(config, deps, &base.registry).await?;
-            Some(Signaling { service, handle, fleet })
+            Some(Signaling { service, handle, fleet, relay })
         }
     };
     let links: Option<Arc<dyn Links>> = match (&signaling, &nodes) {
@@ -273,6 +287,24 @@ impl Base<'_> {
             tracing::warn!(%error, "The database does not answer yet");
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
+    }
+
+    /// What tells other services what signaling has recorded.
+    async fn relay(&self, store: &Arc<dyn Store>) -> Result<Relay<dyn Store, dyn Bus>, Failure> {
+        let clock = Arc::clone(&self.clock);
+        let bus: Arc<dyn Bus> = match self.config.bus.nats() {
+            Some(config) => {
+                let started = NatsBus::start(config, clock, &self.registry).await;
+                Arc::new(
+                    started.map_err(|error| Failure::Usage(format!("bus.nats: {error}{}", cause(&error))))?,
+                )
+            }
+            None => Arc::new(MemoryBus::new(memory::Config::default(), clock, &self.registry)?),
+        };
+        let service = Service::new("signaling").map_err(|error| Failure::Broken(error.to_string()))?;
+        let config = relay::Config { service, consumers: Vec::new() };
+        let metrics = outbox::Metrics::new(&self.registry)?;
+        Ok(Relay::new(config, Arc::clone(store), bus, Arc::clone(&self.clock), &metrics))
     }
 
     /// What people's browsers ask.

@@ -2,12 +2,12 @@
 
 use crate::{
     limits,
-    load::{stored, stream_id},
+    load::{VISIT, stored, stream_id},
     shared::Shared,
     socket::ToSocket,
 };
-use model::{CommandId, Epoch, ParticipantId, Phi, RoomId, VisitId};
-use platform::event_log::{self, AppendError, Fence, Moment, NewEvent, Refusal, Version};
+use model::{CommandId, Epoch, ParticipantId, Phi, RoomId, VisitId, WaitingRoomId};
+use platform::event_log::{self, AppendError, Fence, Moment, NewEvent, NewMessage, Refusal, Version};
 use sfu_core::port::{Affinity, Answer, Claim, MediaError, MediaEvent, SessionId};
 use signaling_core::{
     Owner, Rejection,
@@ -320,9 +320,13 @@ impl Room {
     fn append(&mut self, append: Append) {
         let Append { stream, ticket, expected, key, events, at } = append;
         let id = stream_id(self.owner.tenant(), self.owner.id(), stream);
+        let outbox: Vec<_> =
+            events.iter().filter_map(|event| message(self.owner.id(), stream, event.kind)).collect();
+        let tells = !outbox.is_empty();
         let events = events.into_iter().map(new_event).collect();
         let append = event_log::Append {
             key: Some(key),
+            outbox,
             fence: Some(Fence { scope: self.owner.id().0, epoch: self.epoch }),
             ..event_log::Append::new(id, Version(expected), events, at)
         };
@@ -330,6 +334,9 @@ impl Room {
         self.calls.spawn(async move {
             let begun = Instant::now();
             let answer = tokio::time::timeout(limits::STORE_TIMEOUT, shared.store.append(append)).await;
+            if tells {
+                shared.waker.wake(VISIT.lane);
+            }
             let result = match answer {
                 Ok(Ok(event_log::Appended { version, repeated, .. })) => {
                     Ok(Appended { version: version.0, repeated })
@@ -383,6 +390,14 @@ impl Room {
         });
         self.shared.metrics.waiting(self.owner.id(), waiting);
     }
+}
+
+/// What other services are told of an event: that it happened, and to which visit.
+fn message(room: WaitingRoomId, stream: Stream, kind: &str) -> Option<NewMessage> {
+    let Stream::Visit(visit) = stream else { return None };
+    let told = ["booked", "checked-in", "escalated", "admitted", "denied", "left", "ended"].contains(&kind);
+    let body = || serde_json::json!({ "visit": visit, "waitingRoom": room }).to_string();
+    told.then(|| NewMessage { subject: format!("visit.{kind}"), body: body() })
 }
 
 fn new_event(event: Encoded) -> NewEvent {

@@ -16,6 +16,7 @@ use platform::{
     event_log::{Behind, Holder, Owned, ReadError, Store},
     keys::Keys,
     lifecycle::Drained,
+    outbox::Waker,
 };
 use sfu_core::port::{MediaEvent, MediaNode};
 use signaling_core::{Owner, codec::DecodeError};
@@ -33,6 +34,8 @@ pub struct Deps {
     pub store: Arc<dyn Store>,
     /// This process, as the owner of waiting rooms. Without an address it runs alone: nobody else is asked for any.
     pub me: Holder,
+    /// Woken when something for other services was recorded.
+    pub waker: Waker,
     /// The media plane.
     pub media: Arc<dyn MediaNode>,
     /// What the media plane tells.

@@ -7,6 +7,7 @@ use platform::{
     clock::Clock,
     event_log::{Holder, Store},
     keys::Keys,
+    outbox::Waker,
 };
 use sfu_core::port::MediaNode;
 use signaling_core::link::LinkHash;
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     /// This process, as an owner.
     pub(crate) me: Holder,
     pub(crate) peers: Peers,
+    /// Of whoever relays what was recorded for other services.
+    pub(crate) waker: Waker,
     pub(crate) media: Arc<dyn MediaNode>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -69,6 +72,7 @@ impl Shared {
             index: Index::new(Arc::clone(&deps.store)),
             peers: Peers::new(Arc::clone(&deps.keys), Arc::clone(&deps.clock), deps.me.process),
             me: deps.me,
+            waker: deps.waker,
             store: deps.store,
             media: deps.media,
             keys: deps.keys,

@@ -55,7 +55,9 @@ async fn take_over(shared: &Shared, process: Uuid) -> Result<(), ReadError> {
         let page = shared.store.owned_by(process, after, limits::STREAM_PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some((last.tenant, last.scope));
-        let taken = page.into_iter().map(|Possession { tenant, scope, epoch }| {
+        // The platform's own is not ours to look after.
+        let rooms = page.into_iter().filter(|possession| !possession.tenant.0.is_nil());
+        let taken = rooms.map(|Possession { tenant, scope, epoch }| {
             let wanted = Wanted { gone: Some(epoch), ..Wanted::new(tenant, WaitingRoomId(scope)) };
             shared.find(wanted)
         });

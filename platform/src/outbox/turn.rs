@@ -6,7 +6,7 @@
 
 use super::letter::Service;
 use crate::{
-    event_log::{Ownership, ReadError},
+    event_log::{Holder, Ownership, ReadError},
     ids,
     lane::Lane,
     limits::TURN_SILENCE,
@@ -90,15 +90,17 @@ impl<S: Ownership + ?Sized> Turns<S> {
         self.turn.tick(Instant::now());
         let owned = self.store.owner(PLATFORM, self.scope).await?;
         if self.turn != Turn::Free {
-            let ours = owned.is_some_and(|owned| owned.holder == self.holder);
+            let ours = owned.is_some_and(|owned| owned.holder.process == self.holder);
             self.turn.owner(ours, Instant::now());
             return Ok(());
         }
         let expected = owned.map_or(Epoch(0), |owned| owned.epoch);
         // Whatever the answer was, the store knows who it is.
-        let _ = self.store.take(PLATFORM, self.scope, expected, self.holder, at).await;
+        // Nobody is to reach it for this.
+        let me = Holder { process: self.holder, address: String::new() };
+        let _ = self.store.take(PLATFORM, self.scope, expected, me, at).await;
         let owned = self.store.owner(PLATFORM, self.scope).await?;
-        self.turn.owner(owned.is_some_and(|owned| owned.holder == self.holder), Instant::now());
+        self.turn.owner(owned.is_some_and(|owned| owned.holder.process == self.holder), Instant::now());
         Ok(())
     }
 }

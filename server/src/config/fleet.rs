@@ -1,7 +1,7 @@
 //! What a process needs to be one of many: the engines they share, and where they find each other.
 
 use super::{Config, ConfigError};
-use platform::{event_log::postgres, presence::redis};
+use platform::{bus::nats, event_log::postgres, presence::redis};
 use serde::{Deserialize, Serialize, Serializer};
 use std::{fmt, path::PathBuf};
 
@@ -29,6 +29,35 @@ pub(crate) struct Presence {
     pub(crate) cluster: bool,
     /// PEM certificates of who signs the servers' certificates. Default: the system's.
     pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// How services tell each other what happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Bus {
+    /// `nats://host:4222` or `tls://host:4222`; several servers separated by commas. Default none: this process only.
+    pub(crate) nats: Option<String>,
+    /// A file with the user's JWT and seed, as `nsc` writes it. Default none.
+    pub(crate) creds_file: Option<PathBuf>,
+    /// PEM certificates of who signs the servers' certificates. Default: the system's.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// How many servers hold each stream: 1, or 3 in a cluster. Default 1.
+    pub(crate) replicas: Option<usize>,
+}
+
+impl Bus {
+    /// How to reach NATS, where that is the bus.
+    pub(crate) fn nats(&self) -> Option<nats::Config> {
+        let urls = self.nats.as_ref()?.split(',').map(|url| url.trim().to_owned()).collect();
+        let default = nats::Config::default();
+        Some(nats::Config {
+            urls,
+            creds_file: self.creds_file.clone(),
+            ca_file: self.ca_file.clone(),
+            replicas: self.replicas.unwrap_or(default.replicas),
+            ..default
+        })
+    }
 }
 
 /// The other processes.

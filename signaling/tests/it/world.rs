@@ -6,6 +6,7 @@ use platform::{
     clock::SystemClock,
     event_log::{Holder, Store, sqlite::SqliteStore},
     keys::Keys,
+    outbox::Waker,
 };
 use prometheus::Registry;
 use sfu_core::port::MediaEvent;
@@ -101,6 +102,7 @@ impl Home {
         let deps = Deps {
             store,
             me: me.clone(),
+            waker: Waker::default(),
             media: Arc::clone(&media) as Arc<_>,
             media_events,
             keys: self.keys(),
