@@ -42,14 +42,14 @@ use writer::Writer;
 
 mod answers;
 pub mod backup;
-mod batch;
+pub(in crate::event_log) mod batch;
 mod checkpoint;
 mod memory;
 mod queue;
 mod readers;
 mod records;
 mod rows;
-mod schema;
+pub(in crate::event_log) mod schema;
 mod statements;
 mod tables;
 mod writer;
@@ -348,7 +348,7 @@ fn tail_event(row: &Row<'_>) -> rusqlite::Result<TailEvent> {
 }
 
 /// Locks a file beside the database: two writers would each believe their own view of the log.
-fn lock(path: &Path) -> Result<File, OpenError> {
+pub(in crate::event_log) fn lock(path: &Path) -> Result<File, OpenError> {
     let beside = path.with_extension("lock");
     let io = |source| OpenError::Io { path: beside.clone(), source };
     let file =
@@ -361,6 +361,6 @@ fn lock(path: &Path) -> Result<File, OpenError> {
 }
 
 /// SQLite gives its own files the mode of the database.
-fn create_private(path: &Path) -> io::Result<()> {
+pub(in crate::event_log) fn create_private(path: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
 }
