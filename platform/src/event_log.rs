@@ -21,6 +21,7 @@ mod metrics;
 pub mod port;
 pub mod postgres;
 pub mod projection;
+mod readable;
 mod records;
 pub mod sqlite;
 

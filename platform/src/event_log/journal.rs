@@ -49,6 +49,7 @@ mod entry;
 mod file;
 mod metrics;
 mod parked;
+mod patience;
 mod replay;
 mod seen;
 mod shared;
@@ -58,6 +59,7 @@ mod taking;
 mod writer;
 
 pub use parked::{Parked, Why};
+pub use patience::Patience;
 
 /// Why the journal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +90,7 @@ pub struct Journaled<S: ?Sized> {
     inner: Arc<S>,
     shared: Arc<Shared>,
     journal: mpsc::Sender<Request>,
+    patience: Patience,
     stop: CancellationToken,
     tasks: TaskTracker,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -100,6 +103,20 @@ impl<S: Store + ?Sized> Journaled<S> {
     /// # Errors
     /// By variant of [`OpenError`].
     pub async fn open(
+        dir: &Path,
+        inner: Arc<S>,
+        clock: Arc<dyn Clock>,
+        registry: &Registry,
+    ) -> Result<Self, OpenError> {
+        Self::open_with(Patience::default(), dir, inner, clock, registry).await
+    }
+
+    /// As [`Self::open`], for those who wait longer or not as long.
+    ///
+    /// # Errors
+    /// By variant of [`OpenError`].
+    pub async fn open_with(
+        patience: Patience,
         dir: &Path,
         inner: Arc<S>,
         clock: Arc<dyn Clock>,
@@ -119,10 +136,10 @@ impl<S: Store + ?Sized> Journaled<S> {
         let thread = std::thread::Builder::new().name("local-journal".into());
         let thread = thread.spawn(move || writer.run(inbox)).map_err(OpenError::Thread)?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let replayer =
-            Replayer { inner: Arc::clone(&inner), shared: Arc::clone(&shared), journal: journal.clone() };
+        let (store, state) = (Arc::clone(&inner), Arc::clone(&shared));
+        let replayer = Replayer { inner: store, shared: state, journal: journal.clone(), patience };
         tasks.spawn(replayer.run(stop.clone()));
-        Ok(Self { inner, shared, journal, stop, tasks, thread: Mutex::new(Some(thread)) })
+        Ok(Self { inner, shared, journal, patience, stop, tasks, thread: Mutex::new(Some(thread)) })
     }
 
     /// How many acknowledged appends the store does not have yet. Parked ones are not among them.
@@ -175,7 +192,8 @@ impl<S: Store + ?Sized> Journaled<S> {
         self.tasks.wait().await;
         // If it has ended already, there is nobody to be told.
         let _ = self.journal.send(Request::Close).await;
-        if let Some(thread) = self.thread.lock().take() {
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread {
             // A panic in there has been printed.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
@@ -191,6 +209,8 @@ impl<S: ?Sized> Drop for Journaled<S> {
 
 impl<S: ?Sized> fmt::Debug for Journaled<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Journaled").field("unrecorded", &*self.shared.unrecorded.borrow()).finish_non_exhaustive()
+        f.debug_struct("Journaled")
+            .field("unrecorded", &*self.shared.unrecorded.borrow())
+            .finish_non_exhaustive()
     }
 }

@@ -143,8 +143,8 @@ impl SqliteStore {
         let mut connection = schema::open_writer(&path).map_err(sqlite)?;
         schema::migrate(&mut connection)
             .map_err(|source| OpenError::Schema { path: path.clone(), source })?;
-        let readers = Readers::open(&path).map_err(sqlite)?;
         let metrics = StoreMetrics::new(registry).map_err(OpenError::Metrics)?;
+        let readers = Readers::open(&path, &metrics).map_err(sqlite)?;
         let (queue, writable) = (Arc::new(Queue::default()), Arc::new(AtomicBool::new(true)));
         let (answers, answered) = std::sync::mpsc::sync_channel(answers::PENDING);
         let thread = |name: &str| std::thread::Builder::new().name(name.into());

@@ -54,8 +54,7 @@ impl Journal {
         let path = dir.join("journal.sqlite");
         let lock = sqlite::lock(&path)?;
         let sqlite = |source| OpenError::Sqlite { path: path.clone(), source };
-        sqlite::create_private(&path)
-            .map_err(|source| OpenError::Io { path: path.clone(), source })?;
+        sqlite::create_private(&path).map_err(|source| OpenError::Io { path: path.clone(), source })?;
         let mut connection = connect(&path).map_err(sqlite)?;
         schema::apply(&mut connection, MIGRATIONS)
             .map_err(|source| OpenError::Schema { path: path.clone(), source })?;
@@ -85,9 +84,11 @@ impl Journal {
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
+    // What was replayed gives its pages back: neither space nor PHI is kept longer than it must be. Before the first
+    // table, or never.
+    connection.pragma_update(None, "auto_vacuum", "FULL")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "secure_delete", "ON")?;
     connection.pragma_update(None, "trusted_schema", "OFF")?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     Ok(connection)
@@ -117,10 +118,7 @@ fn find(connection: &Connection) -> rusqlite::Result<Found> {
 
 fn columns(row: &Row<'_>) -> rusqlite::Result<(Columns, Timestamp)> {
     let id = |at: usize| row.get(at).map(Uuid::from_bytes);
-    let proof = Proof {
-        key: CommandId(id(4)?),
-        fence: Fence { scope: id(5)?, epoch: Epoch(row.get(6)?) },
-    };
+    let proof = Proof { key: CommandId(id(4)?), fence: Fence { scope: id(5)?, epoch: Epoch(row.get(6)?) } };
     let columns = Columns {
         tenant: TenantId(id(1)?),
         category: row.get(2)?,

@@ -28,7 +28,10 @@ impl JournalMetrics {
                 "1 while the store does not answer and owners write into the local journal",
             )?,
             replays: IntCounterVec::new(
-                Opts::new("telehealth_journal_replays_total", "Tries to record what was journaled, by outcome"),
+                Opts::new(
+                    "telehealth_journal_replays_total",
+                    "Tries to record what was journaled, by outcome",
+                ),
                 &["outcome"],
             )?,
             parked_total: IntCounterVec::new(
@@ -36,12 +39,18 @@ impl JournalMetrics {
                 &["why"],
             )?,
             entries: IntGauge::new("telehealth_journal_entries", "Entries that are not yet recorded")?,
-            bytes: IntGauge::new("telehealth_journal_bytes", "Size of the entries that are not yet recorded")?,
+            bytes: IntGauge::new(
+                "telehealth_journal_bytes",
+                "Size of the entries that are not yet recorded",
+            )?,
             oldest: IntGauge::new(
                 "telehealth_journal_oldest_seconds",
                 "Age of the oldest entry that is not yet recorded",
             )?,
-            parked: IntGauge::new("telehealth_journal_parked_entries", "Entries that wait for somebody to look")?,
+            parked: IntGauge::new(
+                "telehealth_journal_parked_entries",
+                "Entries that wait for somebody to look",
+            )?,
         };
         let Self { journaled, away, replays, parked_total, entries, bytes, oldest, parked } = metrics.clone();
         registry.register(Box::new(journaled))?;

@@ -1,15 +1,10 @@
 //! Brings what was journaled into the store once it answers again: stream by stream in order, oldest first, many
 //! streams at a time.
 
-use super::{
-    entry::Entry,
-    parked::Why,
-    shared::Shared,
-    writer::Request,
-};
+use super::{entry::Entry, parked::Why, patience::Patience, shared::Shared, writer::Request};
 use crate::{
     event_log::{AppendError, Position, Refusal, Store, StreamId},
-    limits::{PROBE_PAUSE, REPLAY_PATIENCE, REPLAYS_AT_ONCE},
+    limits::REPLAYS_AT_ONCE,
 };
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use std::{sync::Arc, time::Duration};
@@ -26,6 +21,7 @@ pub(super) struct Replayer<S: ?Sized> {
     pub(super) inner: Arc<S>,
     pub(super) shared: Arc<Shared>,
     pub(super) journal: mpsc::Sender<Request>,
+    pub(super) patience: Patience,
 }
 
 /// What the store said to an entry.
@@ -63,7 +59,7 @@ impl<S: Store + ?Sized> Replayer<S> {
         loop {
             let next = if self.shared.state.lock().away { self.ask().await } else { self.all().await };
             if next == Next::Pause {
-                sleep(PROBE_PAUSE).await;
+                sleep(self.patience.pause).await;
             } else if !self.has_work() {
                 self.shared.wake.notified().await;
             }
@@ -82,7 +78,7 @@ impl<S: Store + ?Sized> Replayer<S> {
             return self.stream(stream).await;
         }
         let answered = match self.inner.partitions().first() {
-            Some(partition) => timeout(REPLAY_PATIENCE, self.inner.head(*partition)).await,
+            Some(partition) => timeout(self.patience.replay, self.inner.head(*partition)).await,
             None => Ok(Ok(Position(0))),
         };
         if !matches!(answered, Ok(Ok(_))) {
@@ -142,7 +138,7 @@ impl<S: Store + ?Sized> Replayer<S> {
     }
 
     async fn offer(&self, entry: &Entry) -> Said {
-        let Ok(outcome) = timeout(REPLAY_PATIENCE, self.inner.append(entry.append.clone())).await else {
+        let Ok(outcome) = timeout(self.patience.replay, self.inner.append(entry.append.clone())).await else {
             return Said::Nothing;
         };
         match outcome {

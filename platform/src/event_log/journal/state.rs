@@ -188,8 +188,7 @@ impl State {
     }
 
     fn left(&mut self, entry: &Entry) {
-        let (stream, scope) =
-            (entry.append.stream, (entry.append.stream.tenant, entry.proof.fence.scope));
+        let (stream, scope) = (entry.append.stream, (entry.append.stream.tenant, entry.proof.fence.scope));
         self.keys.remove(&(stream, entry.proof.key));
         self.ages.remove(&entry.seq);
         decrement(&mut self.scopes, scope);
@@ -313,6 +312,12 @@ impl State {
         self.offer(stream);
     }
 
+    /// Somebody has looked at a parked entry, and it is gone.
+    pub(super) fn discarded(&mut self, bytes: u64) {
+        self.parked.entries = self.parked.entries.saturating_sub(1);
+        self.parked.bytes = self.parked.bytes.saturating_sub(bytes);
+    }
+
     /// What a command in line is answered with.
     pub(super) fn answer(&self, stream: StreamId, key: CommandId) -> Option<Appended> {
         self.keys.get(&(stream, key)).map(|entry| entry.answer(true))
@@ -376,3 +381,6 @@ fn decrement(counts: &mut HashMap<Scope, usize>, scope: Scope) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,11 +12,10 @@ use crate::{
     event_log::{
         Append, AppendError, Appended, AuditRow, Category, Change, EventStore, Fence, Moment, OutboxMessage,
         Owned, Ownership, Partition, Position, ReadError, RecordedEvent, Records, Refusal, Row, Snapshot,
-        Snapshots, Store, StoreFuture, StreamId, Table, Tables, TailEvent, Version,
-        append::within_limits,
+        Snapshots, Store, StoreFuture, StreamId, Table, Tables, TailEvent, Version, append::within_limits,
     },
     lane::Lane,
-    limits::{MAX_READ, STORE_PATIENCE},
+    limits::MAX_READ,
 };
 use model::{Epoch, TenantId, Timestamp};
 use tokio::{sync::oneshot, time::timeout};
@@ -33,7 +32,7 @@ impl<S: Store + ?Sized> Journaled<S> {
         let stream = append.stream;
         let doubt = Doubt { key: append.key, expected: append.expected };
         let kept = Proof::of(&append).map(|_| append.clone());
-        let asked = timeout(STORE_PATIENCE, self.inner.append(append)).await;
+        let asked = timeout(self.patience.store, self.inner.append(append)).await;
         let outcome = asked.unwrap_or(Err(AppendError::Unknown));
         self.shared.state.lock().answered(stream, doubt, in_doubt, &outcome);
         let away = matches!(outcome, Err(AppendError::Unknown | AppendError::Rejected(Refusal::Unavailable)));

@@ -41,13 +41,33 @@ pub(super) enum Request {
 
 /// What is to be written for a request, and what is undone if it cannot be.
 enum Task {
-    Insert { entry: Arc<Entry>, body: Vec<u8>, reply: oneshot::Sender<Outcome> },
+    Insert {
+        entry: Arc<Entry>,
+        body: Vec<u8>,
+        reply: oneshot::Sender<Outcome>,
+    },
     /// Answered once what it repeats is on disk.
-    Repeat { stream: StreamId, key: CommandId, reply: oneshot::Sender<Outcome> },
-    Refuse { refusal: Refusal, reply: oneshot::Sender<Outcome> },
+    Repeat {
+        stream: StreamId,
+        key: CommandId,
+        reply: oneshot::Sender<Outcome>,
+    },
+    Refuse {
+        refusal: Refusal,
+        reply: oneshot::Sender<Outcome>,
+    },
     Forget(u64),
-    Park { stream: StreamId, line: Line, why: Why, reply: oneshot::Sender<bool> },
-    Discard { seq: u64, bytes: Option<u64>, reply: oneshot::Sender<Option<bool>> },
+    Park {
+        stream: StreamId,
+        line: Line,
+        why: Why,
+        reply: oneshot::Sender<bool>,
+    },
+    Discard {
+        seq: u64,
+        bytes: Option<u64>,
+        reply: oneshot::Sender<Option<bool>>,
+    },
 }
 
 pub(super) struct Writer {
@@ -73,7 +93,10 @@ impl Writer {
             for seq in &found.unreadable {
                 file::park(&transaction, *seq, Why::Unreadable)?;
                 state.parked.entries += 1;
-                tracing::error!(journal.seq = seq, "An entry of the local journal cannot be read: it is parked");
+                tracing::error!(
+                    journal.seq = seq,
+                    "An entry of the local journal cannot be read: it is parked"
+                );
             }
             transaction.commit()?;
         }
@@ -102,7 +125,6 @@ impl Writer {
                 Ok(()) => self.succeeded(tasks),
                 Err(fate) => self.failed(tasks, fate),
             }
-            self.shared.changed();
             if result.is_err() {
                 std::thread::sleep(PAUSE);
             } else if self.shared.state.lock().waiting.entries == 0 {
@@ -130,8 +152,7 @@ impl Writer {
             Request::Forget(seq) => Task::Forget(seq),
             Request::Park { stream, why, reply } => {
                 let Some(line) = self.shared.state.lock().take_line(stream) else {
-                    // Who no longer waits looks again later.
-                    let _ = reply.send(true);
+                    tell(reply, true);
                     return None;
                 };
                 Task::Park { stream, line, why, reply }
@@ -139,8 +160,7 @@ impl Writer {
             Request::List { after, reply } => {
                 let listed = self.journal.connection();
                 let listed = listed.and_then(|connection| file::parked(connection, after, MAX_LISTED));
-                // Who no longer waits asks again later.
-                let _ = reply.send(listed.ok());
+                tell(reply, listed.ok());
                 return None;
             }
             Request::Discard { seq, reply } => Task::Discard { seq, bytes: None, reply },
@@ -168,70 +188,66 @@ impl Writer {
         committed
     }
 
+    /// Everybody is told how much there is before anybody is told that theirs is among it.
     fn succeeded(&self, tasks: Vec<Task>) {
-        for task in tasks {
-            let mut state = self.shared.state.lock();
+        let mut state = self.shared.state.lock();
+        for task in &tasks {
             match task {
-                Task::Insert { entry, reply, .. } => {
-                    state.make_durable(&entry);
+                Task::Insert { entry, .. } => {
+                    state.make_durable(entry);
                     self.shared.metrics.journaled.inc();
-                    // Who no longer waits asks again with the same key.
-                    let _ = reply.send(Ok(entry.answer(false)));
                 }
+                Task::Discard { bytes: Some(bytes), .. } => state.discarded(*bytes),
+                Task::Park { stream, line, why, .. } => self.say_parked(*stream, line, *why),
+                Task::Repeat { .. } | Task::Refuse { .. } | Task::Forget(_) | Task::Discard { .. } => {}
+            }
+        }
+        drop(state);
+        self.shared.changed();
+        for task in tasks {
+            match task {
+                Task::Insert { entry, reply, .. } => tell(reply, Ok(entry.answer(false))),
                 Task::Repeat { stream, key, reply } => {
                     // If it is not here any more the store has it, and is to be asked.
-                    let _ = reply.send(state.answer(stream, key).ok_or(AppendError::Unknown));
+                    let answer = self.shared.state.lock().answer(stream, key);
+                    tell(reply, answer.ok_or(AppendError::Unknown));
                 }
-                Task::Refuse { refusal, reply } => {
-                    let _ = reply.send(Err(refusal.into()));
-                }
+                Task::Refuse { refusal, reply } => tell(reply, Err(refusal.into())),
                 Task::Forget(_) => {}
-                Task::Park { stream, line, why, reply } => {
-                    drop(state);
-                    self.say_parked(stream, &line, why);
-                    let _ = reply.send(true);
-                }
-                Task::Discard { bytes, reply, .. } => {
-                    if let Some(bytes) = bytes {
-                        state.parked.entries = state.parked.entries.saturating_sub(1);
-                        state.parked.bytes = state.parked.bytes.saturating_sub(bytes);
-                    }
-                    let _ = reply.send(Some(bytes.is_some()));
-                }
+                Task::Park { reply, .. } => tell(reply, true),
+                Task::Discard { bytes, reply, .. } => tell(reply, Some(bytes.is_some())),
             }
         }
     }
 
     /// In the reverse order: what was put in line last is taken out first.
     fn failed(&mut self, tasks: Vec<Task>, fate: Fate) {
+        let mut state = self.shared.state.lock();
         for task in tasks.into_iter().rev() {
-            let mut state = self.shared.state.lock();
             match task {
                 Task::Insert { entry, reply, .. } => {
                     state.undo(&entry);
                     if fate == Fate::Unknown {
                         self.leftover.push(entry.seq);
                     }
-                    let _ = reply.send(Err(fate.into()));
+                    tell(reply, Err(fate.into()));
                 }
                 Task::Repeat { stream, key, reply } => {
                     let durable = state.is_durable(stream, key);
                     let answer = durable.then(|| state.answer(stream, key)).flatten();
-                    let _ = reply.send(answer.ok_or_else(|| fate.into()));
+                    tell(reply, answer.ok_or_else(|| fate.into()));
                 }
-                Task::Refuse { refusal, reply } => {
-                    let _ = reply.send(Err(refusal.into()));
-                }
+                Task::Refuse { refusal, reply } => tell(reply, Err(refusal.into())),
                 Task::Forget(seq) => self.leftover.push(seq),
                 Task::Park { stream, line, reply, .. } => {
                     state.put_back(stream, line);
-                    let _ = reply.send(false);
+                    tell(reply, false);
                 }
-                Task::Discard { reply, .. } => {
-                    let _ = reply.send(None);
-                }
+                Task::Discard { reply, .. } => tell(reply, None),
             }
         }
+        drop(state);
+        self.shared.changed();
     }
 
     fn say_parked(&self, stream: StreamId, line: &Line, why: Why) {
@@ -260,6 +276,11 @@ impl Writer {
             }
         }
     }
+}
+
+/// Who no longer waits asks again, if need be with the same key.
+fn tell<T>(reply: oneshot::Sender<T>, answer: T) {
+    let _ = reply.send(answer);
 }
 
 fn write_all(transaction: &Transaction<'_>, leftover: &[u64], tasks: &mut [Task]) -> rusqlite::Result<()> {
