@@ -126,7 +126,7 @@ pub struct SqliteStore {
     /// Hung up to end the checkpoints.
     open: Option<std::sync::mpsc::SyncSender<()>>,
     threads: Vec<JoinHandle<()>>,
-    _lock: File,
+    lock: File,
 }
 
 impl SqliteStore {
@@ -166,7 +166,7 @@ impl SqliteStore {
         let writing = thread("event-log").spawn(move || writer.run()).map_err(io)?;
         let bringing_in = thread("event-log-check").spawn(move || checkpointer.run()).map_err(io)?;
         let threads = vec![bringing_in, writing, answering];
-        Ok(Self { queue, readers, writable, open: Some(open), threads, _lock: lock })
+        Ok(Self { queue, readers, writable, open: Some(open), threads, lock })
     }
 
     /// Whether the last write succeeded: for readiness.
@@ -234,6 +234,8 @@ impl Drop for SqliteStore {
             // A panic in there has been printed; there is nobody left to answer.
             let _ = thread.join();
         }
+        // Not left to the closing of the file: a child that was just started has it open until it runs.
+        let _ = self.lock.unlock();
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Journal {
     path: PathBuf,
     /// None after a commit whose fate is unknown: only a fresh look tells what the file holds.
     connection: Option<Connection>,
-    _lock: File,
+    lock: File,
 }
 
 /// What a file held when it was opened.
@@ -42,8 +42,8 @@ pub(super) struct Found {
     pub(super) waiting: Vec<Entry>,
     /// Bytes of each parked entry.
     pub(super) parked: Vec<u64>,
-    /// What cannot be read any more, and was not parked yet.
-    pub(super) unreadable: Vec<u64>,
+    /// What cannot be read any more, and was not parked yet, with its bytes.
+    pub(super) unreadable: Vec<(u64, u64)>,
     /// The newest place.
     pub(super) last: u64,
 }
@@ -59,7 +59,7 @@ impl Journal {
         schema::apply(&mut connection, MIGRATIONS)
             .map_err(|source| OpenError::Schema { path: path.clone(), source })?;
         let found = find(&connection).map_err(sqlite)?;
-        Ok((Self { path, connection: Some(connection), _lock: lock }, found))
+        Ok((Self { path, connection: Some(connection), lock }, found))
     }
 
     pub(super) fn connection(&mut self) -> rusqlite::Result<&mut Connection> {
@@ -79,6 +79,14 @@ impl Journal {
         if let Some(connection) = &self.connection {
             let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
         }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.connection = None;
+        // Not left to the closing of the file: a child that was just started has it open until it runs.
+        let _ = self.lock.unlock();
     }
 }
 
@@ -102,14 +110,14 @@ fn find(connection: &Connection) -> rusqlite::Result<Found> {
         let seq = row.get(0)?;
         found.last = seq;
         let body = row.get_ref(12)?.as_blob()?;
+        let bytes = entry::size(body.len());
         match row.get::<_, Option<String>>(10)? {
-            Some(_) => found.parked.push(entry::size(body.len())),
+            Some(_) => found.parked.push(bytes),
             None => match append(row, body)? {
                 Some((append, proof, since)) => {
-                    let bytes = entry::size(body.len());
                     found.waiting.push(Entry { seq, append, proof, since, bytes });
                 }
-                None => found.unreadable.push(seq),
+                None => found.unreadable.push((seq, bytes)),
             },
         }
     }

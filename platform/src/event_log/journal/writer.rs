@@ -5,7 +5,7 @@ use super::{
     file::{self, Found, Journal},
     parked::{Parked, Why},
     shared::Shared,
-    state::{Judgement, Line},
+    state::{Amount, Judgement, Line},
 };
 use crate::{
     event_log::{
@@ -70,6 +70,13 @@ enum Task {
     },
 }
 
+impl Task {
+    /// Whether anything of it goes to the disk.
+    const fn writes(&self) -> bool {
+        !matches!(self, Self::Refuse { .. } | Self::Repeat { .. })
+    }
+}
+
 pub(super) struct Writer {
     pub(super) journal: Journal,
     pub(super) shared: Arc<Shared>,
@@ -85,21 +92,23 @@ impl Writer {
     /// Takes over what an earlier incarnation has left.
     pub(super) fn new(mut journal: Journal, found: Found, shared: Arc<Shared>) -> rusqlite::Result<Self> {
         let next = found.last + 1;
-        let mut state = shared.state.lock();
-        state.parked.entries = found.parked.len();
-        state.parked.bytes = found.parked.iter().sum();
-        if !found.unreadable.is_empty() {
+        let mut parked = found.parked;
+        if let Some((first, _)) = found.unreadable.first() {
             let transaction = journal.connection()?.transaction()?;
-            for seq in &found.unreadable {
+            for (seq, _) in &found.unreadable {
                 file::park(&transaction, *seq, Why::Unreadable)?;
-                state.parked.entries += 1;
-                tracing::error!(
-                    journal.seq = seq,
-                    "An entry of the local journal cannot be read: it is parked"
-                );
             }
             transaction.commit()?;
+            let entries = found.unreadable.len();
+            tracing::error!(
+                journal.seq = first,
+                journal.entries = entries,
+                "Entries of the local journal cannot be read: they are parked"
+            );
+            parked.extend(found.unreadable.iter().map(|(_, bytes)| bytes));
         }
+        let mut state = shared.state.lock();
+        state.parked = Amount { entries: parked.len(), bytes: parked.iter().sum() };
         for entry in found.waiting {
             state.found(&Arc::new(entry));
         }
@@ -119,15 +128,18 @@ impl Writer {
                 }
                 tasks.extend(self.judge(request));
             }
-            let result = self.commit(&mut tasks);
-            self.note(result.err());
+            let writes = tasks.iter().any(Task::writes);
+            let result = if writes { self.commit(&mut tasks) } else { Ok(()) };
+            if writes {
+                self.note(result.err());
+            }
             match result {
                 Ok(()) => self.succeeded(tasks),
                 Err(fate) => self.failed(tasks, fate),
             }
             if result.is_err() {
                 std::thread::sleep(PAUSE);
-            } else if self.shared.state.lock().waiting.entries == 0 {
+            } else if writes && self.shared.state.lock().waiting.entries == 0 {
                 self.journal.tidy();
             }
         }
@@ -169,10 +181,6 @@ impl Writer {
     }
 
     fn commit(&mut self, tasks: &mut [Task]) -> Result<(), Fate> {
-        let idle = |task: &Task| matches!(task, Task::Refuse { .. } | Task::Repeat { .. });
-        if tasks.iter().all(idle) {
-            return Ok(());
-        }
         let before = |error| Fate::of(&error, Phase::BeforeCommit);
         let Self { journal, leftover, .. } = self;
         let connection = journal.connection().map_err(before)?;
