@@ -11,15 +11,17 @@
 //! ```
 //!
 //! Reading order: [`event`], [`append`], [`port`] (the traits), `judge` (what holds), the adapters [`sqlite`] and
-//! [`postgres`], [`projection`].
+//! [`postgres`], [`projection`], and [`journal`], which goes on while the database is away.
 
 pub mod append;
 pub mod event;
+pub mod journal;
 mod judge;
 mod metrics;
 pub mod port;
 pub mod postgres;
 pub mod projection;
+mod readable;
 mod records;
 pub mod sqlite;
 

@@ -60,6 +60,44 @@ pub const MAX_ADDRESS_BYTES: usize = 260;
 /// Streams whose place the writer remembers. Beyond it all are forgotten and looked up again.
 pub const MAX_KNOWN_STREAMS: usize = 65_536;
 
+/// Longest that an append of the critical lane waits for the store while the local journal stands before it. Beyond it
+/// the append is journaled if it may be, or its outcome is unknown, and the store counts as away.
+pub const STORE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Longest that one replay out of the local journal, or a question whether the store is back, waits for an answer.
+/// Longer than any adapter takes to give up, so that a store that is merely slow is heard. Beyond it: the next try.
+pub const REPLAY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Pause between two questions whether the store is back.
+pub const PROBE_PAUSE: Duration = Duration::from_millis(250);
+
+/// Streams of the local journal that are replayed at a time. More would be in the way of who comes now.
+pub const REPLAYS_AT_ONCE: usize = 32;
+
+/// Appends that the local journal holds, parked ones included. Beyond it appends are refused as unavailable.
+pub const MAX_JOURNAL_ENTRIES: usize = 50_000;
+
+/// Bytes of appends that the local journal holds, parked ones included; as above.
+pub const MAX_JOURNAL_BYTES: u64 = 64 * 1_024 * 1_024;
+
+/// Requests that wait for the journal's disk. Beyond it appends are refused as unavailable.
+pub const MAX_QUEUED_FOR_JOURNAL: usize = 4_096;
+
+/// Most requests in one commit of the local journal. More would make the first of them wait for the last.
+pub const MAX_JOURNALED_PER_COMMIT: usize = 512;
+
+/// Streams whose version is remembered for the time when the store is away. Beyond it those that were not touched for
+/// longest are forgotten, and cannot be journaled until the store has told where they are.
+pub const MAX_STREAMS_SEEN: usize = 65_536;
+
+/// Appends of one stream whose outcome is open at the same time, as far as the local journal follows. Beyond it the
+/// stream's version counts as not known. An owner has one.
+pub const MAX_DOUBTS: usize = 8;
+
+/// Names of categories, events and audited actions that are taken from journals on disk. Beyond it entries with
+/// further names are parked as unreadable. A build knows some dozens.
+pub const MAX_JOURNAL_NAMES: usize = 4_096;
+
 /// Longest subject or pattern of the bus, bytes. Ours are a few words and an id or two; longer ones are
 /// refused when they are made.
 pub const MAX_SUBJECT_BYTES: usize = 160;

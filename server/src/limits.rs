@@ -40,3 +40,7 @@ pub(crate) const PROBE_EVERY: Duration = Duration::from_secs(1);
 
 /// How long one probe may take. Beyond it, it has failed.
 pub(crate) const PROBE_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long a process waits at its start until the database has what its journal holds. Beyond it, it begins all the
+/// same: rooms of that journal are taken over once they can be.
+pub(crate) const REPLAY_PATIENCE: Duration = Duration::from_secs(5);

@@ -61,7 +61,7 @@ impl Server {
         let address = wiring::addresses(&inside)
             .first()
             .map(|bound| plan.config.fleet.advertise.clone().unwrap_or_else(|| bound.to_string()));
-        let process = wiring::build(&plan, &url, origins, address).await?;
+        let process = Box::pin(wiring::build(&plan, &url, origins, address)).await?;
         Ok(Self { process, plan, url, http, metrics, inside })
     }
 

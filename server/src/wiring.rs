@@ -18,7 +18,7 @@ use crate::{
         HttpMetrics,
         lanes::{Lanes, routes},
     },
-    limits::{MEDIA_REQUEST_TIMEOUT, STORE_PATIENCE},
+    limits::{MEDIA_REQUEST_TIMEOUT, REPLAY_PATIENCE, STORE_PATIENCE},
     media_token,
     nodes::{Member, Nodes, name_of},
     plan::Plan,
@@ -35,6 +35,7 @@ use platform::{
     clock::{Clock, SystemClock},
     event_log::{
         Holder, Store,
+        journal::Journaled,
         postgres::{self, PostgresStore},
         sqlite::SqliteStore,
     },
@@ -277,7 +278,7 @@ impl Base<'_> {
         let begun = Instant::now();
         loop {
             let error = match PostgresStore::open(&config, &self.registry).await {
-                Ok(store) => return Ok(Arc::new(store)),
+                Ok(store) => return self.journaled(Arc::new(store)).await,
                 Err(error) => error,
             };
             let may_come = matches!(error, postgres::Error::Database(_) | postgres::Error::Late);
@@ -287,6 +288,19 @@ impl Base<'_> {
             tracing::warn!(%error, "The database does not answer yet");
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
+    }
+
+    /// While the database is away, owners go on with a journal in the data directory. What an earlier life of this
+    /// process has left there comes first.
+    async fn journaled(&self, store: Arc<dyn Store>) -> Result<Arc<dyn Store>, Failure> {
+        let dir = self.config.data_dir.join("journal");
+        let opened = Journaled::open(&dir, store, Arc::clone(&self.clock), &self.registry).await;
+        let journaled =
+            opened.map_err(|error| Failure::Usage(format!("data_dir: {error}{}", cause(&error))))?;
+        if let Err(left) = journaled.replayed(REPLAY_PATIENCE).await {
+            tracing::warn!(left, "What this process acknowledged before is not in the database yet");
+        }
+        Ok(Arc::new(journaled))
     }
 
     /// What tells other services what signaling has recorded.

@@ -101,7 +101,7 @@ pub struct Fence {
     pub epoch: Epoch,
 }
 
-/// The append is on disk.
+/// The append is on disk: the store's, or, if it is provisional, this machine's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appended {
     /// The stream's version after it.
@@ -110,6 +110,8 @@ pub struct Appended {
     pub repeated: bool,
     /// The answer that was recorded with the key, if there was one.
     pub answer: Option<String>,
+    /// It stands only in the [local journal](super::journal) so far: whoever shows it says "not yet recorded".
+    pub provisional: bool,
 }
 
 /// Why an append is not known to be on disk.

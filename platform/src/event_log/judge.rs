@@ -80,7 +80,8 @@ impl Known {
                 let accept = self.accept(append, partition(&append.stream));
                 let version = accept.version();
                 accepted.push(accept);
-                Ok(Appended { version, repeated: false, answer: append.answer.clone() })
+                let answer = append.answer.clone();
+                Ok(Appended { version, repeated: false, answer, provisional: false })
             })
             .collect();
         (outcomes, accepted)
@@ -88,7 +89,8 @@ impl Known {
 
     fn answered(&self, append: &Append) -> Option<Appended> {
         let done = self.commands.get(&(append.stream, append.key?))?;
-        Some(Appended { version: done.version, repeated: true, answer: done.answer.clone() })
+        let answer = done.answer.clone();
+        Some(Appended { version: done.version, repeated: true, answer, provisional: false })
     }
 
     fn refused(&self, append: &Append) -> Result<(), Refusal> {

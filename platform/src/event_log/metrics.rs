@@ -4,12 +4,13 @@ use crate::{
     event_log::{AppendError, Refusal, judge::Outcome},
     lane::Lane,
 };
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 #[derive(Clone)]
 pub(in crate::event_log) struct StoreMetrics {
     appends: IntCounterVec,
     waiting: IntGaugeVec,
+    read_failures: IntCounterVec,
     pub(in crate::event_log) commit_seconds: Histogram,
     pub(in crate::event_log) commit_appends: Histogram,
 }
@@ -25,6 +26,13 @@ impl StoreMetrics {
                 Opts::new("telehealth_store_queue_appends", "Appends that wait for the writer, by lane"),
                 &["lane"],
             )?,
+            read_failures: IntCounterVec::new(
+                Opts::new(
+                    "telehealth_store_read_failures_total",
+                    "Reads of the event log that failed, by lane",
+                ),
+                &["lane"],
+            )?,
             commit_seconds: Histogram::with_opts(
                 HistogramOpts::new("telehealth_store_commit_seconds", "Time of one durable commit")
                     .buckets(vec![0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0]),
@@ -36,6 +44,7 @@ impl StoreMetrics {
         };
         registry.register(Box::new(metrics.appends.clone()))?;
         registry.register(Box::new(metrics.waiting.clone()))?;
+        registry.register(Box::new(metrics.read_failures.clone()))?;
         registry.register(Box::new(metrics.commit_seconds.clone()))?;
         registry.register(Box::new(metrics.commit_appends.clone()))?;
         Ok(metrics)
@@ -55,6 +64,11 @@ impl StoreMetrics {
             Err(AppendError::Unknown) => "unknown",
         };
         self.appends.with_label_values(&[label]).inc();
+    }
+
+    /// Counts the reads of a lane that fail.
+    pub(in crate::event_log) fn read_failures(&self, lane: Lane) -> IntCounter {
+        self.read_failures.with_label_values(&[lane.as_str()])
     }
 
     /// How many wait in each lane.

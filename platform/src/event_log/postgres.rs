@@ -139,7 +139,8 @@ impl PostgresStore {
             tasks.spawn(writer.run(inbox, stop.clone()));
             sender
         });
-        Ok(Self { writers: writers.collect(), pools: Pools::new(&connect), writable, stop, tasks })
+        let pools = Pools::new(&connect, &metrics);
+        Ok(Self { writers: writers.collect(), pools, writable, stop, tasks })
     }
 
     /// Whether the last write succeeded: for readiness.
@@ -314,10 +315,10 @@ fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-/// A row that is not as this program made it, or a connection that broke.
+/// A row that is not as this program made it: that the database does not answer, its pool says.
 impl From<tokio_postgres::Error> for ReadError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        tracing::error!(error.code = error.code().map(|code| code.code()), "The event log cannot be read");
+    fn from(_: tokio_postgres::Error) -> Self {
+        tracing::error!("A row of the event log is not as this program made it");
         Self
     }
 }

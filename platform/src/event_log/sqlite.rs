@@ -42,14 +42,14 @@ use writer::Writer;
 
 mod answers;
 pub mod backup;
-mod batch;
+pub(in crate::event_log) mod batch;
 mod checkpoint;
 mod memory;
 mod queue;
 mod readers;
 mod records;
 mod rows;
-mod schema;
+pub(in crate::event_log) mod schema;
 mod statements;
 mod tables;
 mod writer;
@@ -126,7 +126,7 @@ pub struct SqliteStore {
     /// Hung up to end the checkpoints.
     open: Option<std::sync::mpsc::SyncSender<()>>,
     threads: Vec<JoinHandle<()>>,
-    _lock: File,
+    lock: File,
 }
 
 impl SqliteStore {
@@ -143,8 +143,8 @@ impl SqliteStore {
         let mut connection = schema::open_writer(&path).map_err(sqlite)?;
         schema::migrate(&mut connection)
             .map_err(|source| OpenError::Schema { path: path.clone(), source })?;
-        let readers = Readers::open(&path).map_err(sqlite)?;
         let metrics = StoreMetrics::new(registry).map_err(OpenError::Metrics)?;
+        let readers = Readers::open(&path, &metrics).map_err(sqlite)?;
         let (queue, writable) = (Arc::new(Queue::default()), Arc::new(AtomicBool::new(true)));
         let (answers, answered) = std::sync::mpsc::sync_channel(answers::PENDING);
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
@@ -166,7 +166,7 @@ impl SqliteStore {
         let writing = thread("event-log").spawn(move || writer.run()).map_err(io)?;
         let bringing_in = thread("event-log-check").spawn(move || checkpointer.run()).map_err(io)?;
         let threads = vec![bringing_in, writing, answering];
-        Ok(Self { queue, readers, writable, open: Some(open), threads, _lock: lock })
+        Ok(Self { queue, readers, writable, open: Some(open), threads, lock })
     }
 
     /// Whether the last write succeeded: for readiness.
@@ -234,6 +234,8 @@ impl Drop for SqliteStore {
             // A panic in there has been printed; there is nobody left to answer.
             let _ = thread.join();
         }
+        // Not left to the closing of the file: a child that was just started has it open until it runs.
+        let _ = self.lock.unlock();
     }
 }
 
@@ -348,7 +350,7 @@ fn tail_event(row: &Row<'_>) -> rusqlite::Result<TailEvent> {
 }
 
 /// Locks a file beside the database: two writers would each believe their own view of the log.
-fn lock(path: &Path) -> Result<File, OpenError> {
+pub(in crate::event_log) fn lock(path: &Path) -> Result<File, OpenError> {
     let beside = path.with_extension("lock");
     let io = |source| OpenError::Io { path: beside.clone(), source };
     let file =
@@ -361,6 +363,6 @@ fn lock(path: &Path) -> Result<File, OpenError> {
 }
 
 /// SQLite gives its own files the mode of the database.
-fn create_private(path: &Path) -> io::Result<()> {
+pub(in crate::event_log) fn create_private(path: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
 }

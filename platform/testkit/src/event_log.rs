@@ -1,10 +1,12 @@
-//! Event logs under test: [`MemoryStore`], the simplest one that can be right, and
+//! Event logs under test: [`MemoryStore`], the simplest one that can be right, [`Faulty`], one that fails when told to, and
 //! [`conformance`], what every adapter must do.
 
 mod conformance;
+mod faulty;
 mod memory;
 
 pub use conformance::{Step, agrees_with_memory, conformance, steps};
+pub use faulty::{Fault, Faulty};
 pub use memory::MemoryStore;
 
 use model::{CommandId, TenantId, Timestamp};

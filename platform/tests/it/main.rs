@@ -6,6 +6,7 @@
 mod backup;
 mod bus;
 mod disk_full;
+mod journal;
 mod kill;
 mod outbox;
 mod postgres;

@@ -5,13 +5,13 @@ use super::{
     statements::Statement,
 };
 use crate::{
-    event_log::{AppendError, ReadError, Refusal},
+    event_log::{AppendError, ReadError, Refusal, metrics::StoreMetrics, readable::Readable},
     lane::Lane,
 };
 use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::{Row, error::SqlState, types::ToSql};
 
 /// Connections of each lane.
 const CONNECTIONS: usize = 4;
@@ -25,6 +25,7 @@ struct Pool {
     connect: Arc<Connect>,
     turns: Semaphore,
     idle: Mutex<Vec<Member>>,
+    readable: Readable,
 }
 
 /// A connection, with the statements it has prepared.
@@ -36,11 +37,12 @@ pub(super) struct Member {
 pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 impl Pools {
-    pub(super) fn new(connect: &Arc<Connect>) -> Self {
-        Self(Lane::ALL.map(|_| Pool {
+    pub(super) fn new(connect: &Arc<Connect>, metrics: &StoreMetrics) -> Self {
+        Self(Lane::ALL.map(|lane| Pool {
             connect: Arc::clone(connect),
             turns: Semaphore::new(CONNECTIONS),
             idle: Mutex::default(),
+            readable: Readable::new(lane, metrics.read_failures(lane)),
         }))
     }
 
@@ -55,11 +57,17 @@ impl Pools {
             let statement = member.prepared(statement).await?;
             member.link.client.query(&statement, params).await
         });
-        match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Ok(rows)) => Ok(rows),
-            Ok(Err(Some(error))) => Err(error.into()),
-            Ok(Err(None)) | Err(_) => Err(ReadError),
-        }
+        let readable = &self.0[lane as usize].readable;
+        let code = match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(rows)) => {
+                readable.succeeded();
+                return Ok(rows);
+            }
+            Ok(Err(error)) => error.and_then(|error| error.code().cloned()),
+            Err(_) => None,
+        };
+        readable.failed(code.as_ref().map(SqlState::code));
+        Err(ReadError)
     }
 
     /// Writes in one transaction: all of it or nothing.

@@ -69,7 +69,7 @@ pub(super) fn run(
 
 /// Why a batch failed, as far as the callers must know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Fate {
+pub(in crate::event_log) enum Fate {
     /// Rolled back: nothing of it is on disk, nor will be.
     NotRecorded,
     /// The commit may have reached the disk.
@@ -78,7 +78,7 @@ pub(super) enum Fate {
 
 /// How far a batch had come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Phase {
+pub(in crate::event_log) enum Phase {
     /// No frame of it carries the commit mark.
     BeforeCommit,
     /// Writing or syncing the commit.
@@ -88,7 +88,7 @@ pub(super) enum Phase {
 impl Fate {
     /// A commit that found no space or no lock wrote no valid commit frame. One whose write or sync
     /// failed otherwise may have: the frame can be in the file and outlive a crash.
-    pub(super) fn of(error: &rusqlite::Error, phase: Phase) -> Self {
+    pub(in crate::event_log) fn of(error: &rusqlite::Error, phase: Phase) -> Self {
         match (phase, error.sqlite_error_code()) {
             (Phase::BeforeCommit, _) => Self::NotRecorded,
             (Phase::Commit, Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::ReadOnly)) => {

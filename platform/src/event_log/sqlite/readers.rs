@@ -1,7 +1,11 @@
 //! A few connections that only read, apart for each lane. They never wait for the writer.
 
 use super::schema;
-use crate::{event_log::ReadError, lane::Lane, limits::READERS};
+use crate::{
+    event_log::{ReadError, metrics::StoreMetrics, readable::Readable},
+    lane::Lane,
+    limits::READERS,
+};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::{path::Path, sync::Arc};
@@ -12,13 +16,15 @@ pub(super) struct Readers([Arc<Pool>; Lane::ALL.len()]);
 struct Pool {
     turns: Semaphore,
     idle: Mutex<Vec<Connection>>,
+    readable: Readable,
 }
 
 impl Readers {
-    pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
-        let pool = |_| -> rusqlite::Result<Arc<Pool>> {
+    pub(super) fn open(path: &Path, metrics: &StoreMetrics) -> rusqlite::Result<Self> {
+        let pool = |lane: Lane| -> rusqlite::Result<Arc<Pool>> {
             let idle = (0..READERS).map(|_| schema::open_reader(path)).collect::<rusqlite::Result<_>>()?;
-            Ok(Arc::new(Pool { turns: Semaphore::new(READERS), idle: Mutex::new(idle) }))
+            let readable = Readable::new(lane, metrics.read_failures(lane));
+            Ok(Arc::new(Pool { turns: Semaphore::new(READERS), idle: Mutex::new(idle), readable }))
         };
         let [critical, standard, batch] = Lane::ALL.map(pool);
         Ok(Self([critical?, standard?, batch?]))
@@ -38,10 +44,14 @@ impl Readers {
                 let Some(connection) = connection else { return Err(ReadError) };
                 let result = query(&connection);
                 pool.idle.lock().push(connection);
-                result.map_err(|error| {
-                    tracing::error!(error.code = ?error.sqlite_error_code(), "The event log cannot be read");
-                    ReadError
-                })
+                match &result {
+                    Ok(_) => pool.readable.succeeded(),
+                    Err(error) => {
+                        let code = error.sqlite_error_code().map(|code| format!("{code:?}"));
+                        pool.readable.failed(code.as_deref());
+                    }
+                }
+                result.map_err(|_| ReadError)
             });
             read.await.map_err(|_| ReadError)?
         };

@@ -37,7 +37,11 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
     apply(connection, MIGRATIONS)
 }
 
-fn apply(connection: &mut Connection, migrations: &[(&str, &str)]) -> Result<(), SchemaError> {
+/// Applies those migrations of a list that a database does not have yet, in one transaction.
+pub(in crate::event_log) fn apply(
+    connection: &mut Connection,
+    migrations: &[(&str, &str)],
+) -> Result<(), SchemaError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(
         "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 BLOB NOT NULL)",

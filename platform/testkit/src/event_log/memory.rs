@@ -57,7 +57,8 @@ impl State {
         let found = self.streams.get(&(stream.category.name, stream.tenant, stream.id));
         let actual = Version(found.map_or(0, |s| s.events.len() as u64));
         if let Some((version, answer)) = append.key.and_then(|command| found?.commands.get(&command)) {
-            return Ok(Appended { version: *version, repeated: true, answer: answer.clone() });
+            let (version, answer) = (*version, answer.clone());
+            return Ok(Appended { version, repeated: true, answer, provisional: false });
         }
         let epoch = |scope| self.owners.get(&(stream.tenant, scope)).map_or(Epoch(0), |owned| owned.epoch);
         if append.fence.is_some_and(|fence| epoch(fence.scope) != fence.epoch) {
@@ -114,7 +115,7 @@ impl State {
                 phi: audit.phi.clone(),
             });
         }
-        Appended { version, repeated: false, answer: append.answer.clone() }
+        Appended { version, repeated: false, answer: append.answer.clone(), provisional: false }
     }
 }
 

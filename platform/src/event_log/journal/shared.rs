@@ -1,0 +1,47 @@
+//! What callers, the writing thread and the replaying task share.
+
+use super::{metrics::JournalMetrics, state::State};
+use crate::clock::Clock;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use tokio::sync::{Notify, watch};
+
+pub(super) struct Shared {
+    /// Held for a look or a change in memory, never while anything is waited for.
+    pub(super) state: Mutex<State>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: JournalMetrics,
+    /// There may be something to replay, or a question to ask.
+    pub(super) wake: Notify,
+    pub(super) unrecorded: watch::Sender<usize>,
+}
+
+impl Shared {
+    pub(super) fn new(clock: Arc<dyn Clock>, metrics: JournalMetrics) -> Self {
+        let (state, wake) = (Mutex::default(), Notify::new());
+        Self { state, clock, metrics, wake, unrecorded: watch::Sender::new(0) }
+    }
+
+    /// Tells everybody how much there is now.
+    pub(super) fn changed(&self) {
+        let state = self.state.lock();
+        self.metrics.show(&state, self.clock.now());
+        let unrecorded = state.unrecorded();
+        self.unrecorded.send_if_modified(|before| std::mem::replace(before, unrecorded) != unrecorded);
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    /// The store does not answer, or does again. Said once, not once per append.
+    pub(super) fn store_is(&self, away: bool) {
+        if std::mem::replace(&mut self.state.lock().away, away) != away {
+            self.metrics.away.set(i64::from(away));
+            if away {
+                tracing::warn!("The store does not answer: owners write into the local journal");
+            } else {
+                tracing::info!("The store answers again");
+            }
+            self.wake.notify_one();
+        }
+    }
+}
