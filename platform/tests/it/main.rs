@@ -8,5 +8,6 @@ mod bus;
 mod disk_full;
 mod kill;
 mod postgres;
+mod postgres_tls;
 mod presence;
 mod sqlite;

@@ -1,9 +1,10 @@
 //! A PostgreSQL of its own for a test.
 
+use super::certificate::Certificate;
 use super::process::{free_port, until};
 use std::{
     fs::{self, File},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 use tempfile::TempDir;
@@ -27,11 +28,43 @@ impl Postgres {
     /// # Panics
     /// It is not installed, or does not get ready.
     pub fn start(durable: bool) -> Self {
-        let dir = tempfile::tempdir().expect("a directory for the server");
-        let mut server = Self { child: None, bin: bin(), port: free_port(), dir };
-        server.make_cluster(durable);
+        Self::start_in(&std::env::temp_dir(), durable, "")
+    }
+
+    /// The same in a directory that is made in `place`, with further lines for its configuration.
+    ///
+    /// # Panics
+    /// It is not installed, or does not get ready.
+    pub fn start_in(place: &Path, durable: bool, settings: &str) -> Self {
+        let mut server = Self::stopped(place);
+        server.make_cluster(durable, settings);
         server.restart();
         server
+    }
+
+    /// With a certificate, and for nobody who comes without TLS.
+    ///
+    /// # Panics
+    /// It is not installed, or does not get ready.
+    pub fn start_tls(certificate: &Certificate) -> Self {
+        let mut server = Self::stopped(&std::env::temp_dir());
+        server.make_cluster(false, "ssl = on\nssl_cert_file = 'cert.pem'\nssl_key_file = 'key.pem'\n");
+        let data = server.data();
+        for (from, to) in
+            [(certificate.cert(), data.join("cert.pem")), (certificate.key(), data.join("key.pem"))]
+        {
+            // As its own: it takes no key that others may read.
+            run(Command::new("install").args(["--mode=600"]).args(owner()).arg(from).arg(to));
+        }
+        fs::write(data.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 trust\n")
+            .expect("the directory is ours");
+        server.restart();
+        server
+    }
+
+    fn stopped(place: &Path) -> Self {
+        let dir = tempfile::tempdir_in(place).expect("a directory for the server");
+        Self { child: None, bin: bin(), port: free_port(), dir }
     }
 
     /// How to connect.
@@ -85,11 +118,33 @@ impl Postgres {
         fs::read_to_string(self.dir.path().join("output.log")).unwrap_or_default()
     }
 
+    /// What `pg_amcheck` finds wrong with the tables and indexes of a schema; nothing if they are whole. Each row is
+    /// looked up in the indexes that should have it.
+    ///
+    /// # Panics
+    /// It cannot be run.
+    pub fn amcheck(&self, schema: &str) -> String {
+        let mut check = self.client("pg_amcheck");
+        check.args(["--install-missing", "--heapallindexed", "--schema", schema, "postgres"]);
+        let output = check.output().expect("it can be run");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(output.status.success() || !said.is_empty(), "pg_amcheck: {}", output.status);
+        said
+    }
+
+    /// A client program of PostgreSQL's (`psql`, `pg_dump`), with what it takes to reach this server.
+    pub fn client(&self, program: &str) -> Command {
+        let mut command = Command::new(self.bin.join(program));
+        command.args(["-h", "127.0.0.1", "-U", "postgres", "-p"]).arg(self.port.to_string());
+        command
+    }
+
     fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
-    fn make_cluster(&self, durable: bool) {
+    fn make_cluster(&self, durable: bool, further: &str) {
         let data = self.data();
         fs::create_dir(&data).expect("the directory is ours");
         if is_root() {
@@ -109,7 +164,7 @@ impl Postgres {
         run(initdb.arg(&data));
         let settings = format!(
             "listen_addresses = '127.0.0.1'\nport = {}\nunix_socket_directories = ''\nfsync = {durable}\n\
-             max_connections = 200\nshared_buffers = '128MB'\nmax_wal_size = '2GB'\nwal_compression = off\n",
+             max_connections = 200\nshared_buffers = '128MB'\nmax_wal_size = '2GB'\nwal_compression = off\n{further}",
             self.port
         );
         fs::write(data.join("postgresql.auto.conf"), settings).expect("the directory is ours");
@@ -168,6 +223,11 @@ fn children(parent: u32) -> Vec<String> {
     let entries = fs::read_dir("/proc").expect("there is one").flatten();
     let pids = entries.filter_map(|entry| entry.file_name().into_string().ok());
     pids.filter(|pid| parent_of(pid) == Some(parent)).collect()
+}
+
+/// Whose its files are, for `install`.
+fn owner() -> &'static [&'static str] {
+    if is_root() { &["--owner", NOBODY] } else { &[] }
 }
 
 fn is_root() -> bool {
