@@ -8,6 +8,7 @@ mod bus;
 mod disk_full;
 mod kill;
 mod postgres;
+mod postgres_disk_full;
 mod postgres_tls;
 mod presence;
 mod sqlite;

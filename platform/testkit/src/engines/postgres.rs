@@ -28,16 +28,20 @@ impl Postgres {
     /// # Panics
     /// It is not installed, or does not get ready.
     pub fn start(durable: bool) -> Self {
-        Self::start_in(&std::env::temp_dir(), durable, "")
+        let mut server = Self::stopped(&std::env::temp_dir());
+        server.make_cluster(durable, None, "");
+        server.restart();
+        server
     }
 
-    /// The same in a directory that is made in `place`, with further lines for its configuration.
+    /// Its tables in a directory that is made in `tables`, its write-ahead log in one that is made in `log`: two disks.
+    /// Both must let everybody make directories.
     ///
     /// # Panics
     /// It is not installed, or does not get ready.
-    pub fn start_in(place: &Path, durable: bool, settings: &str) -> Self {
-        let mut server = Self::stopped(place);
-        server.make_cluster(durable, settings);
+    pub fn start_on(tables: &Path, log: &Path) -> Self {
+        let mut server = Self::stopped(tables);
+        server.make_cluster(true, Some(log), "");
         server.restart();
         server
     }
@@ -48,7 +52,7 @@ impl Postgres {
     /// It is not installed, or does not get ready.
     pub fn start_tls(certificate: &Certificate) -> Self {
         let mut server = Self::stopped(&std::env::temp_dir());
-        server.make_cluster(false, "ssl = on\nssl_cert_file = 'cert.pem'\nssl_key_file = 'key.pem'\n");
+        server.make_cluster(false, None, "ssl = on\nssl_cert_file = 'cert.pem'\nssl_key_file = 'key.pem'\n");
         let data = server.data();
         for (from, to) in
             [(certificate.cert(), data.join("cert.pem")), (certificate.key(), data.join("key.pem"))]
@@ -79,6 +83,15 @@ impl Postgres {
     pub fn kill(&mut self) {
         self.signal("KILL");
         self.child.take().expect("it runs").wait().expect("it is ours");
+    }
+
+    /// Whether it still runs: a server that cannot write its log ends by itself.
+    ///
+    /// # Panics
+    /// It was killed.
+    pub fn is_running(&mut self) -> bool {
+        let child = self.child.as_mut().expect("it was started");
+        child.try_wait().expect("it is ours").is_none()
     }
 
     /// SIGSTOP: connections stay open, and nobody answers.
@@ -144,7 +157,7 @@ impl Postgres {
         self.dir.path().join("data")
     }
 
-    fn make_cluster(&self, durable: bool, further: &str) {
+    fn make_cluster(&self, durable: bool, log: Option<&Path>, further: &str) {
         let data = self.data();
         fs::create_dir(&data).expect("the directory is ours");
         if is_root() {
@@ -161,7 +174,11 @@ impl Postgres {
             "--locale=C.UTF-8",
             "-D",
         ]);
-        run(initdb.arg(&data));
+        initdb.arg(&data);
+        if let Some(log) = log {
+            initdb.arg("--waldir").arg(log.join("wal"));
+        }
+        run(&mut initdb);
         let settings = format!(
             "listen_addresses = '127.0.0.1'\nport = {}\nunix_socket_directories = ''\nfsync = {durable}\n\
              max_connections = 200\nshared_buffers = '128MB'\nmax_wal_size = '2GB'\nwal_compression = off\n{further}",
