@@ -12,3 +12,4 @@ mod postgres_disk_full;
 mod postgres_tls;
 mod presence;
 mod sqlite;
+mod yugabyte;
