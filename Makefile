@@ -1,6 +1,6 @@
 # Thin names for the real commands.
 
-.PHONY: run fleet test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting bench-store plots loadtest
+.PHONY: run fleet test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting bench-store kill-store plots loadtest
 
 PROFILE ?= dev
 # Debian packages that the browser tests need, and a program of each.
@@ -78,6 +78,12 @@ bench-waiting:
 bench-store: packages
 	cargo build --quiet --profile perf --package benches --bin bench-store --locked
 	$${CARGO_TARGET_DIR:-target}/perf/bench-store
+
+# A thousand writers of the event log killed in mid-commit, and a hundred PostgreSQL servers; what was acknowledged is
+# there each time. KILLS and PG_KILLS change how many (0 leaves one out), DIR where. Some minutes.
+kill-store: packages
+	cargo build --quiet --profile perf --package benches --bin kill-store --locked
+	$${CARGO_TARGET_DIR:-target}/perf/kill-store
 
 # Draws docs/plots/*.svg from the data beside them.
 plots:

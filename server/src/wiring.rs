@@ -294,6 +294,11 @@ impl Base<'_> {
     /// process has left there comes first.
     async fn journaled(&self, store: Arc<dyn Store>) -> Result<Arc<dyn Store>, Failure> {
         let dir = self.config.data_dir.join("journal");
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)
+            .map_err(|e| Failure::Usage(format!("data_dir: cannot make {}: {e}", dir.display())))?;
         let opened = Journaled::open(&dir, store, Arc::clone(&self.clock), &self.registry).await;
         let journaled =
             opened.map_err(|error| Failure::Usage(format!("data_dir: {error}{}", cause(&error))))?;

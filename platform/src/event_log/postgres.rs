@@ -28,6 +28,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use std::{
     fmt,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -47,6 +48,7 @@ mod rows;
 mod schema;
 pub mod statements;
 mod tables;
+mod tls;
 mod writer;
 
 /// Partitions of each lane: as many writers can be at work at once, over all processes. Never changes.
@@ -60,11 +62,17 @@ const WRITERS: u16 = 2;
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// `postgresql://user:password@host:port/database`. Several hosts may be given, separated by commas; the one that
-    /// takes writes is used.
+    /// takes writes is used. With `?sslmode=verify-full` (or `require`, which is the same here) the server has to have
+    /// a certificate for the name it is called by; with `?sslmode=disable` nothing is encrypted. Default: the former,
+    /// unless the database is on this machine.
     pub url: SecretString,
     /// Its schema, `[a-z_]{1,63}`: one for each service.
     #[serde(default = "Config::default_schema")]
     pub schema: String,
+    /// PEM certificates of who signs the server's; without it, the system's are trusted. With it, TLS is the default on
+    /// this machine too.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Config {
@@ -79,6 +87,25 @@ pub enum Error {
     /// The URL or the schema's name cannot be used. Names neither user nor password.
     #[error("cannot use the database: {0}")]
     Config(&'static str),
+    /// The certificates to trust cannot be used.
+    #[error("cannot use the certificates in {}: {why}", path.display())]
+    Certificates {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The database's certificate is not for its name, or nobody who is trusted has signed it.
+    #[error("the database does not prove who it is: {0}")]
+    Untrusted(String),
+    /// The database has no TLS, and is not to be spoken to without.
+    #[error(
+        "the database has no TLS: to go without on a network that is yours, add sslmode=disable to its URL"
+    )]
+    NoTls,
+    /// The database takes nobody without TLS.
+    #[error("the database takes no connection without TLS: add sslmode=verify-full to its URL")]
+    TlsDemanded,
     /// The database does not answer, or refuses.
     #[error("the database does not do as asked")]
     Database(#[from] tokio_postgres::Error),

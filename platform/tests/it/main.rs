@@ -10,5 +10,8 @@ mod journal;
 mod kill;
 mod outbox;
 mod postgres;
+mod postgres_disk_full;
+mod postgres_tls;
 mod presence;
 mod sqlite;
+mod yugabyte;

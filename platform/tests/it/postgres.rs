@@ -13,8 +13,8 @@ use testkit::{
     event_log::{agrees_with_memory, append, command, conformance, steps, stream},
 };
 
-fn config(server: &Postgres, schema: &str) -> Config {
-    Config { url: server.url().into(), schema: schema.to_owned() }
+pub(crate) fn config(server: &Postgres, schema: &str) -> Config {
+    Config { url: server.url().into(), schema: schema.to_owned(), ca_file: None }
 }
 
 async fn open(server: &Postgres) -> PostgresStore {
@@ -106,7 +106,11 @@ async fn processes_that_start_at_once_migrate_once() {
 #[tokio::test]
 async fn what_cannot_be_used_is_said_without_the_password() {
     let url = "postgresql://me:sesame@127.0.0.1:1/db";
-    let of = |url: &str, schema: &str| Config { url: url.to_owned().into(), schema: schema.to_owned() };
+    let of = |url: &str, schema: &str| Config {
+        url: url.to_owned().into(),
+        schema: schema.to_owned(),
+        ca_file: None,
+    };
     for (config, wanted) in [
         (of("http://sesame", "events"), "URL"),
         (of(url, "a; DROP"), "schema"),
@@ -183,7 +187,7 @@ async fn what_is_queued_is_written_before_it_closes() {
 }
 
 /// Tries a command until it is recorded, as its caller would.
-async fn until_recorded(store: &dyn Store, head: u64) -> u64 {
+pub(crate) async fn until_recorded(store: &dyn Store, head: u64) -> u64 {
     let again = async {
         loop {
             match store.append(command(stream(1), head, u128::from(head))).await {

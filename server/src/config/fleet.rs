@@ -10,10 +10,13 @@ use std::{fmt, path::PathBuf};
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Store {
     /// `postgresql://user:password@host:port/database`; several hosts may be given, separated by commas. Default
-    /// none: SQLite in the data directory.
+    /// none: SQLite in the data directory. On other machines it has to have a certificate for its name, unless
+    /// `?sslmode=disable` says that it needs none.
     pub(crate) postgres: Option<SecretUrl>,
     /// Schema of the event log, `[a-z_]{1,63}`. Default `events`.
     pub(crate) schema: Option<String>,
+    /// PEM certificates of who signs the database's certificate. Default: the system's.
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// Who is where, how loaded a node is.
@@ -112,7 +115,7 @@ impl Store {
     pub(crate) fn postgres(&self) -> Option<postgres::Config> {
         let url = self.postgres.as_ref()?.expose().to_owned().into();
         let schema = self.schema.clone().unwrap_or_else(|| "events".to_owned());
-        Some(postgres::Config { url, schema })
+        Some(postgres::Config { url, schema, ca_file: self.ca_file.clone() })
     }
 }
 

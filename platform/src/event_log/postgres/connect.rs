@@ -1,10 +1,13 @@
 //! Making connections, all alike.
 
-use super::{Config, Error};
+use super::{
+    Config, Error,
+    tls::{self, Tls},
+};
 use secrecy::ExposeSecret as _;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio_postgres::{Client, NoTls, config::TargetSessionAttrs};
+use tokio_postgres::{Client, config::TargetSessionAttrs};
 
 /// Longest a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -20,6 +23,7 @@ const SESSION: &str = "SET synchronous_commit = on; SET idle_in_transaction_sess
 /// How to connect.
 pub(super) struct Connect {
     config: tokio_postgres::Config,
+    tls: Tls,
     session: String,
 }
 
@@ -35,21 +39,23 @@ impl Connect {
         if config.schema.is_empty() || config.schema.len() > 63 || !config.schema.chars().all(name) {
             return Err(Error::Config("the schema's name is not of a-z and _"));
         }
-        let url = config.url.expose_secret();
-        let mut parsed: tokio_postgres::Config =
-            url.parse().map_err(|_| Error::Config("the URL is not one of PostgreSQL"))?;
+        let mut parsed = tls::parse(config.url.expose_secret())?;
+        tls::decide(&mut parsed, config.ca_file.as_deref());
+        let tls = Tls::new(config.ca_file.as_deref())?;
         parsed
             .application_name("telehealth")
             .connect_timeout(CONNECT)
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
             .keepalives_idle(Duration::from_secs(10));
-        Ok(Self { config: parsed, session: format!("{SESSION}; SET search_path = {}", config.schema) })
+        Ok(Self { config: parsed, tls, session: format!("{SESSION}; SET search_path = {}", config.schema) })
     }
 
     /// A new connection.
     pub(super) async fn link(&self) -> Result<Link, Error> {
         let made = async {
-            let (client, connection) = self.config.connect(NoTls).await?;
+            let made = self.config.connect(self.tls.clone()).await;
+            let (client, connection) =
+                made.map_err(|error| tls::explain(error, self.config.get_ssl_mode()))?;
             let mut driver = JoinSet::new();
             driver.spawn(async move {
                 // Whoever uses the connection learns of its end from their own call.

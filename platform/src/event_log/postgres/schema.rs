@@ -14,6 +14,8 @@ use uuid::Uuid;
 pub(super) struct Migration {
     pub(super) name: &'static str,
     pub(super) sql: &'static str,
+    /// The same for YugabyteDB, which says how keys are split over its nodes.
+    pub(super) yugabyte: &'static str,
     /// The version before can go on working with what it makes: columns and tables are added and not changed. Every
     /// step of a rolling update has to be.
     pub(super) additive: bool,
@@ -21,13 +23,42 @@ pub(super) struct Migration {
 
 /// Each is applied once, in order, and never edited afterwards.
 pub(super) const MIGRATIONS: &[Migration] = &[
-    Migration { name: "0001_event_log", sql: include_str!("migrations/0001_event_log.sql"), additive: false },
+    Migration {
+        name: "0001_event_log",
+        sql: include_str!("migrations/0001_event_log.sql"),
+        yugabyte: include_str!("migrations/yugabyte/0001_event_log.sql"),
+        additive: false,
+    },
     Migration {
         name: "0002_where_owners_are",
         sql: include_str!("migrations/0002_where_owners_are.sql"),
+        yugabyte: include_str!("migrations/yugabyte/0002_where_owners_are.sql"),
         additive: true,
     },
 ];
+
+/// Whose SQL it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    Postgres,
+    Yugabyte,
+}
+
+impl Dialect {
+    /// By what `version()` says: `PostgreSQL 15.2-YB-2.25.0.0-b0 on …`, for example.
+    fn of(version: &str) -> Self {
+        if version.contains("-YB-") { Self::Yugabyte } else { Self::Postgres }
+    }
+}
+
+impl Migration {
+    fn sql(&self, dialect: Dialect) -> &'static str {
+        match dialect {
+            Dialect::Postgres => self.sql,
+            Dialect::Yugabyte => self.yugabyte,
+        }
+    }
+}
 
 /// How long a process may take for a step before another takes over.
 const LEASE: &str = "60 seconds";
@@ -51,11 +82,13 @@ pub(super) async fn apply(
     migrations: &[Migration],
 ) -> Result<(), Error> {
     prepare(client, schema).await?;
-    if pending(client, migrations).await?.is_empty() {
+    let version: String = client.query_one("SELECT version()", &[]).await?.try_get(0)?;
+    let dialect = Dialect::of(&version);
+    if pending(client, dialect, migrations).await?.is_empty() {
         return Ok(());
     }
     take_lease(client, me).await?;
-    let done = step_by_step(client, me, migrations).await;
+    let done = step_by_step(client, me, dialect, migrations).await;
     let free = "UPDATE migration_lease SET until = '-infinity' WHERE id = 1 AND holder = $1";
     client.execute(free, &[&me]).await?;
     done
@@ -90,9 +123,14 @@ async fn take_lease(client: &Client, me: Uuid) -> Result<(), Error> {
     Err(Error::MigrationBusy)
 }
 
-async fn step_by_step(client: &mut Client, me: Uuid, migrations: &[Migration]) -> Result<(), Error> {
-    for number in pending(client, migrations).await? {
-        let Migration { name, sql, additive } = &migrations[number];
+async fn step_by_step(
+    client: &mut Client,
+    me: Uuid,
+    dialect: Dialect,
+    migrations: &[Migration],
+) -> Result<(), Error> {
+    for number in pending(client, dialect, migrations).await? {
+        let (Migration { name, additive, .. }, sql) = (&migrations[number], migrations[number].sql(dialect));
         let transaction = client.transaction().await?;
         let lease = "SELECT 1 FROM migration_lease WHERE id = 1 AND holder = $1 FOR UPDATE";
         if transaction.query(lease, &[&me]).await?.is_empty() {
@@ -108,12 +146,12 @@ async fn step_by_step(client: &mut Client, me: Uuid, migrations: &[Migration]) -
 }
 
 /// Which steps are still to be done, after a look at those that were.
-async fn pending(client: &Client, migrations: &[Migration]) -> Result<Vec<usize>, Error> {
+async fn pending(client: &Client, dialect: Dialect, migrations: &[Migration]) -> Result<Vec<usize>, Error> {
     let applied = client.query("SELECT name, sha256, additive FROM migrations ORDER BY number", &[]).await?;
     for (number, row) in applied.iter().enumerate() {
         let (name, sum, additive): (String, Vec<u8>, bool) = (row.get(0), row.get(1), row.get(2));
         match migrations.get(number) {
-            Some(known) if known.name == name && checksum(known.sql) == sum => {}
+            Some(known) if known.name == name && checksum(known.sql(dialect)) == sum => {}
             Some(_) => return Err(Error::MigrationChanged(name)),
             None if additive => {}
             None => return Err(Error::Newer { found: applied.len(), known: migrations.len() }),
@@ -124,4 +162,17 @@ async fn pending(client: &Client, migrations: &[Migration]) -> Result<Vec<usize>
 
 fn checksum(sql: &str) -> Vec<u8> {
     digest::digest(&digest::SHA256, sql.as_bytes()).as_ref().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Dialect;
+
+    #[test]
+    fn yugabytedb_says_what_it_is() {
+        let yugabyte = "PostgreSQL 15.2-YB-2.25.1.0-b0 on x86_64-pc-linux-gnu, compiled by clang, 64-bit";
+        assert_eq!(Dialect::of(yugabyte), Dialect::Yugabyte);
+        let postgres = "PostgreSQL 15.18 (Debian 15.18-0+deb12u1) on x86_64-pc-linux-gnu";
+        assert_eq!(Dialect::of(postgres), Dialect::Postgres);
+    }
 }

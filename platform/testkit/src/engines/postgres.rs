@@ -1,9 +1,10 @@
 //! A PostgreSQL of its own for a test.
 
+use super::certificate::Certificate;
 use super::process::{free_port, until};
 use std::{
     fs::{self, File},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 use tempfile::TempDir;
@@ -27,11 +28,47 @@ impl Postgres {
     /// # Panics
     /// It is not installed, or does not get ready.
     pub fn start(durable: bool) -> Self {
-        let dir = tempfile::tempdir().expect("a directory for the server");
-        let mut server = Self { child: None, bin: bin(), port: free_port(), dir };
-        server.make_cluster(durable);
+        let mut server = Self::stopped(&std::env::temp_dir());
+        server.make_cluster(durable, None, "");
         server.restart();
         server
+    }
+
+    /// Its tables in a directory that is made in `tables`, its write-ahead log in one that is made in `log`: two disks.
+    /// Both must let everybody make directories.
+    ///
+    /// # Panics
+    /// It is not installed, or does not get ready.
+    pub fn start_on(tables: &Path, log: &Path) -> Self {
+        let mut server = Self::stopped(tables);
+        server.make_cluster(true, Some(log), "");
+        server.restart();
+        server
+    }
+
+    /// With a certificate, and for nobody who comes without TLS.
+    ///
+    /// # Panics
+    /// It is not installed, or does not get ready.
+    pub fn start_tls(certificate: &Certificate) -> Self {
+        let mut server = Self::stopped(&std::env::temp_dir());
+        server.make_cluster(false, None, "ssl = on\nssl_cert_file = 'cert.pem'\nssl_key_file = 'key.pem'\n");
+        let data = server.data();
+        for (from, to) in
+            [(certificate.cert(), data.join("cert.pem")), (certificate.key(), data.join("key.pem"))]
+        {
+            // As its own: it takes no key that others may read.
+            run(Command::new("install").args(["--mode=600"]).args(owner()).arg(from).arg(to));
+        }
+        fs::write(data.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 trust\n")
+            .expect("the directory is ours");
+        server.restart();
+        server
+    }
+
+    fn stopped(place: &Path) -> Self {
+        let dir = tempfile::tempdir_in(place).expect("a directory for the server");
+        Self { child: None, bin: bin(), port: free_port(), dir }
     }
 
     /// How to connect.
@@ -46,6 +83,15 @@ impl Postgres {
     pub fn kill(&mut self) {
         self.signal("KILL");
         self.child.take().expect("it runs").wait().expect("it is ours");
+    }
+
+    /// Whether it still runs: a server that cannot write its log ends by itself.
+    ///
+    /// # Panics
+    /// It was killed.
+    pub fn is_running(&mut self) -> bool {
+        let child = self.child.as_mut().expect("it was started");
+        child.try_wait().expect("it is ours").is_none()
     }
 
     /// SIGSTOP: connections stay open, and nobody answers.
@@ -85,11 +131,33 @@ impl Postgres {
         fs::read_to_string(self.dir.path().join("output.log")).unwrap_or_default()
     }
 
+    /// What `pg_amcheck` finds wrong with the tables and indexes of a schema; nothing if they are whole. Each row is
+    /// looked up in the indexes that should have it.
+    ///
+    /// # Panics
+    /// It cannot be run.
+    pub fn amcheck(&self, schema: &str) -> String {
+        let mut check = self.client("pg_amcheck");
+        check.args(["--install-missing", "--heapallindexed", "--schema", schema, "postgres"]);
+        let output = check.output().expect("it can be run");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(output.status.success() || !said.is_empty(), "pg_amcheck: {}", output.status);
+        said
+    }
+
+    /// A client program of PostgreSQL's (`psql`, `pg_dump`), with what it takes to reach this server.
+    pub fn client(&self, program: &str) -> Command {
+        let mut command = Command::new(self.bin.join(program));
+        command.args(["-h", "127.0.0.1", "-U", "postgres", "-p"]).arg(self.port.to_string());
+        command
+    }
+
     fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
-    fn make_cluster(&self, durable: bool) {
+    fn make_cluster(&self, durable: bool, log: Option<&Path>, further: &str) {
         let data = self.data();
         fs::create_dir(&data).expect("the directory is ours");
         if is_root() {
@@ -106,10 +174,14 @@ impl Postgres {
             "--locale=C.UTF-8",
             "-D",
         ]);
-        run(initdb.arg(&data));
+        initdb.arg(&data);
+        if let Some(log) = log {
+            initdb.arg("--waldir").arg(log.join("wal"));
+        }
+        run(&mut initdb);
         let settings = format!(
             "listen_addresses = '127.0.0.1'\nport = {}\nunix_socket_directories = ''\nfsync = {durable}\n\
-             max_connections = 200\nshared_buffers = '128MB'\nmax_wal_size = '2GB'\nwal_compression = off\n",
+             max_connections = 200\nshared_buffers = '128MB'\nmax_wal_size = '2GB'\nwal_compression = off\n{further}",
             self.port
         );
         fs::write(data.join("postgresql.auto.conf"), settings).expect("the directory is ours");
@@ -168,6 +240,11 @@ fn children(parent: u32) -> Vec<String> {
     let entries = fs::read_dir("/proc").expect("there is one").flatten();
     let pids = entries.filter_map(|entry| entry.file_name().into_string().ok());
     pids.filter(|pid| parent_of(pid) == Some(parent)).collect()
+}
+
+/// Whose its files are, for `install`.
+fn owner() -> &'static [&'static str] {
+    if is_root() { &["--owner", NOBODY] } else { &[] }
 }
 
 fn is_root() -> bool {
