@@ -2,7 +2,7 @@
 //! problems, lifecycle.
 //!
 //! Reading order: [`clock`], [`ids`], [`keys`], [`lane`], [`event_log`], [`bus`], [`presence`],
-//! [`problem`], [`telemetry`], [`lifecycle`], [`limits`].
+//! [`problem`], [`telemetry`], [`mod@trace`], [`lifecycle`], [`limits`].
 
 #![forbid(unsafe_code)]
 
@@ -17,3 +17,4 @@ pub mod limits;
 pub mod presence;
 pub mod problem;
 pub mod telemetry;
+pub mod trace;

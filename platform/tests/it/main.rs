@@ -10,3 +10,4 @@ mod kill;
 mod postgres;
 mod presence;
 mod sqlite;
+mod trace;
