@@ -16,6 +16,7 @@ use platform::{
     event_log::{Behind, Holder, Owned, ReadError, Store},
     keys::Keys,
     lifecycle::Drained,
+    trace::Tracer,
 };
 use sfu_core::port::{MediaEvent, MediaNode};
 use signaling_core::{Owner, codec::DecodeError};
@@ -47,6 +48,8 @@ pub struct Deps {
     pub public_url: String,
     /// Build of the pages, told to every client.
     pub build: String,
+    /// Records traces.
+    pub tracer: Tracer,
 }
 
 impl std::fmt::Debug for Deps {

@@ -198,6 +198,13 @@ impl Span {
         }
     }
 
+    /// It is over, and went well after all.
+    pub fn succeed(mut self) {
+        if let Some(open) = &mut self.0 {
+            open.span.failed = None;
+        }
+    }
+
     /// It is over.
     pub fn end(self) {
         drop(self);

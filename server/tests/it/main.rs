@@ -14,4 +14,5 @@ mod lan;
 mod life;
 mod links;
 mod process;
+mod trace;
 mod visit;
