@@ -15,4 +15,5 @@ mod life;
 mod links;
 mod process;
 mod trace;
+mod trace_fleet;
 mod visit;

@@ -22,7 +22,7 @@ fn traced(collector: &Collector) -> Server {
     Server::start_with(&["--demo"], &[("TELEHEALTH__TELEMETRY__OTLP_ENDPOINT", &collector.endpoint())])
 }
 
-fn exchange(server: &Server, secret: &str, traceparent: &str) -> String {
+pub(crate) fn exchange(server: &Server, secret: &str, traceparent: &str) -> String {
     let body = serde_json::json!({ "secret": secret }).to_string();
     let headers = [("content-type", "application/json"), ("traceparent", traceparent)];
     let answer = http::ask(server.http(), "POST", "/api/v1/links/exchange", &headers, &body);
@@ -34,7 +34,7 @@ async fn open(server: &Server, secret: &str, traceparent: &str) -> Browser {
     Browser::connect_traced(server, &token, traceparent.parse().ok()).await
 }
 
-async fn media(person: &mut Browser, tag: Tag) -> (MediaClient, String) {
+pub(crate) async fn media(person: &mut Browser, tag: Tag) -> (MediaClient, String) {
     let (client, offer) = MediaClient::offer(Options::default()).unwrap();
     let answer = person.offer(offer.clone()).await.unwrap();
     client.answer(&answer).unwrap();
