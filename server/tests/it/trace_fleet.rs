@@ -3,6 +3,7 @@
 
 use crate::{
     browser::Browser,
+    http::get,
     process::Server,
     trace::{exchange, find, media},
 };
@@ -11,7 +12,8 @@ use signaling_protocol::view::MediaWish;
 use testkit::{
     collector::{Collector, Span},
     engines::{Postgres, RedisServer},
-    media_client::{MediaClient, Options, Tag},
+    media_client::Tag,
+    wait::eventually,
 };
 
 const PAGE: &str = "00-2cf7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -54,19 +56,11 @@ impl Fleet {
     }
 }
 
-/// The waiting room's owner finds the media node a moment after both are up.
-async fn connect_once_there_is_a_node(person: &mut Browser) -> MediaClient {
-    loop {
-        let (client, offer) = MediaClient::offer(Options::default()).unwrap();
-        match person.offer(offer).await {
-            Ok(answer) => {
-                client.answer(&answer).unwrap();
-                client.connected().unwrap();
-                return client;
-            }
-            Err(code) => assert_eq!(code, "Unavailable"),
-        }
-    }
+/// Until the owner of the waiting room has found the media node, which it does a moment after both are up.
+async fn there_is_a_node(fleet: &Fleet) {
+    let metrics = fleet.owner.metrics();
+    let up = "telehealth_media_link_up{node=\"node\"} 1";
+    eventually("the media node to be found", async || get(metrics, "/metrics").body.contains(up)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,8 +70,8 @@ async fn one_trace_leads_through_four_processes() {
     let token = exchange(&fleet.portal, fleet.owner.secret("clinic"), "");
     let mut clinician = Browser::connect(&fleet.owner, &token).await;
     clinician.until(|me| me.wish() == MediaWish::Warm).await;
-    let doctor = connect_once_there_is_a_node(&mut clinician).await;
-    doctor.send(testkit::media_client::Source::Camera, Tag(1));
+    there_is_a_node(&fleet).await;
+    let (doctor, _) = media(&mut clinician, Tag(1)).await;
     let (visit, secret) = clinician.invite("Xochitl Canarymoor", "canary-reason-4711").await;
     let token = exchange(&fleet.portal, &secret, PAGE);
     let page: TraceContext = PAGE.parse().unwrap();
