@@ -151,7 +151,9 @@ impl Participant {
             timeout(PATIENCE, opening).await.context("no WebSocket")?.context("open the WebSocket")?;
         let (id, resume, build) = (ParticipantId(uuid::Uuid::nil()), String::new(), String::new());
         let mut joined = Self { socket, origin, resume, id, build, seen: Seen::default() };
-        joined.send(&ClientMessage::Hello { token, build: "bench".into(), can_share_screen: true }).await?;
+        let hello =
+            ClientMessage::Hello { token, build: "bench".into(), can_share_screen: true, traceparent: None };
+        joined.send(&hello).await?;
         loop {
             let message = joined.next().await.context("said hello")?;
             if let ServerMessage::Welcome { participant, resume_token, build, .. } = message {

@@ -4,7 +4,7 @@
 //! What it deliberately is not: a place for logic, storage or wire formats. A type enters this
 //! crate when a *third* crate needs it.
 //!
-//! Reading order: [`id`], [`phi`], [`time`], [`units`], [`role`].
+//! Reading order: [`id`], [`phi`], [`time`], [`units`], [`role`], [`trace`].
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -13,10 +13,12 @@ pub mod id;
 pub mod phi;
 pub mod role;
 pub mod time;
+pub mod trace;
 pub mod units;
 
 pub use id::{CommandId, ParticipantId, RoomId, TenantId, VisitId, WaitingRoomId};
 pub use phi::Phi;
 pub use role::Role;
 pub use time::Timestamp;
+pub use trace::TraceContext;
 pub use units::{Bitrate, Epoch, Generation};

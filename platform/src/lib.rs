@@ -2,7 +2,7 @@
 //! problems, lifecycle.
 //!
 //! Reading order: [`clock`], [`ids`], [`keys`], [`lane`], [`event_log`], [`bus`], [`outbox`], [`presence`],
-//! [`problem`], [`telemetry`], [`lifecycle`], [`limits`].
+//! [`problem`], [`telemetry`], [`mod@trace`], [`lifecycle`], [`limits`].
 
 #![forbid(unsafe_code)]
 
@@ -18,3 +18,4 @@ pub mod outbox;
 pub mod presence;
 pub mod problem;
 pub mod telemetry;
+pub mod trace;

@@ -278,3 +278,30 @@ pub const MAX_PANICS: u32 = 3;
 
 /// Largest body of what relays and inboxes tell each other, bytes. Larger ones are ignored unread.
 pub const MAX_TOLD_BYTES: usize = 16 * 1_024;
+
+/// Spans that wait to be exported. Beyond it they are dropped, and counted as `queue-full`: nobody waits for a collector.
+pub const MAX_QUEUED_SPANS: usize = 4_096;
+
+/// Most spans in one request to the collector; some 300 KiB.
+pub const MAX_SPANS_PER_EXPORT: usize = 512;
+
+/// Most attributes of a span; a further one is left out.
+pub const MAX_SPAN_ATTRIBUTES: usize = 8;
+
+/// How long spans are gathered before they are sent together.
+pub const EXPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// Longest that the collector may take for one request. Beyond it the request counts as failed.
+pub const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often a request is tried. Beyond it its spans are dropped, and counted as `unreachable`.
+pub const EXPORT_TRIES: u32 = 3;
+
+/// The pause before the second try; each further one is twice as long.
+pub const EXPORT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Longest answer of the collector that is read, bytes. Longer ones are not looked at.
+pub const MAX_EXPORT_ANSWER_BYTES: usize = 64 * 1_024;
+
+/// How long a process that ends waits for the collector to take what is left. Then it is dropped, and counted.
+pub const FLUSH_WITHIN: Duration = Duration::from_millis(400);

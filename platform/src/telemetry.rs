@@ -12,8 +12,8 @@ mod process;
 
 pub use process::register_process_metrics;
 
-/// The knobs of logging.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The knobs of logging and tracing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// For people or for machines. Default `human`.
@@ -22,11 +22,24 @@ pub struct Config {
     /// `RUST_LOG`, where set, wins. Of the libraries only warnings are ever taken: they do not know what
     /// is confidential.
     pub filter: String,
+    /// `http://host:port` of an OpenTelemetry collector that takes traces (OTLP/HTTP, `/v1/traces`). Default none: no
+    /// traces, and no cost.
+    pub otlp_endpoint: Option<String>,
+    /// Share of traces that are recorded, 0 to 1. Default 1: a visit has some twenty spans.
+    pub sample: f64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { format: Format::Human, filter: "info".into() }
+        Self { format: Format::Human, filter: "info".into(), otlp_endpoint: None, sample: 1.0 }
+    }
+}
+
+impl Config {
+    /// Where spans go, and how many.
+    #[must_use]
+    pub fn traces(&self) -> crate::trace::Config {
+        crate::trace::Config { endpoint: self.otlp_endpoint.clone(), sample: self.sample }
     }
 }
 

@@ -21,6 +21,7 @@ use parking_lot::Mutex;
 use platform::{
     clock::Clock,
     problem::{self, Kind, Problem},
+    trace::{self, Tracer},
 };
 use prometheus::{IntCounterVec, Opts, Registry};
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,7 @@ pub(crate) fn router(
     config: &Config,
     links: Arc<dyn Links>,
     clock: Arc<dyn Clock>,
+    tracer: Tracer,
     registry: &Registry,
 ) -> Result<Router, prometheus::Error> {
     let outcomes = IntCounterVec::new(
@@ -53,7 +55,7 @@ pub(crate) fn router(
         .route("/api/v1/links/exchange", post(exchange))
         .layer(DefaultBodyLimit::max(MAX_EXCHANGE_BYTES))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, EXCHANGE_TIMEOUT))
-        .with_state(Arc::new(Exchange { links, clock, throttle, outcomes })))
+        .with_state(Arc::new(Exchange { links, clock, throttle, outcomes, tracer })))
 }
 
 struct Exchange {
@@ -61,6 +63,7 @@ struct Exchange {
     clock: Arc<dyn Clock>,
     throttle: Mutex<Throttle>,
     outcomes: IntCounterVec,
+    tracer: Tracer,
 }
 
 #[derive(Deserialize)]
@@ -90,10 +93,17 @@ async fn exchange(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let source = peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.0.0.ip()).into();
-    let (outcome, response) = match judge(&state, source, &headers, body).await {
+    let mut span = state.tracer.edge("exchange", trace::of_request(&headers));
+    let (outcome, response) = match trace::scope(span.context(), judge(&state, source, &headers, body)).await
+    {
         Ok(grant) => ("granted", granted(grant)),
-        Err(problem) => (problem.kind().code(), problem.into_response()),
+        Err(problem) => {
+            let code = problem.kind().code();
+            span.fail(code);
+            (code, problem.into_response())
+        }
     };
+    span.end();
     state.outcomes.with_label_values(&[outcome]).inc();
     response
 }

@@ -25,6 +25,7 @@ use axum::{Router, middleware, routing};
 use platform::{
     clock::Clock,
     problem::{self, Problem},
+    trace::Tracer,
 };
 use signaling_core::port::Links;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Whether browsers should insist on TLS from now on.
     pub hsts: Hsts,
+    /// Records traces.
+    pub tracer: Tracer,
 }
 
 impl std::fmt::Debug for Deps {
@@ -56,7 +59,7 @@ pub fn router(
     deps: Deps,
     registry: &prometheus::Registry,
 ) -> Result<Router, prometheus::Error> {
-    let exchange = exchange::router(config, deps.links, deps.clock, registry)?;
+    let exchange = exchange::router(config, deps.links, deps.clock, deps.tracer, registry)?;
     Ok(Router::new()
         .merge(exchange)
         .merge(pages::router(deps.assets))

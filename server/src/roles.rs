@@ -40,6 +40,11 @@ impl Roles {
         self.0.contains(&role)
     }
 
+    /// Their names, separated by commas.
+    pub(crate) fn names(&self) -> String {
+        self.0.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(",")
+    }
+
     /// Whether other processes have to do the rest.
     pub(crate) fn need_others(&self) -> bool {
         self.0.len() < Self::all().0.len()

@@ -88,7 +88,8 @@ impl Server {
             demo: None,
         };
         tracing::info!(http = ?ready.http, metrics = ?ready.metrics, media = ?ready.media, "Listening");
-        let Process { registry, store, media, signaling, nodes, router, inside: inside_router } = process;
+        let Process { registry, store, media, signaling, nodes, router, inside: inside_router, traces } =
+            process;
 
         // Media, metrics and the ways between processes outlive the rest: calls go on while signaling says goodbye.
         let stop = CancellationToken::new();
@@ -99,6 +100,9 @@ impl Server {
             if let Some(link) = link {
                 last.spawn(well_done(link.run(stop.clone())));
             }
+        }
+        if let Some(traces) = traces {
+            last.spawn(well_done(traces.run(stop.clone())));
         }
         last.spawn(serve_http(metrics, None, health::router(registry, checks), stop.clone()));
         last.spawn(well_done(probe::run(probes, findings, well, stop.clone())));

@@ -47,6 +47,7 @@ use platform::{
     presence::{Key, redis::RedisPresence},
     problem::{self, Problem},
     telemetry,
+    trace::{self, Exporter, Resource, Tracer},
 };
 use portal_api::{Assets, Hsts};
 use prometheus::Registry;
@@ -76,6 +77,8 @@ pub(crate) struct Process {
     pub(crate) router: Router,
     /// For other processes.
     pub(crate) inside: Router,
+    /// The way to the trace collector, if there is one.
+    pub(crate) traces: Option<Exporter>,
 }
 
 /// The media plane of this process.
@@ -104,6 +107,7 @@ struct Base<'a> {
     clock: Arc<dyn Clock>,
     /// Another one each time the process starts.
     process: Uuid,
+    tracer: Tracer,
 }
 
 /// Builds the services for a plan whose sockets are bound. `inside` is where other processes reach this one.
@@ -123,12 +127,22 @@ pub(crate) async fn build(
         .mode(0o700)
         .create(data)
         .map_err(|e| Failure::Usage(format!("data_dir: cannot make {}: {e}", data.display())))?;
+    let (registry, process) = (Registry::new(), platform::ids::fresh());
+    let resource = Resource {
+        version: env!("CARGO_PKG_VERSION"),
+        instance: process,
+        node: config.fleet.name.clone().or_else(|| inside.as_deref().map(name_of)).unwrap_or_default(),
+        roles: config.roles.names(),
+    };
+    let (tracer, traces) = trace::start(&config.telemetry.traces(), resource, &registry)
+        .map_err(|error| Failure::Usage(error.to_string()))?;
     let base = Base {
         config,
-        registry: Registry::new(),
+        registry,
+        tracer,
         keys: Arc::new(Keys::load_or_create(&keys_dir(config))?),
         clock: Arc::new(SystemClock),
-        process: platform::ids::fresh(),
+        process,
     };
     telemetry::register_process_metrics(&base.registry)?;
     let link_metrics = match &inside {
@@ -173,6 +187,7 @@ pub(crate) async fn build(
                 allowed_origins: origins,
                 public_url: url.to_owned(),
                 build: assets.build(),
+                tracer: base.tracer.clone(),
             };
             let config = config.signaling.clone();
             let (service, handle) = signaling::Service::new(config, deps, &base.registry).await?;
@@ -195,7 +210,7 @@ pub(crate) async fn build(
     if let Some(signaling) = &signaling {
         inside = inside.merge(signaling.handle.inside());
     }
-    Ok(Process { registry: base.registry, store, media, signaling, nodes, router, inside })
+    Ok(Process { registry: base.registry, store, media, signaling, nodes, router, inside, traces })
 }
 
 /// Where the keys are.
@@ -233,6 +248,7 @@ impl Base<'_> {
             return Ok((None, None));
         }
         let (service, handle, events) = sfu::Service::new(self.config.sfu.clone(), &self.registry)?;
+        let service = service.traced(self.tracer.clone());
         let Some((nodes, metrics)) = fleet else {
             return Ok((Some(Media { service, handle, link: None }), Some(events)));
         };
@@ -342,6 +358,7 @@ impl Base<'_> {
                 clock: Arc::clone(&self.clock),
                 // A certificate made here is not one to insist on.
                 hsts: if self.config.http.tls_certificate.is_some() { Hsts::Insist } else { Hsts::Silent },
+                tracer: self.tracer.clone(),
             };
             router = router.merge(portal_api::router(&self.config.portal, portal, &self.registry)?);
         }

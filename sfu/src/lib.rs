@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Reading order: [`config`], [`limits`], [`service`] (the control side) with `directory` and `engine`
-//! (the seam around str0m), `srtp`, `shard` (the loop that forwards), [`metrics`], [`http`] (WHIP and WHEP).
+//! (the seam around str0m), `srtp`, `shard` (the loop that forwards), `traces`, [`metrics`], [`http`] (WHIP and WHEP).
 
 #![forbid(unsafe_code)]
 
@@ -26,6 +26,7 @@ pub mod metrics;
 pub mod service;
 mod shard;
 mod srtp;
+mod traces;
 
 pub use config::{Advertise, Config};
 pub use service::{Error, Handle, Service};

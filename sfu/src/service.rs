@@ -15,8 +15,10 @@ use crate::{
         session::{Identity, Role},
         udp,
     },
+    traces::Traces,
 };
 use model::{ParticipantId, RoomId, TenantId};
+use platform::trace::Tracer;
 use sfu_core::{
     limits::MAX_OFFER_BYTES,
     port::{
@@ -30,7 +32,7 @@ use std::{
     hash::{Hash as _, Hasher as _},
     net::{IpAddr, SocketAddr, TcpListener, UdpSocket},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
@@ -54,6 +56,8 @@ pub struct Service {
     inner: Arc<Inner>,
     from_shards: mpsc::Receiver<MediaEvent>,
     events: mpsc::Sender<MediaEvent>,
+    /// Sessions that were shown their first picture. Samples: what has no room is dropped.
+    shown: mpsc::Receiver<SessionId>,
 }
 
 /// Talks to a running [`Service`]; cheap to clone.
@@ -72,6 +76,7 @@ struct Inner {
     /// Sessions to end that their shard's queue had no room for: ending must not fail. At most one entry
     /// a session.
     ending: Mutex<Vec<(usize, SessionId, ClosedReason)>>,
+    traces: OnceLock<Traces>,
 }
 
 /// The way to a shard.
@@ -98,6 +103,7 @@ impl Service {
             source: std::io::Error::other("the crypto provider made none"),
         })?;
         let (to_control, from_shards) = mpsc::channel(limits::EVENT_QUEUE);
+        let (_, shown) = mpsc::channel(1);
         let (mut shards, mut links) = (Vec::new(), Vec::new());
         for n in 0..config.shards {
             let port = if config.udp_port == 0 { 0 } else { config.udp_port + n as u16 };
@@ -117,6 +123,7 @@ impl Service {
                 commands: receiver,
                 poll,
                 events: to_control.clone(),
+                shown: None,
                 metrics: metrics.shard(n),
                 crypto: engine.crypto(),
             });
@@ -137,10 +144,24 @@ impl Service {
             parsing: Semaphore::new(limits::OFFERS_AT_ONCE),
             waiting: AtomicUsize::new(0),
             ending: Mutex::new(Vec::new()),
+            traces: OnceLock::new(),
         });
         let (events, receiver) = mpsc::channel(limits::EVENT_QUEUE);
         let handle = Handle(Arc::clone(&inner));
-        Ok((Self { shards, inner, from_shards, events }, handle, receiver))
+        Ok((Self { shards, inner, from_shards, events, shown }, handle, receiver))
+    }
+
+    /// Records traces from now on.
+    #[must_use]
+    pub fn traced(mut self, tracer: Tracer) -> Self {
+        if tracer.is_on() && self.inner.traces.set(Traces::new(tracer)).is_ok() {
+            let (tell, shown) = mpsc::channel(limits::EVENT_QUEUE);
+            self.shown = shown;
+            for shard in &mut self.shards {
+                shard.shown = Some(tell.clone());
+            }
+        }
+        self
     }
 
     /// Forwards until `shutdown`, then says goodbye to every session.
@@ -166,6 +187,11 @@ impl Service {
                     // Every shard has stopped: nothing is forwarded any more.
                     None => break,
                 },
+                Some(session) = self.shown.recv() => {
+                    if let Some(traces) = self.inner.traces.get() {
+                        traces.shown(session);
+                    }
+                }
             }
         }
         self.inner.draining.store(true, Ordering::Relaxed);
@@ -175,6 +201,7 @@ impl Service {
 
     async fn told(&mut self, event: MediaEvent, shutdown: &CancellationToken) {
         self.inner.directory().told(&event);
+        self.inner.trace(&event);
         if let MediaEvent::Connected { session, .. } = &event {
             let older = self.inner.directory().older_than(*session);
             for (older, shard) in older {
@@ -286,6 +313,15 @@ fn start(n: usize, parts: Parts) -> Result<std::thread::JoinHandle<()>, Error> {
 }
 
 impl Inner {
+    /// What an event is the end of.
+    fn trace(&self, event: &MediaEvent) {
+        match (self.traces.get(), event) {
+            (Some(traces), MediaEvent::Connected { session, .. }) => traces.connected(*session),
+            (Some(traces), MediaEvent::Closed { session, .. }) => traces.closed(*session),
+            _ => {}
+        }
+    }
+
     fn directory(&self) -> MutexGuard<'_, Directory> {
         self.directory.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -446,6 +482,9 @@ impl Handle {
         let affinity = connect.affinity;
         let entry = Entry { shard, identity, affinity, room, connected: None, shown: None, resource };
         inner.directory().add(id, entry)?;
+        let participant = connect.participant;
+        let mut span = inner.traces.get().map(|traces| traces.connect(id, participant)).unwrap_or_default();
+        span.fail("not connected");
         let mut booking = Booking { inner, id, kept: false };
         let offer = connect.offer;
         let mut prepared = inner.parse(move |inner| answer(inner, &offer, shard)).await?;
@@ -457,6 +496,10 @@ impl Handle {
         booking.kept = true;
         // A check that overtook its session would be a stranger's, and repeated only 250 ms later.
         taken.await.map_err(|_| if self.draining() { MediaError::Draining } else { MediaError::Busy })?;
+        if let Some(traces) = inner.traces.get() {
+            traces.answered(id, participant, connect.room, span.context());
+        }
+        span.succeed();
         Ok(Answer { session: id, sdp })
     }
 
@@ -519,13 +562,20 @@ impl MediaNode for Handle {
         let entry = directory.get(session).ok_or(MediaError::NoSuchSession)?;
         let (shard, before) = (entry.shard, entry.room);
         let room = room.map(|room| (entry.identity.tenant, room));
+        let participant = entry.identity.participant;
         match directory.seat(session, room)? {
             Seating::Done(sharer) => {
+                let traced = room.filter(|_| before != room).and_then(|(_, room)| {
+                    let traces = self.0.traces.get()?;
+                    Some((traces, room, traces.seat(session, participant, room)))
+                });
                 let seat = room.map(|room| Seat { room, sharer });
                 let sent = self.0.send(shard, Command::Seat { session, seat });
-                if sent.is_err() {
+                match (&sent, traced) {
                     // As it was; the shard knows of nothing.
-                    let _ = directory.seat(session, before);
+                    (Err(_), _) => drop(directory.seat(session, before)),
+                    (Ok(()), Some((traces, room, seat))) => traces.seated(session, participant, room, seat),
+                    (Ok(()), None) => {}
                 }
                 sent
             }

@@ -84,6 +84,8 @@ pub(crate) struct Parts {
     pub(crate) commands: Receiver<Command>,
     pub(crate) poll: Poll,
     pub(crate) events: tokio::sync::mpsc::Sender<MediaEvent>,
+    /// Who is told which sessions were shown their first picture, if anybody.
+    pub(crate) shown: Option<tokio::sync::mpsc::Sender<SessionId>>,
     pub(crate) metrics: Arc<ShardMetrics>,
     pub(crate) crypto: Arc<CryptoProvider>,
 }
@@ -117,6 +119,7 @@ pub(crate) struct Shard {
     commands: Receiver<Command>,
     poll: Poll,
     outbox: Outbox,
+    shown: Option<tokio::sync::mpsc::Sender<SessionId>>,
     metrics: Arc<ShardMetrics>,
     start: Instant,
     /// The same, in microseconds since 1900.
@@ -161,6 +164,7 @@ impl Shard {
             commands: parts.commands,
             poll: parts.poll,
             outbox: Outbox::new(parts.events),
+            shown: parts.shown,
             metrics: parts.metrics,
             start: now,
             epoch_us: since_1900_us(),

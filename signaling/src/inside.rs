@@ -20,7 +20,10 @@ use axum::{
     routing::{get, post},
 };
 use model::{TenantId, WaitingRoomId};
-use platform::problem::{self, Problem};
+use platform::{
+    problem::{self, Problem},
+    trace::{self, Kind},
+};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -42,6 +45,7 @@ async fn open(
     if !shared.peers.trusts(&headers) {
         return Problem::new(problem::UNAUTHORIZED).into_response();
     }
+    let _span = shared.tracer.child("relayed", Kind::Server, trace::of_request(&headers));
     match here(&shared, TenantId(tenant), WaitingRoomId(room)).await {
         Ok(()) => upgrade::admit_peer(&shared, upgrade).unwrap_or_else(|problem| problem.into_response()),
         Err(status) => status.into_response(),
@@ -60,7 +64,8 @@ async fn ask(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes)
     {
         return status.into_response();
     }
-    let reply: Reply = Handle::new(shared).answer(question).await;
+    let span = shared.tracer.child("answer", Kind::Server, trace::of_request(&headers));
+    let reply: Reply = trace::scope(span.context(), Handle::new(shared).answer(question)).await;
     Json(reply).into_response()
 }
 

@@ -37,6 +37,7 @@ mod sessions;
 mod shared;
 mod socket;
 mod sweep;
+mod traces;
 mod upgrade;
 
 pub use config::Config;

@@ -62,3 +62,10 @@ pub const INDEX_EVERY: Duration = Duration::from_secs(1);
 pub const PEER_TOKEN_TTL: Duration = Duration::from_secs(30);
 /// Largest question or answer between processes, bytes. A longer one is refused.
 pub const MAX_ASK_BYTES: usize = 64 * 1024;
+
+/// Commands of one waiting room whose spans are open. Further ones are not recorded.
+pub(crate) const MAX_TRACED_COMMANDS: usize = 1_024;
+
+/// Visits of one waiting room whose traces are remembered. Beyond it all are forgotten, and what follows in a visit that
+/// goes on is recorded under its pages' own traces.
+pub(crate) const MAX_TRACED_VISITS: usize = 1_024;

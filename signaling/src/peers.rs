@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
 use model::{CommandId, ParticipantId, Phi, Role, TenantId, Timestamp, VisitId, WaitingRoomId};
-use platform::{clock::Clock, keys::Keys};
+use platform::{clock::Clock, keys::Keys, trace};
 use serde::{Deserialize, Serialize};
 use signaling_core::Rejection;
 use signaling_protocol::{SUBPROTOCOL, view::ClinicView};
@@ -139,6 +139,7 @@ impl Peers {
         let mut request = url.into_client_request().map_err(|_| NoAnswer::Refused)?;
         request.headers_mut().insert(header::AUTHORIZATION, self.authorization()?);
         request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+        trace::send_along(request.headers_mut());
         let config = WebSocketConfig::default()
             .read_buffer_size(crate::limits::READ_BUFFER)
             .write_buffer_size(0)
@@ -181,7 +182,7 @@ impl Peers {
         path: &str,
         body: Vec<u8>,
     ) -> Result<T, NoAnswer> {
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, address)
@@ -189,6 +190,7 @@ impl Peers {
             .header(header::AUTHORIZATION, self.authorization()?)
             .body(Full::new(axum::body::Bytes::from(body)))
             .map_err(|_| NoAnswer::Refused)?;
+        trace::send_along(request.headers_mut());
         let connected = timeout(DIAL_TIMEOUT, connect(address)).await.map_err(|_| NoAnswer::Gone)?;
         let stream = connected.map_err(|_| NoAnswer::Gone)?;
         let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;

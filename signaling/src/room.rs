@@ -5,9 +5,13 @@ use crate::{
     load::{VISIT, stored, stream_id},
     shared::Shared,
     socket::ToSocket,
+    traces::Traces,
 };
-use model::{CommandId, Epoch, ParticipantId, Phi, RoomId, VisitId, WaitingRoomId};
-use platform::event_log::{self, AppendError, Fence, Moment, NewEvent, NewMessage, Refusal, Version};
+use model::{CommandId, Epoch, ParticipantId, Phi, RoomId, TraceContext, VisitId, WaitingRoomId};
+use platform::{
+    event_log::{self, AppendError, Fence, Moment, NewEvent, NewMessage, Refusal, Version},
+    trace,
+};
 use sfu_core::port::{Affinity, Answer, Claim, MediaError, MediaEvent, SessionId};
 use signaling_core::{
     Owner, Rejection,
@@ -36,7 +40,13 @@ use tokio::{
 /// Every reason a waiting room's task wakes up, besides its clock.
 pub(crate) enum Input {
     /// A connection said hello; the signature is good.
-    Hello { from: ConnectionId, token: Verified, can_share_screen: bool, to: mpsc::Sender<ToSocket> },
+    Hello {
+        from: ConnectionId,
+        token: Verified,
+        can_share_screen: bool,
+        trace: Option<TraceContext>,
+        to: mpsc::Sender<ToSocket>,
+    },
     /// A connection says something.
     Message { from: ConnectionId, message: ClientMessage },
     /// A connection is gone.
@@ -77,12 +87,15 @@ pub(crate) struct Room {
     epoch: Epoch,
     /// The last admission, to measure how long it takes until both are seated.
     admitted: Option<(VisitId, Instant)>,
+    traces: Traces,
 }
 
 impl Room {
     pub(crate) fn new(shared: Arc<Shared>, owner: Owner, epoch: Epoch) -> (Self, mpsc::Sender<Input>) {
         let (sender, inbox) = mpsc::channel(limits::ROOM_QUEUE);
+        let traces = Traces::new(shared.tracer.clone(), owner.tenant(), owner.id());
         let mut room = Self {
+            traces,
             shared,
             owner,
             inbox,
@@ -161,7 +174,8 @@ impl Room {
         let now = self.shared.clock.now();
         self.shared.metrics.room_queue(self.inbox.len());
         match input {
-            Input::Hello { from, token, can_share_screen, to } => {
+            Input::Hello { from, token, can_share_screen, trace, to } => {
+                self.traces.hello(from, token.bearer(), trace);
                 self.sockets.insert(from, to);
                 self.owner.handle_hello(now, from, &token, can_share_screen);
             }
@@ -170,10 +184,12 @@ impl Room {
                 if let ClientMessage::Admit { visit, .. } = message {
                     self.admitted = Some((visit, Instant::now()));
                 }
+                self.traces.heard(from, &message);
                 self.owner.handle_message(now, from, message, fresh);
             }
             Input::Gone(connection) => {
                 self.sockets.remove(&connection);
+                self.traces.gone(connection);
                 self.owner.handle_disconnected(now, connection);
             }
             Input::Appended { stream, ticket, result, took } => {
@@ -266,8 +282,14 @@ impl Room {
                 }
                 Output::Connect { ticket, connect } => {
                     let shared = Arc::clone(&self.shared);
+                    let mut span = self.traces.placing(connect.participant);
                     self.calls.spawn(async move {
-                        let result = or_busy(shared.media.connect(connect)).await;
+                        let connected = or_busy(shared.media.connect(connect));
+                        let result = trace::scope(span.context(), connected).await;
+                        if result.is_err() {
+                            span.fail("not placed");
+                        }
+                        span.end();
                         Input::Answered { ticket, result }
                     });
                 }
@@ -279,7 +301,9 @@ impl Room {
                     });
                 }
                 Output::Seat { session, room } => {
-                    if let Err(error) = self.shared.media.seat(session, room) {
+                    let trace = self.traces.of_seat(room);
+                    let seated = trace::in_scope(trace, || self.shared.media.seat(session, room));
+                    if let Err(error) = seated {
                         self.owner.handle_seat_failed(self.shared.clock.now(), session, &error);
                     } else if let Some(room) = room {
                         self.seated(room);
@@ -331,6 +355,7 @@ impl Room {
             ..event_log::Append::new(id, Version(expected), events, at)
         };
         let shared = Arc::clone(&self.shared);
+        let mut span = self.traces.appending(stream, key);
         self.calls.spawn(async move {
             let begun = Instant::now();
             let answer = tokio::time::timeout(limits::STORE_TIMEOUT, shared.store.append(append)).await;
@@ -349,6 +374,10 @@ impl Room {
                 }),
                 Ok(Err(AppendError::Unknown)) | Err(_) => Err(AppendFailure::Unknown),
             };
+            if result.is_err() {
+                span.fail("not recorded");
+            }
+            span.end();
             Input::Appended { stream, ticket, result, took: begun.elapsed() }
         });
     }
@@ -368,6 +397,7 @@ impl Room {
 
     /// A socket whose queue is full is let go: it reads too slowly.
     fn send(&mut self, to: ConnectionId, what: ToSocket) {
+        self.traces.said(to, &what);
         let Some(socket) = self.sockets.get(&to) else { return };
         if socket.try_send(what).is_err() {
             self.sockets.remove(&to);

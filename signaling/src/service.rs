@@ -17,6 +17,7 @@ use platform::{
     keys::Keys,
     lifecycle::Drained,
     outbox::Waker,
+    trace::Tracer,
 };
 use sfu_core::port::{MediaEvent, MediaNode};
 use signaling_core::{Owner, codec::DecodeError};
@@ -50,6 +51,8 @@ pub struct Deps {
     pub public_url: String,
     /// Build of the pages, told to every client.
     pub build: String,
+    /// Records traces.
+    pub tracer: Tracer,
 }
 
 impl std::fmt::Debug for Deps {

@@ -8,6 +8,7 @@ use platform::{
     event_log::{Holder, Store},
     keys::Keys,
     outbox::Waker,
+    trace::Tracer,
 };
 use sfu_core::port::MediaNode;
 use signaling_core::link::LinkHash;
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) public_url: String,
     pub(crate) build: String,
     pub(crate) metrics: Metrics,
+    pub(crate) tracer: Tracer,
     pub(crate) rooms: RwLock<HashMap<WaitingRoomId, mpsc::Sender<Input>>>,
     pub(crate) links: RwLock<HashMap<LinkHash, WaitingRoomId>>,
     pub(crate) sessions: Mutex<Sessions>,
@@ -81,6 +83,7 @@ impl Shared {
             public_url: deps.public_url.trim_end_matches('/').to_owned(),
             build: deps.build,
             metrics,
+            tracer: deps.tracer,
             rooms: RwLock::default(),
             links: RwLock::default(),
             sessions: Mutex::default(),

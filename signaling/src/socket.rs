@@ -12,7 +12,8 @@ use futures_util::{
     Sink as _, SinkExt as _, StreamExt as _,
     stream::{SplitSink, SplitStream},
 };
-use model::Phi;
+use model::{Phi, TraceContext};
+use platform::trace::{self, Kind};
 use signaling_core::{
     connection::{Connection, Frame, Output},
     owner::ConnectionId,
@@ -190,7 +191,9 @@ impl Socket {
     async fn carry_out(&mut self) {
         while let Some(output) = self.connection.poll() {
             match output {
-                Output::Hello { token, can_share_screen } => self.hello(&token, can_share_screen).await,
+                Output::Hello { token, can_share_screen, trace } => {
+                    self.hello(&token, can_share_screen, trace).await;
+                }
                 Output::Message(message) => {
                     if let Some(room) = &self.room {
                         let _ = room.send(Input::Message { from: self.id, message }).await;
@@ -202,17 +205,17 @@ impl Socket {
     }
 
     /// Whatever is wrong with a token, the answer is the same.
-    async fn hello(&mut self, token: &Phi<String>, can_share_screen: bool) {
+    async fn hello(&mut self, token: &Phi<String>, can_share_screen: bool, trace: Option<TraceContext>) {
         let Some(token) = self.verify(token.expose()) else {
             return self.connection.handle_close(Some(ErrorCode::NotAuthorized));
         };
-        let room = match self.way_to(token.bearer()).await {
+        let room = match self.way_to(token.bearer(), trace).await {
             Ok(Some(room)) => room,
             Ok(None) => return self.connection.relay(),
             Err(because) => return self.connection.handle_close(Some(because)),
         };
         let Some(to) = self.sender.take() else { return };
-        let hello = Input::Hello { from: self.id, token, can_share_screen, to };
+        let hello = Input::Hello { from: self.id, token, can_share_screen, trace, to };
         if room.send(hello).await.is_err() {
             return self.connection.handle_close(Some(ErrorCode::Restarting));
         }
@@ -220,28 +223,36 @@ impl Socket {
     }
 
     /// The way to a waiting room's owner: here, or (`None`) in another process.
-    async fn way_to(&mut self, bearer: Bearer) -> Result<Option<mpsc::Sender<Input>>, ErrorCode> {
+    async fn way_to(
+        &mut self,
+        bearer: Bearer,
+        trace: Option<TraceContext>,
+    ) -> Result<Option<mpsc::Sender<Input>>, ErrorCode> {
         let Bearer { tenant, waiting_room: room, .. } = bearer;
         let only_here = self.peer == Peer::Process;
         let mut wanted = Wanted { only_here, ..Wanted::new(tenant, room) };
         for _ in 0..limits::MAX_FINDS {
             match self.shared.find(wanted).await {
                 Place::Here(room) => return Ok(Some(room)),
-                Place::There { address, epoch } => match self.shared.peers.dial(&address, tenant, room).await
-                {
-                    Ok(far) => {
-                        self.far = Some(far);
-                        return Ok(None);
+                Place::There { address, epoch } => {
+                    let tracer = &self.shared.tracer;
+                    let span = tracer.child("relay", Kind::Client, tracer.accept(trace));
+                    let dialled = self.shared.peers.dial(&address, tenant, room);
+                    match trace::scope(span.context(), dialled).await {
+                        Ok(far) => {
+                            self.far = Some(far);
+                            return Ok(None);
+                        }
+                        Err(NoAnswer::Gone) => wanted.gone = Some(epoch),
+                        Err(NoAnswer::Refused) => {
+                            tracing::error!(
+                                waiting_room.id = %room,
+                                "The owner of a waiting room refuses this process: do they have the same keys?"
+                            );
+                            return Err(ErrorCode::Unavailable);
+                        }
                     }
-                    Err(NoAnswer::Gone) => wanted.gone = Some(epoch),
-                    Err(NoAnswer::Refused) => {
-                        tracing::error!(
-                            waiting_room.id = %room,
-                            "The owner of a waiting room refuses this process: do they have the same keys?"
-                        );
-                        return Err(ErrorCode::Unavailable);
-                    }
-                },
+                }
                 // Of a passed on page it means that the owner has just changed: it comes again.
                 Place::Nowhere if self.peer == Peer::Page => return Err(ErrorCode::NotAuthorized),
                 Place::Nowhere | Place::Draining => return Err(ErrorCode::Restarting),

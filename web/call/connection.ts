@@ -27,6 +27,7 @@ export class Connection {
   readonly #env: Env;
   readonly #events: Events;
   readonly #client: SignalingClient;
+  readonly #traceparent: string | undefined;
   readonly #waiting = new Map<string, { resolve: (message: Recorded) => void; reject: (refusal: Refusal) => void }>();
   #socket: WebSocket | null = null;
   #draining = false;
@@ -34,6 +35,7 @@ export class Connection {
   constructor(env: Env, options: Options, events: Events) {
     this.#env = env;
     this.#events = events;
+    this.#traceparent = options.traceparent;
     this.#client = new SignalingClient(options);
   }
 
@@ -155,7 +157,10 @@ export class Connection {
     try {
       const response = await this.#env.fetch("/api/v1/links/exchange", {
         method: "POST",
-        headers: { "content-type": "application/json" },
+        headers: {
+          "content-type": "application/json",
+          ...(this.#traceparent === undefined ? {} : { traceparent: this.#traceparent }),
+        },
         body: JSON.stringify({ secret }),
         signal: AbortSignal.timeout?.(EXCHANGE_WITHIN_MS) ?? null,
         cache: "no-store",

@@ -1,5 +1,5 @@
 /** Puts the parts together: {@link createSession} is the one way in. */
-import type { Command, DeviceHealth, Role, ServerMessage } from "../protocol";
+import { type Command, type DeviceHealth, type Role, type ServerMessage, traceparent } from "../protocol";
 import { Audio } from "./audio";
 import { type Line, saying, settled } from "./chat";
 import { Connection } from "./connection";
@@ -102,7 +102,7 @@ class Engine implements Session {
     const { secret, resume } = keys;
     this.#connection = new Connection(
       env,
-      { secret, resume, canShareScreen: this.#screen.supported, random, newId },
+      { secret, resume, canShareScreen: this.#screen.supported, random, newId, traceparent: traceparent(newId) },
       {
         link: (link) => {
           this.#store.set({ link });

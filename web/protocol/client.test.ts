@@ -12,7 +12,7 @@ const WELCOME = JSON.stringify({
 });
 
 /** The machine with its shell replaced by arrays. */
-function harness(credentials: { secret?: string; resume?: string } = { secret: "s" }) {
+function harness(credentials: { secret?: string; resume?: string; traceparent?: string } = { secret: "s" }) {
   let ids = 0;
   const client = new SignalingClient({
     secret: credentials.secret ?? null,
@@ -20,6 +20,7 @@ function harness(credentials: { secret?: string; resume?: string } = { secret: "
     canShareScreen: true,
     random: () => 0,
     newId: () => `id-${++ids}`,
+    ...(credentials.traceparent === undefined ? {} : { traceparent: credentials.traceparent }),
   });
   let now = 0;
   let link: Link | null = null;
@@ -74,6 +75,13 @@ describe("opening", () => {
     expect(sent(h.opened())).toEqual([{ type: "hello", token: "join", build: "", canShareScreen: true }]);
     expect(h.text(WELCOME)[0]).toEqual({ do: "keep", resume: "resume-1" });
     expect(h.link()).toEqual({ is: "open" });
+  });
+
+  test("says which trace the page is, where it is one", () => {
+    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const h = harness({ resume: "kept", traceparent });
+    h.start();
+    expect(sent(h.opened())[0]).toMatchObject({ type: "hello", traceparent });
   });
 
   test("a reload resumes without the link", () => {

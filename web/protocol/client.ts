@@ -70,6 +70,8 @@ export interface Options {
   /** Comes before the secret: it keeps the seat that a reload would otherwise take anew. */
   resume: string | null;
   canShareScreen: boolean;
+  /** The trace that this page is (W3C Trace Context), if it is to be one. */
+  traceparent?: string;
   /** 0 ≤ x < 1. */
   random: () => number;
   /** A fresh UUID. */
@@ -179,8 +181,10 @@ export class SignalingClient {
     // Single use: whatever becomes of this connection, the same join token never opens another.
     if (joining) this.#joinToken = null;
     this.#state = { is: "greeting", until: now + OPEN_WITHIN_MS, joining };
-    const { canShareScreen } = this.#options;
-    const hello: ClientMessage = { type: "hello", token: state.token, build: this.#build, canShareScreen };
+    const { canShareScreen, traceparent } = this.#options;
+    const build = this.#build;
+    const hello: ClientMessage = { type: "hello", token: state.token, build, canShareScreen };
+    if (traceparent !== undefined) hello.traceparent = traceparent;
     this.#outputs.push({ do: "send", text: JSON.stringify(hello) });
   }
 

@@ -2,7 +2,7 @@
  * The signaling protocol from a browser's side, without a browser in it: no DOM, no socket, no clock.
  *
  * Reading order: `generated/` (the messages, from Rust), `parse`, `commands`, `close`, `backoff`,
- * `client` (the machine), `limits`.
+ * `client` (the machine), `trace`, `limits`.
  */
 export * from "./generated";
 export { backoff } from "./backoff";
@@ -10,3 +10,4 @@ export { type Answer, type Exchange, type Link, type Options, type Output, Signa
 export { judge, type Verdict } from "./close";
 export type { Command } from "./commands";
 export { parse } from "./parse";
+export { traceparent } from "./trace";

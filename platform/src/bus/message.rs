@@ -1,9 +1,12 @@
 //! What travels on the bus.
 
 use super::{BusError, InvalidName, Subject};
-use crate::limits::{MAX_HEADER_BYTES, MAX_HEADERS, MAX_MESSAGE_BYTES};
+use crate::{
+    limits::{MAX_HEADER_BYTES, MAX_HEADERS, MAX_MESSAGE_BYTES},
+    trace::{self, TRACEPARENT},
+};
 use bytes::Bytes;
-use model::Timestamp;
+use model::{Timestamp, TraceContext};
 use std::fmt;
 use uuid::Uuid;
 
@@ -26,6 +29,21 @@ impl Message {
     /// A message without headers or deadline.
     pub fn new(id: Uuid, subject: Subject, body: impl Into<Bytes>) -> Self {
         Self { id, subject, body: body.into(), headers: Headers::default(), deadline: None }
+    }
+
+    /// With the trace that it is part of: that of the task, if it is part of one. One that is there already stays.
+    #[must_use]
+    pub fn with_trace(mut self) -> Self {
+        if let Some(context) = trace::current() {
+            // Refused only when there are too many headers: a message without its trace is as good.
+            let _ = self.headers.insert(TRACEPARENT, &context.to_string());
+        }
+        self
+    }
+
+    /// The trace that it is part of, for [`trace::scope`]. One that is malformed counts as absent.
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.headers.get(TRACEPARENT)?.parse().ok()
     }
 
     pub(super) fn fits(&self) -> Result<(), BusError> {
@@ -115,6 +133,19 @@ mod tests {
         let sized = |len| Message::new(Uuid::nil(), Subject::new("a").unwrap(), vec![0; len]);
         assert!(sized(MAX_MESSAGE_BYTES).fits().is_ok());
         assert!(matches!(sized(MAX_MESSAGE_BYTES + 1).fits(), Err(BusError::TooLarge)));
+    }
+
+    #[test]
+    fn a_message_takes_along_the_trace_that_it_is_part_of() {
+        let fresh = || Message::new(Uuid::nil(), Subject::new("a").unwrap(), "");
+        let context: TraceContext =
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap();
+        assert_eq!(fresh().with_trace().trace(), None);
+        let message = trace::in_scope(Some(context), || fresh().with_trace());
+        assert_eq!(message.trace(), Some(context));
+        let mut malformed = fresh();
+        malformed.headers.insert(TRACEPARENT, "00-0-0-01").unwrap();
+        assert_eq!(malformed.trace(), None);
     }
 
     #[test]

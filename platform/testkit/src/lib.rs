@@ -1,4 +1,4 @@
-//! What tests share: real engines on free ports, an event log in memory, the suites that every event
+//! What tests share: real engines on free ports, a trace collector, an event log in memory, the suites that every event
 //! log, bus and presence must pass, and a WebRTC client that says what it received.
 //!
 //! Dev-only: nothing that ships depends on it.
@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bus;
+pub mod collector;
 pub mod engines;
 pub mod event_log;
 pub mod media_client;

@@ -14,4 +14,5 @@ mod postgres_disk_full;
 mod postgres_tls;
 mod presence;
 mod sqlite;
+mod trace;
 mod yugabyte;

@@ -36,7 +36,7 @@ impl Links for Book {
 fn portal() -> (Router, Arc<ManualClock>, Registry) {
     let (clock, registry) = (Arc::new(ManualClock::default()), Registry::new());
     let config = Config { wrong_links_per_minute: 3, ..Config::default() };
-    (router(&config, Arc::new(Book), clock.clone(), &registry).unwrap(), clock, registry)
+    (router(&config, Arc::new(Book), clock.clone(), Tracer::off(), &registry).unwrap(), clock, registry)
 }
 
 fn ask(body: impl Into<Body>) -> Request<Body> {

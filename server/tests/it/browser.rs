@@ -2,7 +2,7 @@
 
 use crate::{http, process::Server};
 use futures_util::{SinkExt as _, StreamExt as _};
-use model::{CommandId, ParticipantId, VisitId};
+use model::{CommandId, ParticipantId, TraceContext, VisitId};
 use signaling_protocol::{
     ClientMessage, SUBPROTOCOL, ServerMessage,
     view::{DeviceHealth, MediaWish, Modality, Outcome, PhaseView, QueueView, VisitView},
@@ -51,11 +51,24 @@ impl Browser {
 
     /// Connects with a join or resume token.
     pub(crate) async fn connect(server: &Server, token: &str) -> Self {
-        Self::try_connect(server, token).await.unwrap_or_else(|code| panic!("closed with {code:?}"))
+        Self::connect_traced(server, token, None).await
+    }
+
+    /// Connects as a page that is part of a trace.
+    pub(crate) async fn connect_traced(server: &Server, token: &str, trace: Option<TraceContext>) -> Self {
+        Self::greet(server, token, trace).await.unwrap_or_else(|code| panic!("closed with {code:?}"))
     }
 
     /// The close code where the token is refused.
     pub(crate) async fn try_connect(server: &Server, token: &str) -> Result<Self, Option<u16>> {
+        Self::greet(server, token, None).await
+    }
+
+    async fn greet(
+        server: &Server,
+        token: &str,
+        traceparent: Option<TraceContext>,
+    ) -> Result<Self, Option<u16>> {
         let socket = open(server.http(), server.url()).await.unwrap();
         let me = ParticipantId(uuid::Uuid::nil());
         let mut browser = Self { socket, me, resume_token: String::new(), visit: None, queue: None };
@@ -64,6 +77,7 @@ impl Browser {
                 token: token.to_owned(),
                 build: "test".into(),
                 can_share_screen: true,
+                traceparent,
             })
             .await;
         match browser.next().await? {

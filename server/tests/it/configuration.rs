@@ -33,6 +33,8 @@ fn an_unknown_key_or_a_bad_value_is_named() {
     refused(&[], &[("TELEHEALTH__SFU__SHARDS", "lots")], "sfu.shards");
     refused(&[], &[("TELEHEALTH__SFU__SHADRS", "1")], "shadrs");
     refused(&[], &[("TELEHEALTH__TELEMETRY__FILTER", "sfu=loud")], "telemetry.filter");
+    refused(&[], &[("TELEHEALTH__TELEMETRY__OTLP_ENDPOINT", "https://c")], "telemetry.otlp_endpoint");
+    refused(&[], &[("TELEHEALTH__TELEMETRY__SAMPLE", "1.5")], "telemetry.sample");
     refused(&["--listen", "example.org:80"], &[], "http.listen");
     refused(&["--data-dir", "/proc/nowhere"], &[], "data_dir");
 }

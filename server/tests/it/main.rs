@@ -14,4 +14,6 @@ mod lan;
 mod life;
 mod links;
 mod process;
+mod trace;
+mod trace_fleet;
 mod visit;

@@ -33,6 +33,8 @@ pub(crate) struct Turn {
     pub(crate) repairs: Vec<Lacking>,
     /// Publishers whose pictures wait for a link.
     pub(crate) too_fast: Vec<u32>,
+    /// Subscribers that were shown their first picture where they are seated.
+    pub(crate) shown: Vec<u32>,
     pub(crate) connected: Vec<u32>,
     pub(crate) closing: Vec<(u32, ClosedReason)>,
     /// A packet as it was opened.

@@ -60,6 +60,12 @@ impl Shard {
                 self.close(key, reason, now);
             }
         }
+        let mut shown = std::mem::take(&mut self.turn.shown);
+        for session in shown.drain(..).filter_map(|key| self.sessions.get(key as usize)) {
+            // For traces only: what has no room is not recorded.
+            let _ = self.shown.as_ref().map(|to| to.try_send(session.id));
+        }
+        self.turn.shown = shown;
         self.net.flush(&self.metrics);
         if forwarded > 0 {
             let took = Instant::now().saturating_duration_since(arrived);
@@ -233,9 +239,13 @@ fn write(
         session.milestones.sent = true;
         metrics.stage(Stage::Sent);
     }
-    if !session.milestones.shown && packet.picture.is_some() {
-        session.milestones.shown = true;
-        metrics.stage(Stage::Shown);
+    if !session.milestones.shown_here && packet.picture.is_some() {
+        session.milestones.shown_here = true;
+        with.turn.shown.push(key);
+        if !session.milestones.shown {
+            session.milestones.shown = true;
+            metrics.stage(Stage::Shown);
+        }
     }
     true
 }

@@ -14,6 +14,7 @@ impl Shard {
         let (before, after) = (session.room, seat.map(|seat| seat.room));
         session.room = after;
         if before != after {
+            session.milestones.shown_here = false;
             if let Some(before) = before {
                 self.leave(key, before, now);
             }

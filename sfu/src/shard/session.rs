@@ -131,6 +131,8 @@ pub(crate) struct Milestones {
     pub(crate) received: bool,
     pub(crate) sent: bool,
     pub(crate) shown: bool,
+    /// The same since it was seated where it is.
+    pub(crate) shown_here: bool,
 }
 
 impl Session {

@@ -16,7 +16,7 @@ pub use outgoing::Frame;
 
 use crate::{limits, rejection::words};
 use bucket::Bucket;
-use model::Phi;
+use model::{Phi, TraceContext};
 use outgoing::Outgoing;
 use signaling_protocol::{
     ClientMessage, CloseCode, ErrorCode, ServerMessage,
@@ -34,6 +34,8 @@ pub enum Output {
         token: Phi<String>,
         /// Whether this browser can capture a screen.
         can_share_screen: bool,
+        /// The trace that the page says it is part of.
+        trace: Option<TraceContext>,
     },
     /// Hand this to the waiting room's owner.
     Message(ClientMessage),
@@ -278,10 +280,13 @@ impl Connection {
 
     fn hear(&mut self, message: ClientMessage, text: &str) {
         match (&mut self.state, message) {
-            (State::Silent { .. }, ClientMessage::Hello { token, can_share_screen, .. }) => {
+            (
+                State::Silent { .. },
+                ClientMessage::Hello { token, can_share_screen, traceparent: trace, .. },
+            ) => {
                 let said = vec![text.to_owned().into()];
                 self.state = State::Joining { held: VecDeque::new(), said };
-                self.outputs.push_back(Output::Hello { token: token.into(), can_share_screen });
+                self.outputs.push_back(Output::Hello { token: token.into(), can_share_screen, trace });
             }
             (State::Silent { .. }, _) => self.close(ErrorCode::NotAuthorized),
             (State::Joining { .. } | State::Open, ClientMessage::Hello { .. }) => {

@@ -4,7 +4,7 @@ use crate::{
     limits,
     view::{DeviceHealth, Modality, Outcome},
 };
-use model::{CommandId, ParticipantId, Phi, VisitId};
+use model::{CommandId, ParticipantId, Phi, TraceContext, VisitId};
 use serde::{Deserialize, Serialize};
 
 /// A message from a client. Commands carry an `id` the client chose: sent again after a reconnect,
@@ -22,6 +22,16 @@ pub enum ClientMessage {
         /// Whether this browser can capture a screen.
         #[serde(default)]
         can_share_screen: bool,
+        /// W3C Trace Context (section 3.2) that everything said on this connection belongs to. May be absent; what
+        /// is malformed counts as absent.
+        #[serde(
+            default,
+            deserialize_with = "TraceContext::lenient",
+            skip_serializing_if = "Option::is_none"
+        )]
+        #[schemars(with = "Option<String>")]
+        #[ts(optional, as = "Option<String>")]
+        traceparent: Option<TraceContext>,
     },
     /// Patient: "I'm ready". Puts them in the queue, durably.
     CheckIn {

@@ -86,6 +86,7 @@ impl Client {
             token: token.to_owned(),
             build: "test".to_owned(),
             can_share_screen: true,
+            traceparent: None,
         };
         self.say(&hello).await;
     }

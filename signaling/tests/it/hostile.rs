@@ -187,8 +187,12 @@ async fn oversize_binary_and_nonsense_close_their_own_connection_only() {
 /// Sends something far too long, which is cut off while it is being sent; a browser reads meanwhile.
 async fn shout(world: &World, token: &str, message: Message) -> Option<u16> {
     let (mut sink, mut stream) = upgrade(world.addr, request(world.addr)).await.unwrap().split();
-    let hello =
-        ClientMessage::Hello { token: token.to_owned(), build: String::new(), can_share_screen: false };
+    let hello = ClientMessage::Hello {
+        token: token.to_owned(),
+        build: String::new(),
+        can_share_screen: false,
+        traceparent: None,
+    };
     sink.send(Message::text(serde_json::to_string(&hello).unwrap())).await.unwrap();
     let reading = async {
         while let Some(Ok(frame)) = stream.next().await {

@@ -110,6 +110,7 @@ impl Home {
             allowed_origins: vec![ORIGIN.to_owned()],
             public_url: ORIGIN.to_owned(),
             build: "test".to_owned(),
+            tracer: platform::trace::Tracer::off(),
         };
         let (service, handle) = Service::new(config, deps, &registry).await.unwrap();
         let shutdown = CancellationToken::new();

@@ -18,7 +18,12 @@ build: string,
 /**
  * Whether this browser can capture a screen.
  */
-canShareScreen: boolean, } | { "type": "check-in", 
+canShareScreen: boolean, 
+/**
+ * W3C Trace Context (section 3.2) that everything said on this connection belongs to. May be absent; what
+ * is malformed counts as absent.
+ */
+traceparent?: string, } | { "type": "check-in", 
 /**
  * Idempotency key.
  */

@@ -7,6 +7,7 @@ use platform::{
     bus::{Bus, BusError, Consumer},
     lane::Lane,
     limits::{MAX_DELIVERIES, MAX_IN_FLIGHT, MAX_MESSAGE_BYTES},
+    trace,
 };
 use std::{collections::BTreeSet, time::Duration};
 use tokio::time::timeout;
@@ -35,10 +36,13 @@ pub(super) async fn delivers_what_was_published_before_anybody_consumed(bus: &dy
 pub(super) async fn gives_back_what_it_took(bus: &dyn Bus) {
     let mut given = message("whole.a-b_c.1", vec![0, 255, b'\r', b'\n']);
     given.deadline = Some(Timestamp::from_millis(i64::MAX));
-    given.headers.insert("traceparent", "00-0af7-b7ad-01").expect("a header");
+    given.headers.insert("colour", "blue").expect("a header");
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().ok();
+    given = trace::in_scope(trace, || given.with_trace());
     bus.publish(Lane::Standard, given.clone()).await.expect("published");
     let delivery = next(&mut consumer(bus, "whole", Lane::Standard, "whole.>").await).await;
     assert_eq!((&delivery.message, delivery.attempt), (&given, 1));
+    assert!(trace.is_some() && delivery.message.trace() == trace, "its trace");
     delivery.ack().await.expect("acknowledged");
 }
 

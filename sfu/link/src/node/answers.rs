@@ -9,6 +9,7 @@ use crate::{
     protocol::{Ask, Tell},
 };
 use model::{Epoch, Phi};
+use platform::trace;
 use sfu_core::port::{Affinity, Answer, Claim, Connect, MediaError, MediaEvent, SessionId};
 use std::sync::Arc;
 use tokio::{task::JoinSet, time::timeout};
@@ -25,14 +26,25 @@ impl Shared {
                     shared.answer_claim(call, &out, key, epoch, by).await
                 });
             }
-            Ask::Connect { call, tenant, affinity, epoch, participant, direction, room, offer } => {
+            Ask::Connect {
+                call,
+                tenant,
+                affinity,
+                epoch,
+                participant,
+                direction,
+                room,
+                offer,
+                traceparent,
+            } => {
                 let affinity = Affinity(affinity.as_u128());
                 let key = (tenant, affinity);
                 let may = self.claims.lock().may(key, epoch, by);
                 let (direction, offer) = (direction.into(), offer.into_exposed());
                 let connect = Connect { tenant, participant, affinity, direction, room, offer };
                 self.begin(call, out, calls, may, |shared, out| async move {
-                    shared.answer_connect(call, &out, key, epoch, by, connect).await
+                    let answered = shared.answer_connect(call, &out, key, epoch, by, connect);
+                    trace::scope(traceparent, answered).await
                 });
             }
             Ask::Restart { call, session, epoch, offer } => {
@@ -45,10 +57,11 @@ impl Shared {
                     Ok(())
                 });
             }
-            Ask::Seat { call, session, epoch, room } => {
+            Ask::Seat { call, session, epoch, room, traceparent } => {
                 let session = SessionId(session);
                 let may = self.claims.lock().may_touch(session, epoch, by);
-                self.done(call, out, may.and_then(|()| self.media.seat(session, room)));
+                let seated = || trace::in_scope(traceparent, || self.media.seat(session, room));
+                self.done(call, out, may.and_then(|()| seated()));
             }
             Ask::SetSharer { call, tenant, affinity, epoch, room, sharer } => {
                 let affinity = Affinity(affinity.as_u128());

@@ -1,7 +1,7 @@
 //! What a signaling process says.
 
 use super::Direction;
-use model::{Epoch, ParticipantId, Phi, RoomId, TenantId};
+use model::{Epoch, ParticipantId, Phi, RoomId, TenantId, TraceContext};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -50,6 +50,13 @@ pub enum Ask {
         /// SDP.
         #[serde(serialize_with = "model::phi::expose")]
         offer: Phi<String>,
+        /// W3C Trace Context that this is part of.
+        #[serde(
+            default,
+            deserialize_with = "TraceContext::lenient",
+            skip_serializing_if = "Option::is_none"
+        )]
+        traceparent: Option<TraceContext>,
     },
     /// A re-offer of a session. Answered with `answer`.
     Restart {
@@ -74,6 +81,13 @@ pub enum Ask {
         /// Where; `null` is a warm seat.
         #[serde(default)]
         room: Option<RoomId>,
+        /// W3C Trace Context that this is part of.
+        #[serde(
+            default,
+            deserialize_with = "TraceContext::lenient",
+            skip_serializing_if = "Option::is_none"
+        )]
+        traceparent: Option<TraceContext>,
     },
     /// Who may share a screen. Answered with `done`.
     SetSharer {

@@ -17,7 +17,7 @@ use crate::{
     protocol::{self, Ask, Hello, Load},
 };
 use asked::{Asked, Question, Todo, What};
-use model::{Epoch, ParticipantId, Phi, RoomId};
+use model::{Epoch, ParticipantId, Phi, RoomId, TraceContext};
 use sfu_core::port::{
     Answer, Claim, ClosedReason, Connect, Direction, Existing, MediaError, MediaEvent, SessionId, Shown,
     Transport,
@@ -73,6 +73,8 @@ struct Known {
     direction: Direction,
     /// Where it is to be.
     room: Option<RoomId>,
+    /// Of which trace that is part.
+    trace: Option<TraceContext>,
     connected: Option<Transport>,
     shown: Option<Shown>,
     /// It was listed before the `answer` that says whose question it answers.

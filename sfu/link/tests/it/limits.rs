@@ -94,6 +94,7 @@ fn a_process_with_too_many_questions_is_told_that_the_node_is_busy() {
                 direction: protocol::Direction::Both,
                 room: None,
                 offer: "v=0".into(),
+                traceparent: None,
             };
             socket.send(Message::text(protocol::encode(&ask).unwrap())).await.unwrap();
         }

@@ -13,7 +13,12 @@ fn one_of_each() -> Vec<ClientMessage> {
     let (id, visit) = (CommandId(Uuid::nil()), VisitId(Uuid::nil()));
     let participant = ParticipantId(Uuid::nil());
     let all = vec![
-        ClientMessage::Hello { token: String::new(), build: String::new(), can_share_screen: false },
+        ClientMessage::Hello {
+            token: String::new(),
+            build: String::new(),
+            can_share_screen: false,
+            traceparent: None,
+        },
         ClientMessage::CheckIn { id, modality: Modality::Video, devices: DeviceHealth::default() },
         ClientMessage::Devices { devices: DeviceHealth::default() },
         ClientMessage::Offer { id, sdp: "".into(), restart: false },

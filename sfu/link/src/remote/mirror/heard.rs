@@ -86,6 +86,7 @@ impl Mirror {
                         direction,
                         room,
                         connected: None,
+                        trace: None,
                         shown: None,
                         unanswered: false,
                         ending: false,

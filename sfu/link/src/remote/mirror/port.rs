@@ -1,6 +1,7 @@
 //! What signaling asks, through the port.
 
 use super::*;
+use platform::trace;
 
 impl Mirror {
     /// From now on, in this epoch. Without a waiter, what is found is reported.
@@ -40,7 +41,9 @@ impl Mirror {
         let affinity = Uuid::from_u128(affinity.0);
         let what = What::Connect { participant, direction, room, waiter };
         let (direction, offer) = (direction.into(), Phi::new(offer));
-        let ask = Ask::Connect { call, tenant, affinity, epoch, participant, direction, room, offer };
+        let traceparent = trace::current();
+        let ask =
+            Ask::Connect { call, tenant, affinity, epoch, participant, direction, room, offer, traceparent };
         self.ask(call, &ask, Asked { key, epoch, what, at: None })
     }
 
@@ -64,6 +67,7 @@ impl Mirror {
     ) -> Result<(), MediaError> {
         let known = self.alive(session)?;
         known.room = room;
+        known.trace = trace::current();
         let key = known.key;
         self.speaks_for(key)?;
         self.todo.insert(Todo::Seat(session));

@@ -74,6 +74,7 @@ impl Mirror {
             direction,
             room,
             connected,
+            trace: None,
             shown,
             unanswered,
             ending,

@@ -104,7 +104,8 @@ impl Mirror {
             Todo::Seat(session) => {
                 let known = self.sessions.get(&session).filter(|known| !known.ending)?;
                 let epoch = self.speaks_for(known.key).ok()?;
-                (Ask::Seat { call, session: known.remote, epoch, room: known.room }, known.key, epoch)
+                let (session, room, traceparent) = (known.remote, known.room, known.trace);
+                (Ask::Seat { call, session, epoch, room, traceparent }, known.key, epoch)
             }
             Todo::Sharer(key) => {
                 let epoch = self.speaks_for(key).ok()?;

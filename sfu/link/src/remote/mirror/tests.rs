@@ -229,6 +229,7 @@ fn as_many_sessions_as_the_limit_and_no_more() {
             direction,
             room,
             connected,
+            trace: None,
             shown,
             unanswered,
             ending,
