@@ -62,8 +62,10 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.end();
-        let _ = self.0.wait();
+        if matches!(self.0.try_wait(), Ok(None)) {
+            self.end();
+            let _ = self.0.wait();
+        }
     }
 }
 
