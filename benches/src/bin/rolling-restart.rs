@@ -306,7 +306,8 @@ async fn main() -> Result<()> {
     let whole = (2 * calls) as f64;
     until("every call to be there", async || Ok(fleet.sessions().await? >= whole)).await?;
     let (stop, stopped) = oneshot::channel();
-    let asking = tokio::spawn(ask(fleet.url()?, secret, per_second, stopped));
+    let mut asking = JoinSet::new();
+    asking.spawn(ask(fleet.url()?, secret, per_second, stopped));
     sleep(BETWEEN).await;
     let began = now();
     let mut restarts = Vec::new();
@@ -322,7 +323,7 @@ async fn main() -> Result<()> {
     if stop.send(()).is_err() {
         bail!("nobody asked");
     }
-    let asked = asking.await?;
+    let asked = asking.join_next().await.context("nobody asked")??;
     people.0.wait()?;
     let report: Value = serde_json::from_str(&fs::read_to_string(data.join("report.json"))?)?;
     let conditions = json!({
