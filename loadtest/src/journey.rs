@@ -71,6 +71,8 @@ pub(crate) enum Process {
 pub(crate) struct Visit {
     /// Seconds a consult lasts on average.
     pub(crate) talk_s: f64,
+    /// Whether every consult lasts exactly that.
+    pub(crate) talk_even: bool,
     /// Seconds a patient takes on average before they check in: reads, tries devices.
     pub(crate) think_s: f64,
     /// Share of patients without a camera.
@@ -87,6 +89,7 @@ impl Default for Visit {
     fn default() -> Self {
         Self {
             talk_s: 20.0,
+            talk_even: false,
             think_s: 0.0,
             sound_only: 0.0,
             screen_share: 0.0,

@@ -6,7 +6,8 @@
 //! `model` and nothing else: a stranger, like a browser. A test that asks what arrived packet by packet uses
 //! `testkit::media_client`, which is slower and remembers everything.
 //!
-//! Reading order: [`consult`] (the steps of a visit), [`participant`] (signaling), [`media`], then its `session` (one
+//! Reading order: [`consult`] (the steps of a visit), [`participant`] (signaling) and
+//! [`tenacity`] (how it survives a restart), [`media`], then its `session` (one
 //! client, sans-IO), `worker` (many on one thread) and `interop` (a stranger's, for tests). [`plot`] draws what was
 //! measured. The program `loadtest` is in
 //! `main.rs`; its journeys and reports are described in docs/load-testing.md.
@@ -26,3 +27,4 @@ pub mod participant;
 pub mod plot;
 pub mod random;
 pub mod search;
+pub mod tenacity;

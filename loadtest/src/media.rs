@@ -17,6 +17,7 @@
 //! to all of this. What is sent and how it is judged stays the same.
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use heard::Heard;
 use mio::Waker;
 use std::{
     net::{IpAddr, Ipv4Addr, UdpSocket},
@@ -36,6 +37,7 @@ use worker::{Command, Running, Worker};
 
 pub mod content;
 mod handshake;
+mod heard;
 mod incoming;
 #[cfg(feature = "interop")]
 mod interop;
@@ -255,9 +257,10 @@ impl Line {
         network: Option<Network>,
     ) -> Result<Client> {
         let (milestones, seen) = watch::channel(Milestones::default());
-        let client = Box::new(Running::new(session, socket, milestones, network)?);
+        let heard = Heard::new(now());
+        let client = Box::new(Running::new(session, socket, milestones, network, heard.clone())?);
         self.tell(Command::Start { id, client });
-        Ok(Client { reach: Reach::Own(Remote { line: self.clone(), id }), seen })
+        Ok(Client { reach: Reach::Own(Remote { line: self.clone(), id, heard }), seen })
     }
 }
 
@@ -438,6 +441,7 @@ impl Reach {
 struct Remote {
     line: Line,
     id: usize,
+    heard: Heard,
 }
 
 impl Drop for Remote {
@@ -479,6 +483,17 @@ impl Client {
     /// The client does not answer.
     pub async fn sent(&self) -> Result<Vec<(Source, Told)>> {
         ask(|reply| self.reach.tell(Act::Sent { reply })).await
+    }
+
+    /// When anything last came in: a packet, a pulse, an answer to a check. When it began to connect, if nothing did.
+    /// None: its engine does not say.
+    #[must_use]
+    pub fn heard(&self) -> Option<Instant> {
+        match &self.reach {
+            Reach::Own(remote) => Some(remote.heard.last()),
+            #[cfg(feature = "interop")]
+            Reach::WebRtc(_) => None,
+        }
     }
 
     /// What happened so far.

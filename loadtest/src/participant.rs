@@ -1,16 +1,20 @@
 //! One person at a browser, as far as signaling goes: exchanges a link, says hello, keeps the newest
-//! views, sends commands and waits for their answers.
+//! views, sends commands and waits for their answers. One who is [`Participant::tenacious`] comes back when the connection
+//! is lost, and asks again what was not answered.
 
 use crate::{
+    consult::now,
     http,
     net::{Origin, Stream},
+    tenacity::{GIVE_UP, Gone, Lost, OPEN_WITHIN, Tell, is_over, pause},
 };
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use futures_util::{SinkExt as _, StreamExt as _};
 use model::{CommandId, ParticipantId};
 use serde_json::json;
 use signaling_protocol::{
     ClientMessage, SUBPROTOCOL, ServerMessage,
+    server::ErrorCode,
     view::{QueueView, VisitView},
 };
 use std::{
@@ -19,7 +23,7 @@ use std::{
     str::FromStr,
     time::{Duration, Instant},
 };
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue, protocol::WebSocketConfig},
@@ -35,6 +39,8 @@ pub struct Seen {
     pub visit: Option<VisitView>,
     /// A clinician's view of who waits.
     pub queue: Option<QueueView>,
+    /// When it last said that there is no media session any more.
+    pub media_closed: Option<Instant>,
 }
 
 /// A link to a visit or to a waiting room. A secret: it does not print.
@@ -124,6 +130,10 @@ pub struct Participant {
     pub build: String,
     /// The newest views.
     pub seen: Seen,
+    /// Who is told of each time they came back, and how long it took.
+    tenacity: Option<Tell>,
+    /// While there is no connection.
+    lost: Option<Lost>,
 }
 
 impl fmt::Debug for Participant {
@@ -150,7 +160,8 @@ impl Participant {
         let (socket, _) =
             timeout(PATIENCE, opening).await.context("no WebSocket")?.context("open the WebSocket")?;
         let (id, resume, build) = (ParticipantId(uuid::Uuid::nil()), String::new(), String::new());
-        let mut joined = Self { socket, origin, resume, id, build, seen: Seen::default() };
+        let mut joined =
+            Self { socket, origin, resume, id, build, seen: Seen::default(), tenacity: None, lost: None };
         let hello =
             ClientMessage::Hello { token, build: "bench".into(), can_share_screen: true, traceparent: None };
         joined.send(&hello).await?;
@@ -175,25 +186,55 @@ impl Participant {
         Resume { origin: self.origin, token: self.resume }
     }
 
+    /// From now on comes back with the resume token when the connection breaks or is closed with 1001, 1012 or 1013, and
+    /// asks again, with the same id, what was not answered or could not be saved then. Whoever is not back within
+    /// [`GIVE_UP`] has failed. `tell` hears how long each return took, from the break to the welcome.
+    #[must_use]
+    pub fn tenacious(mut self, tell: Tell) -> Self {
+        self.tenacity = Some(tell);
+        self
+    }
+
     /// Sends a command and waits for what answers it.
     ///
     /// # Errors
     /// The command is refused, or nothing is said for 20 s.
     pub async fn ask(&mut self, message: ClientMessage) -> Result<ServerMessage> {
         let id = message.id().context("not a command")?;
-        self.send(&message).await?;
+        let asked = now();
         loop {
-            let message = self.next().await?;
+            if let Some(answer) = self.ask_once(&message, id).await? {
+                return Ok(answer);
+            }
+            ensure!(now() < asked + PATIENCE, "asked again and again, and not answered");
+        }
+    }
+
+    /// None: there was no answer, and it may be asked again.
+    async fn ask_once(&mut self, message: &ClientMessage, id: CommandId) -> Result<Option<ServerMessage>> {
+        self.be_there().await?;
+        if let Err(error) = self.send(message).await {
+            return self.bears(error).map(|()| None);
+        }
+        loop {
+            let heard = timeout(PATIENCE, self.hear()).await.context("the server says nothing")?;
+            let message = match heard {
+                Ok(message) => message,
+                Err(error) => return self.bears(error).map(|()| None),
+            };
             match &message {
                 ServerMessage::Ok { re }
                 | ServerMessage::Answer { re, .. }
                 | ServerMessage::Invited { re, .. }
                     if *re == id =>
                 {
-                    return Ok(message);
+                    return Ok(Some(message));
                 }
                 ServerMessage::Error { re: Some(re), code, .. } if *re == id => {
-                    bail!("refused: {code:?}")
+                    let later = matches!(code, ErrorCode::Unavailable | ErrorCode::Restarting);
+                    ensure!(later && self.tenacity.is_some(), "refused: {code:?}");
+                    sleep(pause(1, self.id)).await;
+                    return Ok(None);
                 }
                 _ => {}
             }
@@ -206,19 +247,25 @@ impl Participant {
     /// The server hangs up, or says nothing for 20 s.
     pub async fn until(&mut self, mut condition: impl FnMut(&Seen) -> bool) -> Result<()> {
         while !condition(&self.seen) {
-            self.next().await?;
+            self.be_there().await?;
+            let heard = timeout(PATIENCE, self.hear()).await.context("the server says nothing")?;
+            if let Err(error) = heard {
+                self.bears(error)?;
+            }
         }
         Ok(())
     }
 
-    /// Reads until what was seen satisfies `condition`, or until then; whether it does.
+    /// Reads until what was seen satisfies `condition`, or until then; whether it does. Coming back is not cut short.
     ///
     /// # Errors
     /// The server hangs up.
     pub async fn until_at(&mut self, at: Instant, mut condition: impl FnMut(&Seen) -> bool) -> Result<bool> {
         while !condition(&self.seen) {
-            match timeout_at(at.into(), self.read()).await {
-                Ok(message) => drop(message?),
+            self.be_there().await?;
+            match timeout_at(at.into(), self.hear()).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => self.bears(error)?,
                 Err(_) => return Ok(false),
             }
         }
@@ -231,30 +278,73 @@ impl Participant {
     }
 
     async fn send(&mut self, message: &ClientMessage) -> Result<()> {
-        Ok(self.socket.send(Message::text(serde_json::to_string(message)?)).await?)
+        let text = Message::text(serde_json::to_string(message)?);
+        Ok(self.socket.send(text).await.map_err(|error| Gone::Broken(error.to_string()))?)
     }
 
     async fn next(&mut self) -> Result<ServerMessage> {
-        timeout(PATIENCE, self.read()).await.context("the server says nothing")?
+        timeout(PATIENCE, self.hear()).await.context("the server says nothing")?
     }
 
-    async fn read(&mut self) -> Result<ServerMessage> {
+    /// The next message of this connection. Dropping it loses nothing.
+    async fn hear(&mut self) -> Result<ServerMessage> {
         loop {
-            match self.socket.next().await.context("the server hung up")?? {
+            let hung_up = || Gone::Broken("the server hung up".to_owned());
+            let frame = self.socket.next().await.ok_or_else(hung_up)?;
+            match frame.map_err(|error| Gone::Broken(error.to_string()))? {
                 Message::Text(text) => {
                     let message: ServerMessage = serde_json::from_str(&text)?;
                     match &message {
                         ServerMessage::Visit { visit } => self.seen.visit = visit.as_deref().cloned(),
                         ServerMessage::Queue { queue } => self.seen.queue = Some(queue.clone()),
+                        ServerMessage::MediaClosed => self.seen.media_closed = Some(now()),
                         _ => {}
                     }
                     return Ok(message);
                 }
-                Message::Close(Some(frame)) => bail!("closed {}: {}", u16::from(frame.code), frame.reason),
-                Message::Close(None) => bail!("closed"),
+                Message::Close(Some(frame)) => {
+                    bail!(Gone::Closed(frame.code.into(), frame.reason.to_string()))
+                }
+                Message::Close(None) => bail!(Gone::Broken("closed".to_owned())),
                 _ => {}
             }
         }
+    }
+
+    /// Takes the loss of the connection, if somebody tenacious comes back from it.
+    fn bears(&mut self, error: anyhow::Error) -> Result<()> {
+        if self.tenacity.is_none() || is_over(&error) {
+            return Err(error);
+        }
+        self.lost.get_or_insert_with(|| Lost::new(now(), self.id));
+        Ok(())
+    }
+
+    /// Comes back, where the connection was lost. Dropping it loses nothing.
+    async fn be_there(&mut self) -> Result<()> {
+        while let Some(lost) = &self.lost {
+            let (since, next) = (lost.since, lost.next);
+            let latest = since + GIVE_UP;
+            ensure!(next < latest, "not back within {} s", GIVE_UP.as_secs());
+            sleep_until(next.into()).await;
+            let hello = Self::hello(self.origin.clone(), self.resume.clone());
+            match timeout_at(latest.min(next + OPEN_WITHIN).into(), hello).await {
+                Ok(Ok(Self { socket, resume, id, build, .. })) => {
+                    (self.socket, self.resume, self.id, self.build) = (socket, resume, id, build);
+                    self.lost = None;
+                    if let Some(tell) = &self.tenacity {
+                        tell.tell(now().saturating_duration_since(since));
+                    }
+                }
+                Ok(Err(error)) if is_over(&error) && error.is::<Gone>() => return Err(error),
+                Ok(Err(_)) | Err(_) => {
+                    if let Some(lost) = &mut self.lost {
+                        lost.again(now(), self.id);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 }
 

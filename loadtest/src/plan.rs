@@ -58,7 +58,7 @@ fn arrival(journey: &Journey, at: Duration, random: &mut Random) -> Arrival {
         at,
         think: random.about(Duration::from_secs_f64(visit.think_s)),
         // Nobody talks for less than half the usual time.
-        talk: talk / 2 + random.about(talk / 2),
+        talk: if visit.talk_even { talk } else { talk / 2 + random.about(talk / 2) },
         sound_only: random.chance(visit.sound_only),
         shares: random.chance(visit.screen_share),
         reconnects: random.chance(visit.reconnect),

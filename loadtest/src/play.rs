@@ -23,6 +23,7 @@ use std::{
 use tokio::time::sleep_until;
 
 pub(crate) mod deployment;
+mod seat;
 pub(crate) mod waiting;
 pub(crate) mod whip;
 

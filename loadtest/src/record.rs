@@ -32,6 +32,8 @@ pub(crate) enum Stage {
     End,
     QueueShows,
     Back,
+    Resumed,
+    MediaAgain,
 }
 
 impl Stage {
@@ -49,6 +51,8 @@ impl Stage {
             Self::End => "end",
             Self::QueueShows => "queue_shows",
             Self::Back => "back",
+            Self::Resumed => "resumed",
+            Self::MediaAgain => "media_again",
         }
     }
 }
@@ -159,6 +163,11 @@ impl Record {
     pub(crate) fn done(&self, well: bool) {
         let mut inner = self.inner();
         *(if well { &mut inner.people.done } else { &mut inner.people.failed }) += 1;
+    }
+
+    /// A call could not be continued.
+    pub(crate) fn lost_call(&self) {
+        self.inner().people.lost_calls += 1;
     }
 
     pub(crate) fn call(&self, begins: bool) {

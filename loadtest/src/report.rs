@@ -95,6 +95,9 @@ pub(crate) struct People {
     pub(crate) failed: u64,
     /// Most consults at a time.
     pub(crate) most_at_once: u64,
+    /// Calls that were begun and could not be continued after something of the target went away.
+    #[serde(default)]
+    pub(crate) lost_calls: u64,
 }
 
 /// Times of one stage, milliseconds.
@@ -342,7 +345,7 @@ pub(crate) fn value(slo: &str, value: f64) -> String {
 
 /// Stages in the order of a visit.
 pub(crate) fn in_order(stages: &BTreeMap<String, Times>) -> impl Iterator<Item = (&String, &Times)> {
-    const ORDER: [&str; 9] = [
+    const ORDER: [&str; 11] = [
         "hello",
         "check_in",
         "queue_shows",
@@ -352,6 +355,8 @@ pub(crate) fn in_order(stages: &BTreeMap<String, Times>) -> impl Iterator<Item =
         "screen",
         "reconnect",
         "back",
+        "resumed",
+        "media_again",
     ];
     let mut all: Vec<_> = stages.iter().collect();
     all.sort_by_key(|(name, _)| ORDER.iter().position(|known| known == name));
@@ -372,6 +377,8 @@ pub(crate) fn stage_words(stage: &str) -> &'static str {
         "end" => "End of the visit",
         "queue_shows" => "Check-in to shown in the queue",
         "back" => "Cut off to welcomed again",
+        "resumed" => "Connection lost to welcomed again",
+        "media_again" => "Last packet to picture again",
         _ => "",
     }
 }

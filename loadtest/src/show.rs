@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_line_says_what_matters() {
-        let people = People { planned: 40, came: 20, done: 12, failed: 1, most_at_once: 9 };
+        let people = People { planned: 40, came: 20, done: 12, failed: 1, most_at_once: 9, lost_calls: 0 };
         let last = Some(Sample { forward_p99_ms: Some(3.21), cpu: Some(0.5), ..Sample::default() });
         let so_far = Now { people, in_call: 7, connections: 0, last };
         let line = line(Duration::from_secs(31), Duration::from_secs(60), &so_far);

@@ -1,7 +1,7 @@
 //! Many clients on one thread: their sockets, their timers, and how late this thread is.
 
 use super::{
-    Act, Milestones, Network, Observation, now,
+    Act, Heard, Milestones, Network, Observation, now,
     observed::Observed,
     outgoing::Outbox,
     session::Session,
@@ -59,6 +59,7 @@ pub(super) struct Running {
     /// The network between session and socket, if it is a weak one.
     weak: Option<Box<Weak>>,
     due: Instant,
+    heard: Heard,
 }
 
 impl Running {
@@ -67,13 +68,14 @@ impl Running {
         socket: UdpSocket,
         milestones: watch::Sender<Milestones>,
         network: Option<Network>,
+        heard: Heard,
     ) -> Result<Self> {
         socket.connect(session.remote())?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         let weak =
             network.map(|network| Weak::new(network, session.remote(), now()).map(Box::new)).transpose()?;
         let due = session.due();
-        Ok(Self { session, socket, state, milestones, weak, due })
+        Ok(Self { session, socket, state, milestones, weak, due, heard })
     }
 
     /// When its timer is due.
@@ -101,6 +103,7 @@ impl Running {
                 Err(_) => return,
             };
             let (at, time) = (now(), time_of_day());
+            self.heard.note(at);
             for (meta, bytes) in meta[..count].iter().zip(buffer.chunks_mut(READ_BYTES)) {
                 let ago = meta.timestamp.map_or(Duration::ZERO, |came| time.saturating_sub(came));
                 let arrived = at.checked_sub(ago.min(LONGEST_UNREAD)).unwrap_or(at);

@@ -3,7 +3,11 @@
 //! Every visit is booked before the first patient comes. A clinician takes whoever waits first; the patient and the
 //! clinician of one visit share a [`Booking`], which is how the synthetic patient knows when the click was.
 
-use super::{MOST_VISITS, World, conclude, sending};
+use super::{
+    MOST_VISITS, World, conclude,
+    seat::{Discontinued, Seat, Speech, tenacious},
+    sending,
+};
 use crate::{
     journey::Journey,
     plan::Arrival,
@@ -12,7 +16,7 @@ use crate::{
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use futures_util::{StreamExt as _, stream};
 use loadtest::{
-    consult::{FIRST, FIRST_VOICE, check_in, connect, invite, now, talk},
+    consult::{FIRST, FIRST_VOICE, check_in, invite, now},
     media::{Client, Sending, Sink, Source, Tag},
     participant::{Link, Participant, Seen, command_id},
 };
@@ -59,6 +63,18 @@ struct Booking {
     shared: watch::Sender<Option<Instant>>,
     /// The patient is through with it, one way or the other.
     over: AtomicBool,
+    /// The call could not go on for one of the two.
+    lost: AtomicBool,
+}
+
+impl Booking {
+    /// Counts the call as lost, once, if that is what this error means.
+    fn lost(&self, record: &Record, error: &anyhow::Error) {
+        let in_call = self.admitted.get().is_some();
+        if in_call && error.is::<Discontinued>() && !self.lost.swap(true, Ordering::Relaxed) {
+            record.lost_call();
+        }
+    }
 }
 
 type Failed = (Stage, anyhow::Error);
@@ -77,8 +93,7 @@ impl<T> At<T> for Result<T> {
 /// A clinician at work, and whom they will see.
 pub(crate) struct Clinic {
     world: Arc<World>,
-    clinician: Participant,
-    media: Client,
+    seat: Seat,
     bookings: HashMap<VisitId, Arc<Booking>>,
     links: Vec<(Link, Arc<Booking>)>,
 }
@@ -137,7 +152,7 @@ pub(crate) async fn play(clinics: Vec<Clinic>, begin: Instant) {
 
 impl Clinic {
     async fn open(world: &Arc<World>, link: &Link, n: usize, people: Vec<(usize, Arrival)>) -> Result<Self> {
-        let mut clinician = Participant::join(link).await?;
+        let mut clinician = tenacious(world, Participant::join(link).await?);
         world.record.build(&clinician.build);
         let warm = |seen: &Seen| seen.queue.as_ref().is_some_and(|queue| queue.media == MediaWish::Warm);
         let ready = now() + TOGETHER;
@@ -145,12 +160,14 @@ impl Clinic {
             clinician.until_at(ready, warm).await?,
             "the clinician is not asked to connect: is another visit in course in this waiting room?"
         );
-        let media = connect(&world.fleet, world.clinicians, &mut clinician).await?.client;
         let own = Tag(1_000_000 + n as u32);
-        talk(&media, Sending::talking(own));
+        let sending = Sending::talking(own);
+        let speech = vec![(Source::Microphone, sending), (Source::Camera, sending)];
+        let (mut seat, _) = Seat::take(world, clinician, world.clinicians, speech, FIRST).await?;
+        let clinician = &mut seat.who;
         let (mut bookings, mut links) = (HashMap::new(), Vec::new());
         for (number, person) in people {
-            let (visit, link) = invite(&mut clinician).await?;
+            let (visit, link) = invite(clinician).await?;
             let booking = Arc::new(Booking {
                 person,
                 patient: Tag(number as u32 + 1),
@@ -158,12 +175,13 @@ impl Clinic {
                 admitted: OnceLock::new(),
                 shared: watch::Sender::new(None),
                 over: AtomicBool::new(false),
+                lost: AtomicBool::new(false),
             });
             links.push((link.via(clinician.origin()), Arc::clone(&booking)));
             bookings.insert(visit, booking);
             sleep(BETWEEN_INVITATIONS).await;
         }
-        Ok(Self { world: Arc::clone(world), clinician, media, bookings, links })
+        Ok(Self { world: Arc::clone(world), seat, bookings, links })
     }
 
     /// Takes one patient after the other.
@@ -176,11 +194,12 @@ impl Clinic {
             };
             let Some(booking) = self.bookings.get(&visit).cloned() else { continue };
             if let Err((stage, error)) = self.consult(visit, &booking).await {
+                booking.lost(&self.world.record, &error);
                 self.world.record.failed(stage, &error.context("the clinician"));
                 // The next patient must not pay for it.
                 let outcome = Outcome::TechnicalFailure;
                 let end = ClientMessage::End { id: command_id(), visit, outcome };
-                if self.clinician.ask(end).await.is_err() {
+                if self.seat.who.ask(end).await.is_err() {
                     return;
                 }
                 booking.over.store(true, Ordering::Relaxed);
@@ -201,47 +220,37 @@ impl Clinic {
         };
         let soon = now() + Duration::from_millis(500);
         let bookings = &self.bookings;
-        self.clinician.until_at(soon, |seen| first(seen, bookings).is_some()).await?;
-        Ok(first(&self.clinician.seen, bookings))
+        self.seat.until(soon, false, |seen| first(seen, bookings).is_some()).await?;
+        Ok(first(&self.seat.who.seen, bookings))
     }
 
     async fn consult(&mut self, visit: VisitId, booking: &Booking) -> Result<(), Failed> {
-        let Self { world, clinician, media, .. } = self;
+        let Self { world, seat, .. } = self;
         let person = &booking.person;
-        media.forget().await.at(Stage::FirstFrame)?;
+        seat.client.forget().await.at(Stage::FirstFrame)?;
+        seat.sink = if person.sound_only { FIRST_VOICE } else { FIRST };
         let clicked = now();
         let _ = booking.admitted.set(clicked);
-        clinician
-            .ask(ClientMessage::Admit { id: command_id(), visit })
-            .await
-            .context("admit")
-            .at(Stage::FirstFrame)?;
-        let sink = if person.sound_only { FIRST_VOICE } else { FIRST };
-        let seen = media.first_frame(sink).await.at(Stage::FirstFrame)?;
+        let admit = ClientMessage::Admit { id: command_id(), visit };
+        seat.who.ask(admit).await.context("admit").at(Stage::FirstFrame)?;
+        let seen = seat.first_frame().await.at(Stage::FirstFrame)?;
         world.record.took(Stage::FirstFrame, seen.saturating_duration_since(clicked));
         let ends = clicked + person.talk;
         if person.shares {
-            keep(clinician, clicked + person.talk / 4, Stage::Screen).await?;
+            seat.until(clicked + person.talk / 4, true, |_| false).await.at(Stage::Screen)?;
             let asked = now();
-            clinician
-                .ask(ClientMessage::ShareRequest { id: command_id(), visit })
-                .await
-                .context("share")
-                .at(Stage::Screen)?;
-            media.send(Source::Screen, Sending::modestly(booking.clinician));
+            let share = ClientMessage::ShareRequest { id: command_id(), visit };
+            seat.who.ask(share).await.context("share").at(Stage::Screen)?;
+            seat.client.send(Source::Screen, Sending::modestly(booking.clinician));
             booking.shared.send_replace(Some(asked));
         }
-        keep(clinician, ends, Stage::Talk).await?;
-        whose(media, sink, booking.patient).await.at(Stage::Talk)?;
+        seat.until(ends, true, |_| false).await.at(Stage::Talk)?;
+        whose(&seat.client, seat.sink, booking.patient).await.at(Stage::Talk)?;
         if person.shares {
-            media.stop(Source::Screen);
+            seat.client.stop(Source::Screen);
         }
-        clinician
-            .ask(ClientMessage::End { id: command_id(), visit, outcome: Outcome::Done })
-            .await
-            .context("end")
-            .at(Stage::End)
-            .map(drop)
+        let end = ClientMessage::End { id: command_id(), visit, outcome: Outcome::Done };
+        seat.who.ask(end).await.context("end").at(Stage::End).map(drop)
     }
 }
 
@@ -272,6 +281,9 @@ async fn patient(world: Arc<World>, link: Link, booking: Arc<Booking>, begin: In
     sleep_until(intended.into()).await;
     world.record.came();
     let result = visit(&world, &link, &booking, intended, latest).await;
+    if let Err((_, error)) = &result {
+        booking.lost(&world.record, error);
+    }
     conclude(&world.record, result);
     booking.over.store(true, Ordering::Relaxed);
 }
@@ -305,14 +317,14 @@ fn wishes(seen: &Seen, wish: MediaWish) -> bool {
 }
 
 async fn visit(
-    world: &World,
+    world: &Arc<World>,
     link: &Link,
     booking: &Booking,
     intended: Instant,
     latest: Instant,
 ) -> Result<(), Failed> {
     let (record, person) = (&world.record, &booking.person);
-    let mut who = Participant::join(link).await.at(Stage::Hello)?;
+    let mut who = tenacious(world, Participant::join(link).await.at(Stage::Hello)?);
     record.took_since(Stage::Hello, intended);
     keep(&mut who, intended + person.think, Stage::CheckIn).await?;
     let modality = if person.sound_only { Modality::Sound } else { Modality::Video };
@@ -322,43 +334,46 @@ async fn visit(
 
     let called = |seen: &Seen| wishes(seen, MediaWish::Warm) || wishes(seen, MediaWish::Live);
     until(&mut who, latest, called, "nobody had time for them before the end").await.at(Stage::Waited)?;
-    let warm = connect(&world.fleet, person.on(world.patients), &mut who).await.at(Stage::Connected)?;
-    record.took(Stage::Connected, warm.took);
-    speak(&warm.client, person, booking.patient);
+    let (options, speech) = (person.on(world.patients), speech(person, booking.patient));
+    let (mut seat, took) = Seat::take(world, who, options, speech, FIRST).await.at(Stage::Connected)?;
+    record.took(Stage::Connected, took);
 
     let admitted = |seen: &Seen| matches!(phase(seen), Some(PhaseView::InCall { .. }));
-    until(&mut who, latest, admitted, "nobody had time for them before the end").await.at(Stage::Waited)?;
+    let in_time = seat.until(latest, false, admitted).await.at(Stage::Waited)?;
+    if !in_time {
+        return Err((Stage::Waited, anyhow!("nobody had time for them before the end")));
+    }
     record.took_since(Stage::Waited, checked_in);
     let _counted = InCall::begin(record);
     let clicked =
         *booking.admitted.get().ok_or_else(|| anyhow!("admitted by somebody else")).at(Stage::FirstFrame)?;
-    let frame = warm.client.first_frame(FIRST).await.at(Stage::FirstFrame)?;
+    let frame = seat.first_frame().await.at(Stage::FirstFrame)?;
     record.took(Stage::FirstFrame, frame.saturating_duration_since(clicked));
 
-    let mut client = warm.client;
     if person.shares {
-        screen(record, booking, &mut who, &client).await.at(Stage::Screen)?;
+        screen(record, booking, &mut seat).await.at(Stage::Screen)?;
     }
     if person.reconnects {
-        keep(&mut who, clicked + person.talk / 2, Stage::Talk).await?;
-        (who, client) = reload(world, who, client, booking).await.at(Stage::Reconnect)?;
+        seat.until(clicked + person.talk / 2, true, |_| false).await.at(Stage::Talk)?;
+        seat = reload(world, seat).await.at(Stage::Reconnect)?;
     }
     // The clinician ends it.
     let enough = clicked + person.talk + TOGETHER;
-    match who.until_at(enough, ended).await {
+    match seat.until(enough, true, ended).await {
         Ok(true) => {}
         Ok(false) => return Err((Stage::End, anyhow!("the visit does not end"))),
         Err(error) => return Err((Stage::Talk, error)),
     }
-    heard(&client, booking.clinician).await.at(Stage::Talk)
+    heard(&seat.client, booking.clinician).await.at(Stage::Talk)
 }
 
-fn speak(client: &Client, person: &Arrival, tag: Tag) {
+fn speech(person: &Arrival, tag: Tag) -> Speech {
     let sending = sending(person.device, tag);
-    client.send(Source::Microphone, sending);
+    let mut speech = vec![(Source::Microphone, sending)];
     if !person.sound_only {
-        client.send(Source::Camera, sending);
+        speech.push((Source::Camera, sending));
     }
+    speech
 }
 
 async fn until(
@@ -372,7 +387,7 @@ async fn until(
 }
 
 /// Waits for the clinician's screen.
-async fn screen(record: &Record, booking: &Booking, who: &mut Participant, client: &Client) -> Result<()> {
+async fn screen(record: &Record, booking: &Booking, seat: &mut Seat) -> Result<()> {
     let mut shared = booking.shared.subscribe();
     let asked = {
         let share = async { shared.wait_for(Option::is_some).await.map(|at| *at) };
@@ -382,33 +397,27 @@ async fn screen(record: &Record, booking: &Booking, who: &mut Participant, clien
                 at = timeout(booking.person.talk + TOGETHER, &mut share) => {
                     break at.context("no screen was shared")??.context("when")?;
                 }
-                more = who.until_at(now() + Duration::from_secs(1), ended) => {
+                more = seat.until(now() + Duration::from_secs(1), true, ended) => {
                     ensure!(!more?, "the visit ended before the screen was shared");
                 }
             }
         }
     };
-    let frame = client.first_frame(Sink::Screen).await.context("the screen")?;
+    let frame = seat.client.first_frame(Sink::Screen).await.context("the screen")?;
     record.took(Stage::Screen, frame.saturating_duration_since(asked));
     Ok(())
 }
 
 /// The page is reloaded: everything is cut off, and comes again.
-async fn reload(
-    world: &World,
-    who: Participant,
-    client: Client,
-    booking: &Booking,
-) -> Result<(Participant, Client)> {
+async fn reload(world: &Arc<World>, seat: Seat) -> Result<Seat> {
     let cut = now();
-    drop(client);
-    let mut who = who.vanish().again().await?;
+    let (who, options, speech, sink) = seat.cut();
+    let mut who = tenacious(world, who.vanish().again().await?);
     until(&mut who, cut + TOGETHER, |seen| wishes(seen, MediaWish::Live), "not in the room again").await?;
-    let client = connect(&world.fleet, booking.person.on(world.patients), &mut who).await?.client;
-    speak(&client, &booking.person, booking.patient);
-    let frame = client.first_frame(FIRST).await?;
+    let (mut seat, _) = Seat::take(world, who, options, speech, sink).await?;
+    let frame = seat.first_frame().await?;
     world.record.took(Stage::Reconnect, frame.saturating_duration_since(cut));
-    Ok((who, client))
+    Ok(seat)
 }
 
 /// Nobody but the clinician was heard or seen.

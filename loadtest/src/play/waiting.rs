@@ -194,7 +194,10 @@ pub(crate) async fn play(
         sleep_until(at.into()).await;
         planned += 1;
         late.saturating_record(u64::try_from(at.elapsed().as_micros()).unwrap_or(u64::MAX));
+        // Before they are told: until the queue shows them they are waited for below.
+        lock(&expected).insert(*visit, at);
         if order.send(Order::CheckIn(*visit, at)).await.is_err() {
+            lock(&expected).remove(visit);
             record.failed(Stage::CheckIn, &anyhow::anyhow!("the server had hung up"));
             record.done(false);
         }
@@ -376,17 +379,14 @@ async fn wait(mut who: Participant, mut orders: mpsc::Receiver<Order>, expected:
         };
         match order {
             None => return,
-            Some(Order::CheckIn(visit, intended)) => {
-                lock(&expected).insert(visit, intended);
-                match check_in(&mut who, Modality::Video).await {
-                    Ok(()) => record.took_since(Stage::CheckIn, intended),
-                    Err(error) => {
-                        lock(&expected).remove(&visit);
-                        record.failed(Stage::CheckIn, &error);
-                        record.done(false);
-                    }
+            Some(Order::CheckIn(visit, intended)) => match check_in(&mut who, Modality::Video).await {
+                Ok(()) => record.took_since(Stage::CheckIn, intended),
+                Err(error) => {
+                    lock(&expected).remove(&visit);
+                    record.failed(Stage::CheckIn, &error);
+                    record.done(false);
                 }
-            }
+            },
             Some(Order::Return(done)) => {
                 record.connections(-1);
                 match who.vanish().again().await {

@@ -247,6 +247,79 @@ fn a_waiting_room_shows_who_comes_and_who_is_cut_off_comes_back() {
     assert!(matches!(output.status.code(), Some(0 | 3 | 4)));
 }
 
+/// A free port, for a server that is to be found again where it was.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn serve_at(dir: &Path, http: u16, metrics: u16) -> Child {
+    let _ = fs::remove_file(dir.join("ready.json"));
+    let child = Command::new(telehealth())
+        .args(["serve", "--demo", "--demo-rooms", "2", "--media-port", "0", "--data-dir", "data"])
+        .args(["--listen", &format!("127.0.0.1:{http}"), "--metrics-listen", &format!("127.0.0.1:{metrics}")])
+        .args(["--ready-file", "ready.json"])
+        .current_dir(dir)
+        .env("RUST_LOG", "error")
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the server", || dir.join("ready.json").exists());
+    child
+}
+
+fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    #[expect(clippy::disallowed_methods, reason = "a test waits for a process")]
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < Duration::from_secs(20), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Value of a metric without labels.
+fn metric(port: u16, name: &str) -> Option<f64> {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+    let mut page = String::new();
+    stream.read_to_string(&mut page).ok()?;
+    page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+#[test]
+fn calls_go_on_when_the_server_is_killed_and_started_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (http, metrics) = (free_port(), free_port());
+    let mut server = serve_at(dir.path(), http, metrics);
+    let journey = "about = 'x'\nclinicians = 2\n[arrivals]\nprocess = 'constant'\nper_minute = 120\nover_s = 1\n\
+                   [visit]\ntalk_s = 8\ntalk_even = true\n[slo]\nfailed = 0\n";
+    fs::write(dir.path().join("long.toml"), journey).unwrap();
+    fs::copy(dir.path().join("ready.json"), dir.path().join("links.json")).unwrap();
+    let mut people = Command::new(env!("CARGO_BIN_EXE_loadtest"))
+        .args(["run", "--quiet", "--journey", "long.toml", "--links", "links.json"])
+        .current_dir(dir.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("two calls", || metric(metrics, "telehealth_sfu_sessions ") == Some(4.0));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    server = serve_at(dir.path(), http, metrics);
+    let ended = people.wait();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let report = report(&dir);
+    assert!(ended.unwrap().code().is_some_and(|code| [0, 4].contains(&code)), "{report:#}");
+    assert_eq!(
+        (&report["people"]["done"], &report["people"]["failed"], &report["people"]["lost_calls"]),
+        (&2.into(), &0.into(), &0.into()),
+        "{report:#}"
+    );
+    assert_eq!(report["failures"], Value::Array(Vec::new()));
+    assert_eq!(report["stages"]["resumed"]["count"], 4, "{report:#}");
+    assert!(report["stages"]["media_again"]["count"].as_u64() >= Some(4), "{report:#}");
+}
+
 #[test]
 fn what_is_wrong_is_said_in_words_and_ends_with_2() {
     let dir = tempfile::tempdir().unwrap();

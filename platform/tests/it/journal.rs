@@ -4,7 +4,7 @@ use model::{CommandId, Epoch};
 use platform::{
     clock::SystemClock,
     event_log::{
-        Append, AppendError, EventStore as _, Fence, Moment, Ownership as _, Partition, Records as _,
+        Append, AppendError, EventStore as _, Fence, Holder, Moment, Ownership as _, Partition, Records as _,
         Refusal, Snapshot, Snapshots as _, Store, StreamId, Version,
         journal::{Journaled, OpenError, Patience, Why},
         sqlite,
@@ -30,6 +30,10 @@ mod history;
 mod kill;
 mod limits;
 mod postgres;
+
+pub(crate) fn owner(process: u128) -> Holder {
+    Holder { process: Uuid::from_u128(process), address: String::new() }
+}
 
 pub(crate) const ROOM: Uuid = Uuid::from_u128(77);
 const UNAVAILABLE: AppendError = AppendError::Rejected(Refusal::Unavailable);
@@ -71,7 +75,7 @@ impl Place {
         let faulty = Arc::new(Faulty::new(Arc::clone(&memory)));
         let dir = tempfile::tempdir().unwrap();
         let journaled = open(dir.path(), &faulty).await;
-        let fence = journaled.take(stream(1).tenant, ROOM, Epoch(0), Uuid::nil(), DECIDED).await.unwrap();
+        let fence = journaled.take(stream(1).tenant, ROOM, Epoch(0), owner(1), DECIDED).await.unwrap();
         for expected in [0, 1] {
             journaled.append(by(fence, stream(1), expected, 100 + u128::from(expected))).await.unwrap();
         }
@@ -92,7 +96,7 @@ impl Place {
     /// As long as somebody else has the room.
     async fn rival(&self) -> Fence {
         let tenant = stream(1).tenant;
-        self.memory.take(tenant, ROOM, self.fence.epoch, Uuid::max(), DECIDED).await.unwrap()
+        self.memory.take(tenant, ROOM, self.fence.epoch, owner(2), DECIDED).await.unwrap()
     }
 
     async fn versions(&self, of: &dyn Store) -> Vec<u64> {
@@ -245,7 +249,7 @@ async fn the_next_incarnation_replays_before_it_takes_over() {
     place.reopen().await;
     let tenant = stream(1).tenant;
     let take = async |place: &Place, expected| {
-        place.journaled.take(tenant, ROOM, Epoch(expected), Uuid::nil(), DECIDED).await
+        place.journaled.take(tenant, ROOM, Epoch(expected), owner(1), DECIDED).await
     };
     assert_eq!(take(&place, 1).await, Err(UNAVAILABLE), "it would fence its own journal");
     assert_eq!(place.journaled.replayed(Duration::from_millis(20)).await, Err(2));
@@ -297,7 +301,7 @@ async fn what_somebody_else_has_overtaken_is_parked_and_the_owner_is_told() {
     assert_eq!(place.parked().await, [(3, Why::Behind)]);
     // Whoever takes the room again reads it and goes on.
     let tenant = stream(1).tenant;
-    place.fence = place.journaled.take(tenant, ROOM, Epoch(2), Uuid::nil(), DECIDED).await.unwrap();
+    place.fence = place.journaled.take(tenant, ROOM, Epoch(2), owner(1), DECIDED).await.unwrap();
     assert_eq!(place.append(3, 5).await, Ok((4, false, false)));
     assert_eq!(place.journaled.save(snapshot(4)).await, Ok(()));
 }
@@ -318,7 +322,7 @@ async fn an_event_of_somebody_without_a_fence_parks_what_was_decided_without_it(
     assert_eq!(place.parked().await, [(2, Why::Conflict), (3, Why::Behind)]);
     assert_eq!(place.append(3, 4).await, Err(FENCED), "it does not know what it is told");
     let tenant = stream(1).tenant;
-    place.fence = place.journaled.take(tenant, ROOM, Epoch(1), Uuid::nil(), DECIDED).await.unwrap();
+    place.fence = place.journaled.take(tenant, ROOM, Epoch(1), owner(1), DECIDED).await.unwrap();
     assert_eq!(place.append(3, 4).await, Ok((4, false, false)));
 }
 
@@ -328,7 +332,7 @@ async fn while_a_room_is_being_taken_nothing_is_journaled_under_its_owner() {
     place.faulty.set(Fault::Silent);
     let tenant = stream(1).tenant;
     {
-        let taking = place.journaled.take(tenant, ROOM, Epoch(1), Uuid::nil(), DECIDED);
+        let taking = place.journaled.take(tenant, ROOM, Epoch(1), owner(1), DECIDED);
         let mut taking = std::pin::pin!(taking);
         assert!(futures_util::poll!(taking.as_mut()).is_pending());
         assert_eq!(place.append(2, 2).await, Err(AppendError::Unknown), "it was asked, and not journaled");

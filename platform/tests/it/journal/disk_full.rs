@@ -1,6 +1,6 @@
 //! The journal's disk is really full: a small tmpfs in a mount namespace of the test's own.
 
-use super::{LONG, Place, ROOM, by, open};
+use super::{LONG, Place, ROOM, by, open, owner};
 use model::Epoch;
 use platform::event_log::{AppendError, EventStore as _, Moment, Ownership as _, Refusal, Version};
 use std::{
@@ -10,7 +10,6 @@ use std::{
     sync::Arc,
 };
 use testkit::event_log::{DECIDED, Fault, Faulty, MemoryStore, stream};
-use uuid::Uuid;
 
 const DIR: &str = "JOURNAL_FULL_DIR";
 
@@ -46,7 +45,7 @@ async fn on_the_small_disk() {
     let memory = Arc::new(MemoryStore::default());
     let faulty = Arc::new(Faulty::new(Arc::clone(&memory)));
     let journaled = open(dir, &faulty).await;
-    let fence = journaled.take(stream(1).tenant, ROOM, Epoch(0), Uuid::nil(), DECIDED).await.unwrap();
+    let fence = journaled.take(stream(1).tenant, ROOM, Epoch(0), owner(1), DECIDED).await.unwrap();
     journaled.read(stream(1), Version(0), 10, Moment::NOW).await.unwrap();
     let ballast = dir.join("ballast");
     fs::write(&ballast, vec![7; 1_024 * 1_024]).unwrap();

@@ -1,7 +1,7 @@
 //! Random histories: an owner, a store that fails in every way, a process that dies, and a rival. Whatever happens,
 //! what was acknowledged is recorded in its place, once, or parked; what was refused is nowhere.
 
-use super::{LONG, ROOM, open};
+use super::{LONG, ROOM, open, owner};
 use model::{CommandId, Epoch};
 use platform::event_log::{
     Append, AppendError, EventStore as _, Fence, Moment, NewEvent, Ownership as _, RecordedEvent, Refusal,
@@ -140,7 +140,7 @@ impl World {
         let (tenant, journaled) = (stream(0).tenant, &self.journaled);
         let taking = async {
             let epoch = journaled.owner(tenant, ROOM).await.ok()?.map_or(Epoch(0), |owned| owned.epoch);
-            let fence = journaled.take(tenant, ROOM, epoch, Uuid::nil(), DECIDED).await.ok()?;
+            let fence = journaled.take(tenant, ROOM, epoch, owner(1), DECIDED).await.ok()?;
             let mut minds = [Mind::default(); STREAMS];
             for (n, mind) in minds.iter_mut().enumerate() {
                 let read = journaled.read(stream(n as u128), Version(0), 1_000, Moment::NOW).await.ok()?;
@@ -215,7 +215,7 @@ impl World {
     async fn rival(&mut self, of: usize) {
         let tenant = stream(0).tenant;
         let epoch = self.memory.owner(tenant, ROOM).await.unwrap().map_or(Epoch(0), |owned| owned.epoch);
-        let fence = self.memory.take(tenant, ROOM, epoch, Uuid::max(), DECIDED).await.unwrap();
+        let fence = self.memory.take(tenant, ROOM, epoch, owner(2), DECIDED).await.unwrap();
         let head = self.recorded(of).await.len() as u64;
         self.keys += 1;
         self.open.insert(self.keys);

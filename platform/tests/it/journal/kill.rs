@@ -1,7 +1,7 @@
 //! The process is killed with signal 9 while it journals, again and again. What it had acknowledged is in the store once
 //! the next one has replayed, nothing is there twice, and no stream has a gap.
 
-use super::{LONG, QUICK, ROOM, by, open};
+use super::{LONG, QUICK, ROOM, by, open, owner};
 use model::Epoch;
 use platform::{
     clock::SystemClock,
@@ -16,7 +16,6 @@ use std::{
     sync::Arc,
 };
 use testkit::event_log::{DECIDED, Fault, Faulty, stream};
-use uuid::Uuid;
 
 const KILLS: usize = 12;
 const STREAMS: u128 = 8;
@@ -80,7 +79,7 @@ async fn the_process_that_is_killed() {
     let journaled = Arc::new(journaled);
     let tenant = stream(0).tenant;
     let epoch = journaled.owner(tenant, ROOM).await.unwrap().map_or(Epoch(0), |owned| owned.epoch);
-    let fence = journaled.take(tenant, ROOM, epoch, Uuid::nil(), DECIDED).await.unwrap();
+    let fence = journaled.take(tenant, ROOM, epoch, owner(1), DECIDED).await.unwrap();
     let mut heads = Vec::new();
     for n in 0..STREAMS {
         let events = journaled.read(stream(n), Version(0), usize::MAX, Moment::NOW).await.unwrap();

@@ -1,6 +1,6 @@
 //! A real PostgreSQL that is stopped, killed and started again while an owner goes on.
 
-use super::{LONG, ROOM, by};
+use super::{LONG, ROOM, by, owner};
 use model::Epoch;
 use platform::{
     clock::SystemClock,
@@ -20,12 +20,11 @@ use testkit::{
     engines::Postgres,
     event_log::{DECIDED, conformance, stream},
 };
-use uuid::Uuid;
 
 const STREAMS: u128 = 4;
 
 async fn open(server: &Postgres, dir: &Path, patience: Patience) -> Journaled<PostgresStore> {
-    let config = Config { url: server.url().into(), schema: "events".to_owned() };
+    let config = Config { url: server.url().into(), schema: "events".to_owned(), ca_file: None };
     let store = Arc::new(PostgresStore::open(&config, &Registry::new()).await.unwrap());
     Journaled::open_with(patience, dir, store, Arc::new(SystemClock), &Registry::new()).await.unwrap()
 }
@@ -57,7 +56,7 @@ async fn go_on_through(blow: Blow) {
     let dir = tempfile::tempdir().unwrap();
     let journaled = Arc::new(open(&server, dir.path(), Patience::default()).await);
     let tenant = stream(0).tenant;
-    let fence = journaled.take(tenant, ROOM, Epoch(0), Uuid::nil(), DECIDED).await.unwrap();
+    let fence = journaled.take(tenant, ROOM, Epoch(0), owner(1), DECIDED).await.unwrap();
     for n in 0..STREAMS {
         journaled.read(stream(n), Version(0), 10, Moment::NOW).await.unwrap();
     }
