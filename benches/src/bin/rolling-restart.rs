@@ -84,10 +84,13 @@ impl Fleet {
     async fn start(calls: usize, data: &Path) -> Result<Self> {
         let script = PathBuf::from(env("FLEET_SCRIPT", "deploy/local/fleet".to_owned())?);
         let (base, port) = (env("FLEET_BASE", 23_000)?, env("FLEET_PORT", 23_090)?);
-        let engines = run(&script, &["engines"], data, (base, port, calls), "engines")?;
+        let mut engines = run(&script, &["engines"], data, (base, port, calls), "engines")?;
         let said = data.join("engines.out");
-        until("the engines", async || Ok(fs::read_to_string(&said).is_ok_and(|said| said.contains("ready"))))
-            .await?;
+        until("the engines", async || {
+            ensure!(engines.0.try_wait()?.is_none(), "the engines ended; is a port taken? Set FLEET_BASE");
+            Ok(fs::read_to_string(&said).is_ok_and(|said| said.contains("ready")))
+        })
+        .await?;
         let (data, roles) = (data.to_owned(), BTreeMap::new());
         let mut fleet = Self { script, data, base, port, calls, roles, _engines: engines };
         for role in NUMBERED {
