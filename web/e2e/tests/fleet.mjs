@@ -85,9 +85,16 @@ export default () =>
       const before = await Promise.all([desk, patient].map(counted));
       fleet.signalEngines("SIGSTOP");
       const ends = Date.now() + OUTAGE_MS;
+      let received = [0, 0];
       while (Date.now() < ends) {
-        await together(desk, patient);
+        await until("sound to go on, both ways", async () => {
+          const now = await Promise.all([desk, patient].map(heardPackets));
+          const goesOn = now.every((packets, at) => packets > received[at]);
+          if (goesOn) received = now;
+          return goesOn;
+        }, { within: 2_000, every: 500 });
       }
+      await together(desk, patient);
       fleet.signalEngines("SIGCONT");
       const words = "And we are back";
       await until("words to be taken", async () => {
@@ -133,6 +140,12 @@ async function counted(page) {
   const inbound = (await stats(page)).flatMap((s) => s.inbound);
   const connections = await page.evaluate(() => window.__probe.peers.length);
   return { lost: inbound.reduce((total, s) => total + (s.packetsLost ?? 0), 0), connections };
+}
+
+/** Packets of sound received so far. */
+async function heardPackets(page) {
+  const inbound = (await stats(page)).flatMap((s) => s.inbound);
+  return inbound.reduce((total, s) => total + (s.kind === "audio" ? (s.packetsReceived ?? 0) : 0), 0);
 }
 
 /** Until the page has a connection that was made since. */
