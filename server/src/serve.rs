@@ -118,10 +118,7 @@ impl Server {
             last.spawn(well_done(relay.run(stop.clone())));
             if let Some(fleet) = fleet {
                 let stop = stop.clone();
-                last.spawn(async move {
-                    fleet.run(stop).await;
-                    Ok(())
-                });
+                last.spawn(well_done(async move { fleet.run(stop).await }));
             }
             // Every room is there before the first browser is.
             first.spawn(well_done(service.run(shutdown.clone())));
@@ -151,12 +148,11 @@ impl Server {
             media.drain();
             if in_fleet {
                 // The other nodes take them over, one waiting room after the other.
-                first.spawn(async move {
+                first.spawn(well_done(async move {
                     while media.sessions() > 0 {
                         tokio::time::sleep(MOVED_LOOK).await;
                     }
-                    Ok(())
-                });
+                }));
             }
         }
         let drained = lifecycle::drain(first, DRAIN_DEADLINE).await;

@@ -1,4 +1,4 @@
-//! The service: loads everything, then runs a task per waiting room until it is told to stop.
+//! The service: finds out where waiting rooms live, and runs a task for each that lives here until it is told to stop.
 
 use crate::{
     Config, Handle,

@@ -36,6 +36,11 @@ impl Sessions {
         room
     }
 
+    /// The room is no longer here, and of its sessions nothing more will be told.
+    pub(crate) fn forget(&mut self, room: WaitingRoomId) {
+        self.rooms.retain(|_, home| *home != room);
+    }
+
     /// The room owns the session from now on. What it has missed is returned.
     pub(crate) fn claim(&mut self, session: SessionId, room: WaitingRoomId) -> Vec<MediaEvent> {
         self.rooms.insert(session, room);
@@ -87,6 +92,15 @@ mod tests {
         let found = MediaEvent::Found { existing: Box::new(existing) };
         assert_eq!(sessions.route(&found), Some(room));
         assert_eq!(sessions.route(&quality(7)), Some(room));
+    }
+
+    #[test]
+    fn of_a_room_that_is_elsewhere_nothing_is_kept() {
+        let (mut sessions, room) = (Sessions::default(), WaitingRoomId(Uuid::from_u128(1)));
+        sessions.claim(SessionId(7), room);
+        sessions.claim(SessionId(8), WaitingRoomId(Uuid::from_u128(2)));
+        sessions.forget(room);
+        assert_eq!(sessions.rooms.keys().collect::<Vec<_>>(), [&SessionId(8)]);
     }
 
     #[test]

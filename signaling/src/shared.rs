@@ -112,6 +112,7 @@ impl Shared {
     pub(crate) fn forget(&self, room: WaitingRoomId) {
         self.rooms.write().remove(&room);
         self.links.write().retain(|_, home| *home != room);
+        self.sessions.lock().forget(room);
     }
 
     /// A task failed, and nobody knows which: whoever is asked for again is taken over anew.
