@@ -3,7 +3,7 @@
 
 use super::World;
 use crate::record::Stage;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use loadtest::{
     consult::{connect, now},
     media::{Client, Options, PATIENCE, Sending, Sink, Source},
@@ -16,7 +16,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How often somebody looks whether they still hear something.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -87,12 +87,24 @@ impl Seat {
         speech: Speech,
         sink: Sink,
     ) -> Result<(Self, Duration)> {
-        let connected = connect(&world.fleet, options, &mut who).await?;
+        let began = now();
+        let connected = loop {
+            match timeout(CONNECT_WITHIN, connect(&world.fleet, options, &mut who)).await {
+                Ok(Ok(connected)) => break connected,
+                Ok(Err(error)) if error.is::<loadtest::tenacity::Gone>() || now() >= began + PATIENCE => {
+                    return Err(error);
+                }
+                Err(_) if now() >= began + PATIENCE => bail!("no connection in {PATIENCE:?}"),
+                // The media node may have gone away in between: as in a page, another offer finds another.
+                Ok(Err(_)) | Err(_) => sleep(BETWEEN_TRIES).await,
+            }
+        };
+        let took = now() - began;
         let (offered, client, world) = (connected.offered, connected.client, Arc::clone(world));
         let seat =
             Self { world, who, client, options, speech, sink, offered, trouble: None, next_try: offered };
         seat.speak();
-        Ok((seat, connected.took))
+        Ok((seat, took))
     }
 
     fn speak(&self) {

@@ -1,38 +1,15 @@
 //! A disk that is really full: a small tmpfs in a mount namespace of the test's own.
 
-use crate::sqlite::open;
+use crate::{child::on_a_small_disk, sqlite::open};
 use platform::event_log::{AppendError, EventStore as _, Moment, Refusal, Version};
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{fs, path::Path};
 use testkit::event_log::{append, stream};
 
 const DIR: &str = "EVENT_LOG_FULL_DIR";
 
 #[test]
 fn a_full_disk_is_said_clearly_loses_nothing_and_heals_without_a_restart() {
-    let dir = tempfile::tempdir().unwrap();
-    let may_mount =
-        Command::new("unshare").args(["--mount", "--map-root-user", "true"]).stderr(Stdio::null()).status();
-    if !may_mount.is_ok_and(|status| status.success()) {
-        println!("skipped: this machine lets nobody make a mount namespace");
-        return;
-    }
-    let script = r#"mount -t tmpfs -o size=2m tmpfs "$1" && EVENT_LOG_FULL_DIR="$1" exec "$2" --exact disk_full::on_the_small_disk --nocapture"#;
-    let output = Command::new("unshare")
-        .args(["--mount", "--map-root-user", "sh", "-c", script, "sh"])
-        .arg(dir.path())
-        .arg(std::env::current_exe().unwrap())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && said.contains("healed"),
-        "{said}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    on_a_small_disk("disk_full::on_the_small_disk", DIR);
 }
 
 /// Not a test of its own: runs inside the namespace.

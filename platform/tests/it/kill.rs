@@ -1,27 +1,22 @@
 //! The process is killed with signal 9 in the middle of appending, again and again. What was
 //! acknowledged is there, nothing is there twice, and no stream has a gap.
 
-use crate::sqlite::open;
+use crate::{child::run_and_kill, sqlite::open};
 use platform::event_log::{EventStore as _, Moment, Version};
-use std::{
-    collections::BTreeMap,
-    io::{BufRead as _, BufReader, Write as _},
-    path::Path,
-    process::{Command, Stdio},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, io::Write as _, path::Path, sync::Arc};
 use testkit::event_log::{append, stream};
 
 const KILLS: usize = 30;
 const STREAMS: u128 = 8;
 const DIR: &str = "EVENT_LOG_KILL_DIR";
+const CHILD: &str = "kill::the_process_that_is_killed";
 
 #[tokio::test]
 async fn what_was_acknowledged_survives_kill_9() {
     let dir = tempfile::tempdir().unwrap();
     let mut acknowledged = BTreeMap::<u128, u64>::new();
     for round in 0..KILLS {
-        run_and_kill(dir.path(), 1 + round * 7 % 60, &mut acknowledged);
+        run_and_kill(CHILD, DIR, dir.path(), 1 + round * 7 % 60, &mut acknowledged);
         let store = open(dir.path());
         for n in 0..STREAMS {
             let events = store.read(stream(n), Version(0), usize::MAX, Moment::NOW).await.unwrap();
@@ -40,32 +35,6 @@ async fn what_was_acknowledged_survives_kill_9() {
         }
     }
     assert!(acknowledged.values().sum::<u64>() >= KILLS as u64);
-}
-
-fn run_and_kill(dir: &Path, after: usize, acknowledged: &mut BTreeMap<u128, u64>) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "kill::the_process_that_is_killed", "--nocapture"])
-        .env(DIR, dir)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut note = |line: String| {
-        let mut words = line.strip_prefix("ack ")?.split(' ').map(|word| word.parse::<u64>());
-        let (Some(Ok(stream)), Some(Ok(version))) = (words.next(), words.next()) else { return None };
-        acknowledged.insert(stream.into(), version);
-        Some(())
-    };
-    let seen = lines.by_ref().filter_map(|line| note(line.unwrap())).take(after).count();
-    assert_eq!(seen, after, "the child ended by itself");
-    child.kill().unwrap();
-    // What it had said before it died counts too; a line cut short does not parse as acknowledged.
-    lines.map_while(Result::ok).for_each(|line| {
-        if line.ends_with('.') {
-            note(line);
-        }
-    });
-    child.wait().unwrap();
 }
 
 /// Not a test of its own: the child of the one above.

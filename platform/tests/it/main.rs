@@ -5,6 +5,7 @@
 
 mod backup;
 mod bus;
+mod child;
 mod disk_full;
 mod journal;
 mod kill;

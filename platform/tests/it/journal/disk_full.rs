@@ -1,40 +1,17 @@
 //! The journal's disk is really full: a small tmpfs in a mount namespace of the test's own.
 
 use super::{LONG, Place, ROOM, by, open, owner};
+use crate::child::on_a_small_disk;
 use model::Epoch;
 use platform::event_log::{AppendError, EventStore as _, Moment, Ownership as _, Refusal, Version};
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-    sync::Arc,
-};
+use std::{fs, path::Path, sync::Arc};
 use testkit::event_log::{DECIDED, Fault, Faulty, MemoryStore, stream};
 
 const DIR: &str = "JOURNAL_FULL_DIR";
 
 #[test]
 fn a_full_disk_is_said_clearly_and_loses_nothing_that_was_acknowledged() {
-    let dir = tempfile::tempdir().unwrap();
-    let may_mount =
-        Command::new("unshare").args(["--mount", "--map-root-user", "true"]).stderr(Stdio::null()).status();
-    if !may_mount.is_ok_and(|status| status.success()) {
-        println!("skipped: this machine lets nobody make a mount namespace");
-        return;
-    }
-    let script = r#"mount -t tmpfs -o size=2m tmpfs "$1" && JOURNAL_FULL_DIR="$1" exec "$2" --exact journal::disk_full::on_the_small_disk --nocapture"#;
-    let output = Command::new("unshare")
-        .args(["--mount", "--map-root-user", "sh", "-c", script, "sh"])
-        .arg(dir.path())
-        .arg(std::env::current_exe().unwrap())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && said.contains("healed"),
-        "{said}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    on_a_small_disk("journal::disk_full::on_the_small_disk", DIR);
 }
 
 /// Not a test of its own: runs inside the namespace.

@@ -2,31 +2,27 @@
 //! the next one has replayed, nothing is there twice, and no stream has a gap.
 
 use super::{LONG, QUICK, ROOM, by, open, owner};
+use crate::child::run_and_kill;
 use model::Epoch;
 use platform::{
     clock::SystemClock,
     event_log::{EventStore as _, Moment, Ownership as _, Version, journal::Journaled},
 };
 use prometheus::Registry;
-use std::{
-    collections::BTreeMap,
-    io::{BufRead as _, BufReader, Write as _},
-    path::Path,
-    process::{Command, Stdio},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, io::Write as _, path::Path, sync::Arc};
 use testkit::event_log::{DECIDED, Fault, Faulty, stream};
 
 const KILLS: usize = 12;
 const STREAMS: u128 = 8;
 const DIR: &str = "JOURNAL_KILL_DIR";
+const CHILD: &str = "journal::kill::the_process_that_is_killed";
 
 #[tokio::test]
 async fn what_was_journaled_survives_kill_9() {
     let dir = tempfile::tempdir().unwrap();
     let mut acknowledged = BTreeMap::<u128, u64>::new();
     for round in 0..KILLS {
-        run_and_kill(dir.path(), 1 + round * 17 % 120, &mut acknowledged);
+        run_and_kill(CHILD, DIR, dir.path(), 1 + round * 17 % 120, &mut acknowledged);
         let store = Arc::new(crate::sqlite::open(dir.path()));
         let journaled = open(dir.path(), &store).await;
         assert_eq!(journaled.replayed(LONG).await, Ok(()), "round {round}");
@@ -42,30 +38,6 @@ async fn what_was_journaled_survives_kill_9() {
         }
     }
     assert!(acknowledged.values().sum::<u64>() >= KILLS as u64);
-}
-
-fn run_and_kill(dir: &Path, after: usize, acknowledged: &mut BTreeMap<u128, u64>) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "journal::kill::the_process_that_is_killed", "--nocapture"])
-        .env(DIR, dir)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut note = |line: String| {
-        let mut words = line.strip_prefix("ack ")?.split(' ').map(|word| word.parse::<u64>());
-        let (Some(Ok(stream)), Some(Ok(version))) = (words.next(), words.next()) else { return None };
-        acknowledged.insert(stream.into(), version);
-        Some(())
-    };
-    let seen = lines.by_ref().filter_map(|line| note(line.unwrap())).take(after).count();
-    assert_eq!(seen, after, "the child ended by itself");
-    child.kill().unwrap();
-    // What it had said before it died counts too; a line cut short does not parse as acknowledged.
-    lines.map_while(Result::ok).filter(|line| line.ends_with('.')).for_each(|line| {
-        note(line);
-    });
-    child.wait().unwrap();
 }
 
 /// Not a test of its own: the child of the one above. Its store is away from the moment at which it has read it.
