@@ -13,7 +13,10 @@ use platform::{
 };
 use serde::{Deserialize, Serialize};
 use sfu_link::NodeInfo;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -90,6 +93,7 @@ impl Nodes {
             return;
         };
         let now = Instant::now();
+        let listed: BTreeSet<_> = listing.entries.iter().map(|(name, _)| name.clone()).collect();
         for (name, value) in listing.entries {
             match serde_json::from_slice::<Member>(&value) {
                 Ok(member) => drop(self.known.insert(name, (member, now))),
@@ -109,9 +113,12 @@ impl Nodes {
             .filter(|(_, member)| !member.draining)
             .map(|(_, member)| member.address.clone())
             .collect();
+        // Whoever is missing in the list may be dead: it is no reason for this one to go.
         let able = |role| {
-            self.with(role)
-                .any(|(_, other)| other.process != self.me.process && other.well && !other.draining)
+            self.with(role).any(|(name, other)| {
+                let another = other.process != self.me.process && listed.contains(name);
+                another && other.well && !other.draining
+            })
         };
         let others = Vec::from(self.me.roles.clone()).into_iter().all(able);
         self.others_are_well.send_replace(others);
@@ -170,4 +177,39 @@ fn replace<T: PartialEq>(list: &watch::Sender<Vec<T>>, new: Vec<T>) {
 pub(crate) fn name_of(address: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
     address.chars().map(plain).take(MAX_PRESENCE_ID_BYTES).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use platform::presence::memory::MemoryPresence;
+
+    fn member(role: Role) -> Member {
+        Member {
+            process: Uuid::new_v4(),
+            address: "10.0.0.1:7000".into(),
+            roles: Roles::try_from(vec![role]).unwrap(),
+            region: String::new(),
+            draining: false,
+            well: true,
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_missing_in_the_list_may_still_be_there_but_nobody_leaves_because_of_them() {
+        let presence: Arc<dyn Presence> = Arc::new(MemoryPresence::default());
+        let mut nodes = Nodes::new(Arc::clone(&presence), "one".into(), member(Role::Sfu));
+        let (media, well) = (nodes.media(), nodes.others_are_well());
+        nodes.look().await;
+        assert!(!*well.borrow());
+        let key = Key::new(KIND, None, "two".to_owned()).unwrap();
+        let other = serde_json::to_vec(&member(Role::Sfu)).unwrap();
+        presence.announce(key.clone(), other.into(), NODE_TTL).await.unwrap();
+        nodes.look().await;
+        assert!(*well.borrow());
+        presence.withdraw(key).await.unwrap();
+        nodes.look().await;
+        assert!(!*well.borrow());
+        assert_eq!(media.borrow().len(), 1);
+    }
 }

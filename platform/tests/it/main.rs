@@ -12,6 +12,7 @@ mod kill;
 mod outbox;
 mod postgres;
 mod postgres_disk_full;
+mod postgres_restore;
 mod postgres_tls;
 mod presence;
 mod sqlite;

@@ -66,6 +66,60 @@ impl Postgres {
         server
     }
 
+    /// Copies each piece of its write-ahead log into a directory as soon as it is full, as docs/postgresql.md says.
+    ///
+    /// # Panics
+    /// It is not installed, or does not get ready.
+    pub fn start_archiving(archive: &Path) -> Self {
+        let mut server = Self::stopped(&std::env::temp_dir());
+        give_to_nobody(archive);
+        let copy = format!("test ! -f {0}/%f && cp %p {0}/%f", archive.display());
+        server.make_cluster(false, None, &format!("archive_mode = on\narchive_command = '{copy}'\n"));
+        server.restart();
+        server
+    }
+
+    /// Copies all of it into an empty directory while it runs, without the log that is written meanwhile.
+    ///
+    /// # Panics
+    /// It does not run, or the directory is not empty.
+    pub fn base_backup(&self, into: &Path) {
+        give_to_nobody(into);
+        let mut backup = self.command("pg_basebackup");
+        backup.args(["-h", "127.0.0.1", "-U", "postgres", "-p"]).arg(self.port.to_string());
+        run(backup.args(["--wal-method=none", "--checkpoint=fast", "--no-sync", "-D"]).arg(into));
+    }
+
+    /// A new server from a base backup, brought forward by the archived log: to a point in time, or to its end.
+    ///
+    /// # Panics
+    /// It does not get that far.
+    pub fn restored(base: &Path, archive: &Path, moment: Option<&str>) -> Self {
+        let mut server = Self::stopped(&std::env::temp_dir());
+        give_to_nobody(server.dir.path());
+        run(Command::new("cp").arg("-a").arg(base).arg(server.data()));
+        // It starts on no directory that others may read.
+        run(Command::new("chmod").arg("700").arg(server.data()));
+        let target = moment.map_or_else(String::new, |moment| {
+            format!("recovery_target_time = '{moment}'\nrecovery_target_action = promote\n")
+        });
+        let fetch = format!("restore_command = 'cp {}/%f %p'\n", archive.display());
+        server.configure(false, &format!("{fetch}{target}"));
+        fs::write(server.data().join("recovery.signal"), "").expect("the directory is ours");
+        server.restart();
+        until("it has recovered", || server.ask("SELECT NOT pg_is_in_recovery()") == "t");
+        server
+    }
+
+    /// What `psql` answers to a statement.
+    ///
+    /// # Panics
+    /// It cannot be run.
+    pub fn ask(&self, statement: &str) -> String {
+        let output = self.client("psql").args(["-qtAc", statement, "postgres"]).output();
+        String::from_utf8_lossy(&output.expect("it can be run").stdout).trim().to_owned()
+    }
+
     fn stopped(place: &Path) -> Self {
         let dir = tempfile::tempdir_in(place).expect("a directory for the server");
         Self { child: None, bin: bin(), port: free_port(), dir }
@@ -160,10 +214,8 @@ impl Postgres {
     fn make_cluster(&self, durable: bool, log: Option<&Path>, further: &str) {
         let data = self.data();
         fs::create_dir(&data).expect("the directory is ours");
-        if is_root() {
-            for path in [self.dir.path(), &data] {
-                run(Command::new("chown").arg(NOBODY).arg(path));
-            }
+        for path in [self.dir.path(), &data] {
+            give_to_nobody(path);
         }
         let mut initdb = self.command("initdb");
         initdb.args([
@@ -179,12 +231,16 @@ impl Postgres {
             initdb.arg("--waldir").arg(log.join("wal"));
         }
         run(&mut initdb);
+        self.configure(durable, further);
+    }
+
+    fn configure(&self, durable: bool, further: &str) {
         let settings = format!(
             "listen_addresses = '127.0.0.1'\nport = {}\nunix_socket_directories = ''\nfsync = {durable}\n\
              max_connections = 200\nshared_buffers = '128MB'\nmax_wal_size = '2GB'\nwal_compression = off\n{further}",
             self.port
         );
-        fs::write(data.join("postgresql.auto.conf"), settings).expect("the directory is ours");
+        fs::write(self.data().join("postgresql.auto.conf"), settings).expect("the directory is ours");
     }
 
     /// A program of the server, as a user that it takes, dying with this process.
@@ -222,6 +278,13 @@ impl Drop for Postgres {
         if self.child.is_some() {
             self.kill();
         }
+    }
+}
+
+/// A directory it is to write to.
+fn give_to_nobody(path: &Path) {
+    if is_root() {
+        run(Command::new("chown").arg(NOBODY).arg(path));
     }
 }
 
