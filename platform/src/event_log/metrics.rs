@@ -4,13 +4,16 @@ use crate::{
     event_log::{AppendError, Refusal, judge::Outcome},
     lane::Lane,
 };
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
 
 #[derive(Clone)]
 pub(in crate::event_log) struct StoreMetrics {
     appends: IntCounterVec,
     waiting: IntGaugeVec,
     read_failures: IntCounterVec,
+    writable: IntGauge,
     pub(in crate::event_log) commit_seconds: Histogram,
     pub(in crate::event_log) commit_appends: Histogram,
 }
@@ -33,6 +36,7 @@ impl StoreMetrics {
                 ),
                 &["lane"],
             )?,
+            writable: IntGauge::new("telehealth_store_writable", "1 while the event log takes appends")?,
             commit_seconds: Histogram::with_opts(
                 HistogramOpts::new("telehealth_store_commit_seconds", "Time of one durable commit")
                     .buckets(vec![0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0]),
@@ -45,8 +49,10 @@ impl StoreMetrics {
         registry.register(Box::new(metrics.appends.clone()))?;
         registry.register(Box::new(metrics.waiting.clone()))?;
         registry.register(Box::new(metrics.read_failures.clone()))?;
+        registry.register(Box::new(metrics.writable.clone()))?;
         registry.register(Box::new(metrics.commit_seconds.clone()))?;
         registry.register(Box::new(metrics.commit_appends.clone()))?;
+        metrics.writable.set(1);
         Ok(metrics)
     }
 
@@ -64,6 +70,11 @@ impl StoreMetrics {
             Err(AppendError::Unknown) => "unknown",
         };
         self.appends.with_label_values(&[label]).inc();
+    }
+
+    /// Whether the last commit went through.
+    pub(in crate::event_log) fn writable(&self, writable: bool) {
+        self.writable.set(writable.into());
     }
 
     /// Counts the reads of a lane that fail.

@@ -110,6 +110,7 @@ impl Writer {
     /// Logs a change of health once, not once per refused append.
     fn note(&self, writable: bool) {
         if self.writable.swap(writable, Ordering::Relaxed) != writable {
+            self.metrics.writable(writable);
             if writable {
                 tracing::info!("The event log can be written again");
             } else {

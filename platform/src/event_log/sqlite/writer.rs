@@ -90,6 +90,7 @@ impl Writer {
     fn note(&self, failure: Option<&Fate>) {
         let writable = failure.is_none();
         if self.writable.swap(writable, Ordering::Relaxed) != writable {
+            self.metrics.writable(writable);
             if writable {
                 tracing::info!("The event log can be written again");
             } else {
