@@ -5,8 +5,8 @@ use std::time::Duration;
 /// Time for a WHIP or WHEP request, its body's arrival included. Beyond it: 408.
 pub(crate) const MEDIA_REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Time from the signal to the end: clients are told, writes finish, requests end. What is not done
-/// by then is cut off.
+/// Time from the signal to the end: clients are told, writes finish, requests end, the database gets what the local
+/// journal holds. What is not done by then is cut off; the journal keeps what is left for the next start.
 pub(crate) const DRAIN_DEADLINE: Duration = Duration::from_secs(9);
 
 /// Most rooms and participants that `telehealth token` makes tokens for in one call.

@@ -10,6 +10,7 @@ mod configuration;
 mod device;
 mod guards;
 mod http;
+mod journal;
 mod lan;
 mod life;
 mod links;

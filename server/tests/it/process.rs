@@ -90,6 +90,17 @@ impl Server {
         Self::launch(Arc::clone(&self.dir), &["--demo"], &[])
     }
 
+    /// Started again on the same data, after it has ended.
+    pub(crate) fn start_again(&self, args: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::launch(Arc::clone(&self.dir), args, environment)
+    }
+
+    /// As `kill -9` ends it.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// SIGTERM; returns the exit code and how long it took.
     pub(crate) fn terminate(&mut self) -> (Option<i32>, Duration) {
         self.signal("TERM");
