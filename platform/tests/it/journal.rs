@@ -30,6 +30,7 @@ mod disk_full;
 mod history;
 mod kill;
 mod limits;
+mod maintenance;
 mod postgres;
 
 pub(crate) fn owner(process: u128) -> Holder {

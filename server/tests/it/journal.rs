@@ -3,7 +3,7 @@
 use crate::{
     browser::Browser,
     http::get,
-    process::Server,
+    process::{Server, run},
 };
 use model::VisitId;
 use signaling_protocol::view::PhaseView;
@@ -62,6 +62,14 @@ impl Place {
         assert!(!queue.unrecorded && entry.unrecorded_from.is_none());
         matches!(entry.phase, PhaseView::InCall { .. })
     }
+
+    /// `telehealth journal`, with what it printed and its exit code.
+    fn journal(&self, args: &[&str]) -> (String, Option<i32>) {
+        let data = self.server.data();
+        let output = run(&[&["journal"], args, &["--data-dir", data.to_str().unwrap()]].concat(), &[]);
+        let printed = [output.stdout, output.stderr].concat();
+        (String::from_utf8(printed).unwrap(), output.status.code())
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,4 +108,47 @@ async fn what_a_process_cannot_give_the_database_is_counted_kept_and_recorded_at
     assert!(place.server.log().contains("Recording what this process acknowledged before it ended"));
     assert!(place.is_in_call().await);
     assert_eq!(entries(&place.server), "0");
+    assert_eq!(place.journal(&["list"]), ("nothing is parked\n".to_owned(), Some(0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_else_has_overtaken_is_listed_shown_tried_again_and_discarded() {
+    let mut place = Place::start().await;
+    place.server.kill();
+    place.postgres.restart();
+    // Another machine, without the journal: it takes every waiting room over.
+    let mut other = Server::start_with(DEMO, &environment(&place.postgres.url()));
+    other.terminate();
+    place.start_again();
+    eventually("it to be parked", async || {
+        get(place.server.metrics(), "/metrics").body.contains("telehealth_journal_parked_entries 1")
+    })
+    .await;
+    assert!(!place.is_in_call().await, "nobody else knows of it");
+    let (list, code) = place.journal(&["list"]);
+    let parts: Vec<_> = list.split_whitespace().collect();
+    let number = parts[0];
+    assert_eq!(code, Some(0));
+    assert_eq!((parts[1], parts[2]), ("visit", place.visit.0.to_string().as_str()), "{list}");
+    assert!(list.contains("  admitted  ") && list.trim_end().ends_with("fenced"), "{list}");
+    let (shown, _) = place.journal(&["show", number]);
+    assert!(shown.contains("in epoch 1\n"), "{shown}");
+    for canary in [NAME, "canary-reason"] {
+        assert!(!list.contains(canary) && !shown.contains(canary), "{shown}");
+    }
+    for changes in ["retry", "discard"] {
+        let (said, code) = place.journal(&[changes, number]);
+        assert_eq!(code, Some(2), "the server runs: {said}");
+        assert!(said.contains("in use"), "{said}");
+    }
+    place.server.terminate();
+    assert_eq!(place.journal(&["retry", number]).1, Some(0));
+    assert_eq!(place.journal(&["list"]).0, "nothing is parked\n");
+    place.start_again();
+    eventually("it to be parked anew", async || place.journal(&["list"]).0.contains("fenced")).await;
+    place.server.terminate();
+    let (said, code) = place.journal(&["discard", "4711"]);
+    assert_eq!((said.trim_end(), code), ("telehealth: no parked entry 4711", Some(2)));
+    assert_eq!(place.journal(&["discard", number]), (format!("{number} is gone\n"), Some(0)));
+    assert_eq!(place.journal(&["list"]).0, "nothing is parked\n");
 }
