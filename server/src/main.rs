@@ -10,6 +10,7 @@ mod backup;
 mod cli;
 mod config;
 mod demo;
+mod devices;
 mod doctor;
 mod failure;
 mod health;

@@ -16,6 +16,7 @@ pub(crate) use store::Journal;
 
 use crate::{
     config::Config,
+    devices::{self, Devices},
     failure::Failure,
     health::probe::{self, Probe},
     http::{
@@ -50,6 +51,7 @@ use platform::{
 };
 use portal_api::{Assets, Hsts};
 use prometheus::Registry;
+use sfu::http::VerifyToken;
 use sfu_core::port::{MediaEvent, MediaNode};
 use sfu_link::{Fleet, fleet, node};
 use signaling::RemoteLinks;
@@ -210,10 +212,17 @@ pub(crate) async fn build(
         }
         (None, None) => None,
     };
-    let router = base.router(links, assets, media.as_ref(), signaling.as_ref())?;
+    let devices = nodes.as_ref().zip(media.as_ref()).map(|(nodes, media)| {
+        let (me, nodes) = (nodes.name().to_owned(), nodes.media());
+        Arc::new(Devices { media: media.handle.clone(), verifier: base.verifier(), me, nodes })
+    });
+    let router = base.router(links, assets, media.as_ref(), devices.as_ref(), signaling.as_ref())?;
     let mut inside = Router::new();
     if let Some(link) = media.as_ref().and_then(|media| media.link.as_ref()) {
         inside = inside.merge(link.router());
+    }
+    if let Some(devices) = &devices {
+        inside = inside.merge(devices::inside(devices));
     }
     if let Some(signaling) = &signaling {
         inside = inside.merge(signaling.handle.inside());
@@ -312,12 +321,18 @@ impl Base<'_> {
         Ok(Relay::new(config, Arc::clone(store), bus, Arc::clone(&self.clock), &metrics))
     }
 
+    /// Who checks the tokens of devices.
+    fn verifier(&self) -> Arc<dyn VerifyToken> {
+        Arc::new(media_token::Verifier { keys: Arc::clone(&self.keys), clock: Arc::clone(&self.clock) })
+    }
+
     /// What people's browsers ask.
     fn router(
         &self,
         links: Option<Arc<dyn Links>>,
         assets: Assets,
         media: Option<&Media>,
+        devices: Option<&Arc<Devices>>,
         signaling: Option<&Signaling>,
     ) -> Result<Router, Failure> {
         let mut router = Router::new();
@@ -336,11 +351,12 @@ impl Base<'_> {
             router = router.merge(signaling.handle.router());
         }
         if let Some(media) = media {
-            let (keys, clock) = (Arc::clone(&self.keys), Arc::clone(&self.clock));
-            let verifier = Arc::new(media_token::Verifier { keys, clock });
-            let whip = sfu::http::router(media.handle.clone(), verifier);
+            let devices = match devices {
+                Some(devices) => devices::router(devices),
+                None => sfu::http::router(media.handle.clone(), self.verifier()),
+            };
             let patience = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, MEDIA_REQUEST_TIMEOUT);
-            router = router.merge(whip.layer(patience));
+            router = router.merge(devices.layer(patience));
         }
         Ok(router
             .fallback_service(portal_api::not_found())

@@ -8,6 +8,7 @@ mod browser;
 mod canary;
 mod configuration;
 mod device;
+mod device_fleet;
 mod guards;
 mod http;
 mod journal;

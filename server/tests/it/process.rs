@@ -162,8 +162,14 @@ impl Server {
 
     /// What `telehealth token` prints for this server.
     pub(crate) fn tokens(&self, args: &[&str]) -> Vec<Value> {
+        self.tokens_with(args, &[])
+    }
+
+    /// The same, where its keys are somewhere else.
+    pub(crate) fn tokens_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Vec<Value> {
         let output = Command::new(BINARY)
             .arg("token")
+            .envs(environment.iter().copied())
             .args(args)
             .args(["--url", self.url(), "--data-dir"])
             .arg(self.data())
