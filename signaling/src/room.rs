@@ -127,6 +127,7 @@ impl Room {
             }
             self.carry_out();
         }
+        self.shared.note_owed(self.owner.tenant(), self.owner.id());
         self.shared.metrics.forget_room(self.owner.id());
         self.inbox.close();
         while let Some(input) = self.inbox.recv().await {
@@ -221,7 +222,10 @@ impl Room {
             Input::Greet { hash, done } => {
                 let _ = done.send(self.owner.greet(&hash));
             }
-            Input::Drain(because) => self.owner.drain(now, because),
+            Input::Drain(because) => {
+                self.shared.note_owed(self.owner.tenant(), self.owner.id());
+                self.owner.drain(now, because);
+            }
         }
     }
 

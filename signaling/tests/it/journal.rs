@@ -30,8 +30,10 @@ const QUICK: Patience = Patience {
 struct Place {
     faulty: Arc<Faulty<MemoryStore>>,
     memory: Arc<MemoryStore>,
+    store: Arc<dyn Store>,
     world: World,
-    _dirs: (Home, TempDir),
+    home: Home,
+    _dir: TempDir,
 }
 
 impl Place {
@@ -44,8 +46,13 @@ impl Place {
             Journaled::open_with(QUICK, dir.path(), Arc::clone(&faulty), clock, &Registry::new()).await;
         let store: Arc<dyn Store> = Arc::new(journaled.unwrap());
         let (media, events) = FakeMedia::new();
-        let world = home.start_in_fleet(store, media, events).await;
-        Self { faulty, memory, world, _dirs: (home, dir) }
+        let world = home.start_in_fleet(Arc::clone(&store), media, events).await;
+        Self { faulty, memory, store, world, home, _dir: dir }
+    }
+
+    async fn recorded(&self) {
+        let recorded = tokio::time::timeout(Duration::from_secs(10), self.store.recorded(TENANT, ROOM.0));
+        assert_eq!(recorded.await, Ok(Ok(())));
     }
 
     /// A clinician, and a patient who waits.
@@ -100,5 +107,34 @@ async fn where_another_process_has_the_room_meanwhile_everybody_is_sent_there_an
     assert_eq!(error.map(|(code, _)| code), Some(ErrorCode::Restarting));
     let recorded = |said: &ServerMessage| matches!(said, ServerMessage::Queue { queue } if !queue.unrecorded);
     assert!(!alice.seen()[before..].iter().any(recorded), "{:#?}", alice.seen());
+    place.world.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_takes_over_what_a_process_that_goes_down_has_yet_to_record() {
+    let place = Place::start().await;
+    let (mut alice, _bob, visit) = place.people().await;
+    let (media, events) = FakeMedia::new();
+    let store: Arc<dyn Store> = place.memory.clone();
+    let other = place.home.start_in_fleet(store, media, events).await;
+    place.faulty.set(Fault::Away);
+    alice.command(&chat(visit, "One moment")).await;
+    alice.queue(|queue| queue.unrecorded).await;
+    place.world.begin_drain();
+    alice.ended().await;
+    // The other process reaches the store, and is asked for the room.
+    let mut back = Client::connect(other.addr).await;
+    back.hello(&alice.resume_token).await;
+    let Ended { error, .. } = back.ended().await;
+    assert_eq!(error.map(|(code, _)| code), Some(ErrorCode::Unavailable), "it tries again");
+    let owner = async || place.memory.owner(TENANT, ROOM.0).await.unwrap().unwrap();
+    assert_eq!((owner().await.holder.process, owner().await.epoch), (place.world.me.process, Epoch(1)));
+    place.faulty.set(Fault::None);
+    place.recorded().await;
+    let mut back = Client::join(other.addr, &alice.resume_token).await;
+    let said = |message: &ServerMessage| matches!(message, ServerMessage::ChatHistory { messages, .. } if messages.len() == 1);
+    back.until(said).await;
+    assert_eq!((owner().await.holder.process, owner().await.epoch), (other.me.process, Epoch(2)));
+    other.stop().await;
     place.world.stop().await;
 }
