@@ -132,7 +132,7 @@ impl Clinic {
             };
             let version = self.versions.entry(append.stream).or_default();
             *version += append.events.len() as u64;
-            let appended = Appended { version: *version, repeated: false };
+            let appended = Appended { version: *version, repeated: false, provisional: false };
             self.owner.handle_appended(self.now, append.stream, append.ticket, Ok(appended));
         }
     }

@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Puts a backup in the place of an event log that is gone. The server must not run.
     Restore(Backup),
+    /// Shows what this process acknowledged while the database was away and could not be recorded, and deals with it.
+    Journal(Journal),
     /// Prints WHIP and WHEP links with tokens, one JSON object per participant.
     Token(Token),
 }
@@ -75,6 +77,50 @@ pub(crate) struct Backup {
     /// The backup. Keys are not in it: keep a copy of the data directory's `keys` somewhere else.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Journal {
+    #[command(subcommand)]
+    pub(crate) what: JournalCommand,
+}
+
+/// What is done with parked entries of the local journal.
+#[derive(Subcommand, Debug)]
+pub(crate) enum JournalCommand {
+    /// Lists parked entries: number, visit or waiting room, version, what happened, when, why. Also while the server runs.
+    List {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Shows one. Also while the server runs.
+    Show {
+        #[command(flatten)]
+        common: Common,
+        /// Its number.
+        #[arg(value_name = "NUMBER")]
+        seq: u64,
+        /// Shows names and words of patients too.
+        #[arg(long)]
+        phi: bool,
+    },
+    /// Lets the next start try to record one, and those parked behind it in its stream, once more: for what was refused or
+    /// could not be read, after an update. The server must not run.
+    Retry {
+        #[command(flatten)]
+        common: Common,
+        /// Its number.
+        #[arg(value_name = "NUMBER")]
+        seq: u64,
+    },
+    /// Deletes one that somebody has dealt with. The server must not run.
+    Discard {
+        #[command(flatten)]
+        common: Common,
+        /// Its number.
+        #[arg(value_name = "NUMBER")]
+        seq: u64,
+    },
 }
 
 #[derive(Args, Debug)]

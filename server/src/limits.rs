@@ -5,8 +5,8 @@ use std::time::Duration;
 /// Time for a WHIP or WHEP request, its body's arrival included. Beyond it: 408.
 pub(crate) const MEDIA_REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Time from the signal to the end: clients are told, writes finish, requests end. What is not done
-/// by then is cut off.
+/// Time from the signal to the end: clients are told, writes finish, requests end, the database gets what the local
+/// journal holds. What is not done by then is cut off; the journal keeps what is left for the next start.
 pub(crate) const DRAIN_DEADLINE: Duration = Duration::from_secs(9);
 
 /// Most rooms and participants that `telehealth token` makes tokens for in one call.
@@ -44,3 +44,15 @@ pub(crate) const PROBE_WITHIN: Duration = Duration::from_secs(2);
 /// How long a process waits at its start until the database has what its journal holds. Beyond it, it begins all the
 /// same: rooms of that journal are taken over once they can be.
 pub(crate) const REPLAY_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Most other media nodes that are asked which of them has a room or a session. Those beyond it are not found.
+pub(crate) const MAX_NODES_ASKED: usize = 64;
+
+/// How long a media node may take to say whether it has a room or a session. Beyond it, it does not have it.
+pub(crate) const DEVICE_ASK_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long a media node may take to answer a WHIP or WHEP request that was passed on to it. Beyond it: 503.
+pub(crate) const DEVICE_PASS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Longest answer of a media node that is passed back, bytes: an SDP answer has some ten thousand. Beyond it: 503.
+pub(crate) const DEVICE_ANSWER_BYTES: usize = 256 * 1024;

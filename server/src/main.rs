@@ -10,9 +10,11 @@ mod backup;
 mod cli;
 mod config;
 mod demo;
+mod devices;
 mod doctor;
 mod failure;
 mod health;
+mod journal;
 mod lan;
 mod limits;
 mod media_token;
@@ -57,6 +59,9 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Backup(args) => backup::back_up(&mut std::io::stdout().lock(), &args),
         Command::Restore(args) => backup::restore(&mut std::io::stdout().lock(), &args),
+        Command::Journal(args) => {
+            journal::run(&mut std::io::stdout().lock(), &args.what).map(|()| ExitCode::SUCCESS)
+        }
         Command::Token(args) => {
             let (config, guess) = plan::guess_url(&args.common)?;
             let keys = Keys::load_or_create(&wiring::keys_dir(&config))?;

@@ -13,7 +13,7 @@ use crate::{
     limits::{DRAIN_DEADLINE, MOVED_LOOK},
     nodes::Nodes,
     plan::{self, Plan},
-    wiring::{self, Media, Process, Signaling},
+    wiring::{self, Journal, Media, Process, Signaling},
 };
 use platform::{
     clock::SystemClock,
@@ -24,7 +24,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Runs until a signal, or until a service fails.
@@ -88,8 +88,17 @@ impl Server {
             demo: None,
         };
         tracing::info!(http = ?ready.http, metrics = ?ready.metrics, media = ?ready.media, "Listening");
-        let Process { registry, store, media, signaling, nodes, router, inside: inside_router, traces } =
-            process;
+        let Process {
+            registry,
+            store,
+            journal,
+            media,
+            signaling,
+            nodes,
+            router,
+            inside: inside_router,
+            traces,
+        } = process;
 
         // Media, metrics and the ways between processes outlive the rest: calls go on while signaling says goodbye.
         let stop = CancellationToken::new();
@@ -144,6 +153,7 @@ impl Server {
             Some(ended) = last.join_next() => ended.map_err(|e| Failure::Broken(e.to_string())).flatten().err(),
         };
         shutdown.cancel();
+        let deadline = Instant::now() + DRAIN_DEADLINE;
         if let Some(media) = media_handle {
             media.drain();
             if in_fleet {
@@ -156,15 +166,35 @@ impl Server {
             }
         }
         let drained = lifecycle::drain(first, DRAIN_DEADLINE).await;
+        if let Some(journal) = &journal {
+            record_the_rest(journal, deadline).await;
+        }
         stop.cancel();
         let cut = lifecycle::drain(last, std::time::Duration::from_millis(500)).await;
         // The last handle to the store: what was queued is written before the process ends.
         drop((store, signaling_handle));
+        if let Some(journal) = journal {
+            journal.close().await;
+        }
         match (drained, cut) {
             (Drained::Clean, Drained::Clean) => tracing::info!("Stopped"),
             late => tracing::warn!(?late, "Stopped at the deadline"),
         }
         failed.map_or(Ok(()), Err)
+    }
+}
+
+/// Nobody appends any more: what was acknowledged while the database was away gets to it now, or at the next start.
+async fn record_the_rest(journal: &Journal, deadline: Instant) {
+    let before = *journal.unrecorded().borrow();
+    match journal.replayed(deadline.saturating_duration_since(Instant::now())).await {
+        Ok(()) if before == 0 => {}
+        Ok(()) => tracing::info!(journal.entries = before, "The database has all that was acknowledged"),
+        Err(entries) => tracing::warn!(
+            journal.entries = entries,
+            "The database does not have all that was acknowledged: entries stay in the local journal and are recorded \
+             at the next start on this data directory"
+        ),
     }
 }
 

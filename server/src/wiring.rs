@@ -10,15 +10,20 @@
 //! | `VerifyToken` | the keys of this process | the keys all share |
 //! | `Clock` | the machine's | the machine's |
 
+mod store;
+
+pub(crate) use store::Journal;
+
 use crate::{
     config::Config,
+    devices::{self, Devices},
     failure::Failure,
     health::probe::{self, Probe},
     http::{
         HttpMetrics,
         lanes::{Lanes, routes},
     },
-    limits::{MEDIA_REQUEST_TIMEOUT, REPLAY_PATIENCE, STORE_PATIENCE},
+    limits::MEDIA_REQUEST_TIMEOUT,
     media_token,
     nodes::{Member, Nodes, name_of},
     plan::Plan,
@@ -33,12 +38,7 @@ use platform::{
         nats::NatsBus,
     },
     clock::{Clock, SystemClock},
-    event_log::{
-        Holder, Store,
-        journal::Journaled,
-        postgres::{self, PostgresStore},
-        sqlite::SqliteStore,
-    },
+    event_log::{Holder, Store},
     keys::Keys,
     outbox::{
         self, Service,
@@ -51,12 +51,13 @@ use platform::{
 };
 use portal_api::{Assets, Hsts};
 use prometheus::Registry;
+use sfu::http::VerifyToken;
 use sfu_core::port::{MediaEvent, MediaNode};
 use sfu_link::{Fleet, fleet, node};
 use signaling::RemoteLinks;
 use signaling_core::port::Links;
-use std::{fs, net::SocketAddr, os::unix::fs::DirBuilderExt as _, path::PathBuf, sync::Arc, time::Duration};
-use tokio::{sync::mpsc, time::Instant};
+use std::{fs, net::SocketAddr, os::unix::fs::DirBuilderExt as _, path::PathBuf, sync::Arc};
+use tokio::sync::mpsc;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use uuid::Uuid;
 
@@ -66,10 +67,15 @@ pub(crate) const TENANT: TenantId = TenantId(Uuid::from_u128(0x0190_0000_0000_70
 /// The event log, in the data directory.
 pub(crate) const EVENTS: &str = "events.sqlite";
 
+/// The local journal's directory, in the data directory.
+pub(crate) const JOURNAL: &str = "journal";
+
 /// Everything built and connected, nothing running. What a process has no role for is not there.
 pub(crate) struct Process {
     pub(crate) registry: Registry,
     pub(crate) store: Option<Arc<dyn Store>>,
+    /// What stands before a database: it is waited for when the process ends.
+    pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) media: Option<Media>,
     pub(crate) signaling: Option<Signaling>,
     pub(crate) nodes: Option<Nodes>,
@@ -160,7 +166,11 @@ pub(crate) async fn build(
         tracing::warn!("The pages are not built: run `make web`");
     }
     let (media, mut events) = base.media(nodes.as_ref().zip(link_metrics.clone()))?;
-    let store = if config.roles.has(Role::Signaling) { Some(base.event_log().await?) } else { None };
+    let log = match config.roles.has(Role::Signaling) {
+        true => Some(store::open(config, Arc::clone(&base.clock), &base.registry).await?),
+        false => None,
+    };
+    let (store, journal) = log.map_or((None, None), |log| (Some(log.store), log.journal));
     let signaling = match &store {
         None => None,
         Some(store) => {
@@ -202,15 +212,22 @@ pub(crate) async fn build(
         }
         (None, None) => None,
     };
-    let router = base.router(links, assets, media.as_ref(), signaling.as_ref())?;
+    let devices = nodes.as_ref().zip(media.as_ref()).map(|(nodes, media)| {
+        let (me, nodes) = (nodes.name().to_owned(), nodes.media());
+        Arc::new(Devices { media: media.handle.clone(), verifier: base.verifier(), me, nodes })
+    });
+    let router = base.router(links, assets, media.as_ref(), devices.as_ref(), signaling.as_ref())?;
     let mut inside = Router::new();
     if let Some(link) = media.as_ref().and_then(|media| media.link.as_ref()) {
         inside = inside.merge(link.router());
     }
+    if let Some(devices) = &devices {
+        inside = inside.merge(devices::inside(devices));
+    }
     if let Some(signaling) = &signaling {
         inside = inside.merge(signaling.handle.inside());
     }
-    Ok(Process { registry: base.registry, store, media, signaling, nodes, router, inside, traces })
+    Ok(Process { registry: base.registry, store, journal, media, signaling, nodes, router, inside, traces })
 }
 
 /// Where the keys are.
@@ -286,44 +303,6 @@ impl Base<'_> {
         Fleet::new(deps, nodes.media())
     }
 
-    /// Opens the event log. A database that does not answer yet is waited for: after a power cut everything starts at once.
-    async fn event_log(&self) -> Result<Arc<dyn Store>, Failure> {
-        let Some(config) = self.config.store.postgres() else {
-            return Ok(Arc::new(SqliteStore::open(&self.config.data_dir.join(EVENTS), &self.registry)?));
-        };
-        let begun = Instant::now();
-        loop {
-            let error = match PostgresStore::open(&config, &self.registry).await {
-                Ok(store) => return self.journaled(Arc::new(store)).await,
-                Err(error) => error,
-            };
-            let may_come = matches!(error, postgres::Error::Database(_) | postgres::Error::Late);
-            if !may_come || begun.elapsed() > STORE_PATIENCE {
-                return Err(Failure::Usage(format!("store.postgres: {error}{}", cause(&error))));
-            }
-            tracing::warn!(%error, "The database does not answer yet");
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    }
-
-    /// While the database is away, owners go on with a journal in the data directory. What an earlier life of this
-    /// process has left there comes first.
-    async fn journaled(&self, store: Arc<dyn Store>) -> Result<Arc<dyn Store>, Failure> {
-        let dir = self.config.data_dir.join("journal");
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&dir)
-            .map_err(|e| Failure::Usage(format!("data_dir: cannot make {}: {e}", dir.display())))?;
-        let opened = Journaled::open(&dir, store, Arc::clone(&self.clock), &self.registry).await;
-        let journaled =
-            opened.map_err(|error| Failure::Usage(format!("data_dir: {error}{}", cause(&error))))?;
-        if let Err(left) = journaled.replayed(REPLAY_PATIENCE).await {
-            tracing::warn!(left, "What this process acknowledged before is not in the database yet");
-        }
-        Ok(Arc::new(journaled))
-    }
-
     /// What tells other services what signaling has recorded.
     async fn relay(&self, store: &Arc<dyn Store>) -> Result<Relay<dyn Store, dyn Bus>, Failure> {
         let clock = Arc::clone(&self.clock);
@@ -342,12 +321,18 @@ impl Base<'_> {
         Ok(Relay::new(config, Arc::clone(store), bus, Arc::clone(&self.clock), &metrics))
     }
 
+    /// Who checks the tokens of devices.
+    fn verifier(&self) -> Arc<dyn VerifyToken> {
+        Arc::new(media_token::Verifier { keys: Arc::clone(&self.keys), clock: Arc::clone(&self.clock) })
+    }
+
     /// What people's browsers ask.
     fn router(
         &self,
         links: Option<Arc<dyn Links>>,
         assets: Assets,
         media: Option<&Media>,
+        devices: Option<&Arc<Devices>>,
         signaling: Option<&Signaling>,
     ) -> Result<Router, Failure> {
         let mut router = Router::new();
@@ -366,11 +351,12 @@ impl Base<'_> {
             router = router.merge(signaling.handle.router());
         }
         if let Some(media) = media {
-            let (keys, clock) = (Arc::clone(&self.keys), Arc::clone(&self.clock));
-            let verifier = Arc::new(media_token::Verifier { keys, clock });
-            let whip = sfu::http::router(media.handle.clone(), verifier);
+            let devices = match devices {
+                Some(devices) => devices::router(devices),
+                None => sfu::http::router(media.handle.clone(), self.verifier()),
+            };
             let patience = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, MEDIA_REQUEST_TIMEOUT);
-            router = router.merge(whip.layer(patience));
+            router = router.merge(devices.layer(patience));
         }
         Ok(router
             .fallback_service(portal_api::not_found())

@@ -172,7 +172,7 @@ impl Handle {
                 Place::There { address, epoch } => match self.shared.peers.ask(&address, &question).await {
                     Ok(reply) => return reply,
                     Err(NoAnswer::Gone) => wanted.gone = Some(epoch),
-                    Err(NoAnswer::Refused) => return Reply::Unavailable,
+                    Err(NoAnswer::Later | NoAnswer::Refused) => return Reply::Unavailable,
                 },
                 Place::Nowhere => return Reply::Rejected { because: Rejection::NotFound },
                 Place::Unknown | Place::Draining => return Reply::Unavailable,

@@ -35,7 +35,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// A page's WebSocket, passed on by the process it is connected to. 421 when the waiting room is not here.
+/// A page's WebSocket, passed on by the process it is connected to. 421 when the waiting room is not here, 409 while
+/// nobody should take it over.
 async fn open(
     State(shared): State<Arc<Shared>>,
     Path((tenant, room)): Path<(Uuid, Uuid)>,
@@ -73,7 +74,7 @@ async fn alive(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Respons
     if !shared.peers.trusts(&headers) {
         return Problem::new(problem::UNAUTHORIZED).into_response();
     }
-    if shared.draining.is_cancelled() {
+    if shared.draining.is_cancelled() && !shared.owes_anybody() {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     Json(Alive { process: shared.me.process }).into_response()
@@ -81,6 +82,9 @@ async fn alive(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Respons
 
 /// Whether a waiting room is here, or is just being taken over.
 async fn here(shared: &Shared, tenant: TenantId, room: WaitingRoomId) -> Result<(), StatusCode> {
+    if shared.draining.is_cancelled() && shared.owes(tenant, room) {
+        return Err(StatusCode::CONFLICT);
+    }
     match shared.find(Wanted { only_here: true, ..Wanted::new(tenant, room) }).await {
         Place::Here(_) => Ok(()),
         Place::Draining => Err(StatusCode::SERVICE_UNAVAILABLE),

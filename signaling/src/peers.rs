@@ -100,6 +100,8 @@ pub(crate) struct Alive {
 pub(crate) enum NoAnswer {
     /// It is gone, goes down, or does not have what was asked for.
     Gone,
+    /// It goes down, and what it has acknowledged is not recorded yet: whoever took its place now would lose that.
+    Later,
     /// It is there, and does not understand or does not trust this process.
     Refused,
 }
@@ -170,7 +172,7 @@ impl Peers {
         let asked = self.request::<Alive>(address, Method::GET, "/signaling/alive", Vec::new());
         match timeout(DIAL_TIMEOUT, asked).await {
             Ok(Ok(alive)) => alive.process == process,
-            Ok(Err(NoAnswer::Refused)) => true,
+            Ok(Err(NoAnswer::Later | NoAnswer::Refused)) => true,
             Ok(Err(NoAnswer::Gone)) | Err(_) => false,
         }
     }
@@ -232,6 +234,7 @@ fn judge(status: StatusCode) -> NoAnswer {
         StatusCode::MISDIRECTED_REQUEST | StatusCode::SERVICE_UNAVAILABLE | StatusCode::NOT_FOUND => {
             NoAnswer::Gone
         }
+        StatusCode::CONFLICT => NoAnswer::Later,
         _ => NoAnswer::Refused,
     }
 }

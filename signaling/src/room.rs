@@ -19,8 +19,8 @@ use signaling_core::{
     limits::READ_PAGE,
     link::LinkHash,
     owner::{
-        Append, AppendFailure, Appended, ConnectionId, Fresh, Output, ProgramTicket, ReadFailure, Stream,
-        Ticket,
+        Append, AppendFailure, Appended, ConnectionId, Fresh, Output, Overtaken, ProgramTicket, ReadFailure,
+        Stream, Ticket,
         io::Page,
         program::{Done, Greeting},
     },
@@ -55,6 +55,8 @@ pub(crate) enum Input {
     Appended { stream: Stream, ticket: Ticket, result: Result<Appended, AppendFailure>, took: Duration },
     /// The store answered a read.
     Page { stream: Stream, ticket: Ticket, page: Page },
+    /// The store has all that was acknowledged, or never will.
+    Recorded { ticket: Ticket, result: Result<(), Overtaken> },
     /// The media node answered an offer.
     Answered { ticket: Ticket, result: Result<Answer, MediaError> },
     /// The media node tells something.
@@ -125,6 +127,7 @@ impl Room {
             }
             self.carry_out();
         }
+        self.shared.note_owed(self.owner.tenant(), self.owner.id());
         self.shared.metrics.forget_room(self.owner.id());
         self.inbox.close();
         while let Some(input) = self.inbox.recv().await {
@@ -194,16 +197,18 @@ impl Room {
             }
             Input::Appended { stream, ticket, result, took } => {
                 if result == Err(AppendFailure::Fenced) {
-                    self.shared.metrics.lost();
-                    tracing::warn!(
-                        waiting_room.id = %self.owner.id(), epoch = self.epoch.0,
-                        "Another process owns a waiting room of this one"
-                    );
+                    self.note_lost();
                 }
                 self.shared.metrics.appended(took, &result);
                 self.owner.handle_appended(now, stream, ticket, result);
             }
             Input::Page { stream, ticket, page } => self.owner.handle_page(now, stream, ticket, page),
+            Input::Recorded { ticket, result } => {
+                if result.is_err() {
+                    self.note_lost();
+                }
+                self.owner.handle_recorded(now, ticket, result);
+            }
             Input::Answered { ticket, result } => self.answered(ticket, result),
             Input::Media(event) => self.owner.handle_media(now, event),
             Input::Open { opened, done } => {
@@ -217,8 +222,19 @@ impl Room {
             Input::Greet { hash, done } => {
                 let _ = done.send(self.owner.greet(&hash));
             }
-            Input::Drain(because) => self.owner.drain(now, because),
+            Input::Drain(because) => {
+                self.shared.note_owed(self.owner.tenant(), self.owner.id());
+                self.owner.drain(now, because);
+            }
         }
+    }
+
+    fn note_lost(&self) {
+        self.shared.metrics.lost();
+        tracing::warn!(
+            waiting_room.id = %self.owner.id(), epoch = self.epoch.0,
+            "Another process owns a waiting room of this one"
+        );
     }
 
     fn question(&mut self, done: oneshot::Sender<Result<Done, Rejection>>) -> ProgramTicket {
@@ -254,6 +270,14 @@ impl Room {
             match output {
                 Output::Append(append) => self.append(append),
                 Output::Read { stream, ticket, after } => self.read(stream, ticket, after),
+                Output::AwaitRecord { ticket } => {
+                    let (shared, tenant, room) =
+                        (Arc::clone(&self.shared), self.owner.tenant(), self.owner.id());
+                    self.calls.spawn(async move {
+                        let recorded = shared.store.recorded(tenant, room.0).await;
+                        Input::Recorded { ticket, result: recorded.map_err(|_| Overtaken) }
+                    });
+                }
                 Output::Welcome { to, bearer, generation } => {
                     let claims = ResumeClaims { bearer, generation };
                     let now = self.shared.clock.now();
@@ -363,8 +387,8 @@ impl Room {
                 shared.waker.wake(VISIT.lane);
             }
             let result = match answer {
-                Ok(Ok(event_log::Appended { version, repeated, .. })) => {
-                    Ok(Appended { version: version.0, repeated })
+                Ok(Ok(event_log::Appended { version, repeated, provisional, .. })) => {
+                    Ok(Appended { version: version.0, repeated, provisional })
                 }
                 Ok(Err(AppendError::Rejected(refusal))) => Err(match refusal {
                     Refusal::Conflict { .. } => AppendFailure::Conflict,

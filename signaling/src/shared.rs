@@ -1,7 +1,8 @@
 //! What every task of the service knows.
 
 use crate::{Config, index::Index, metrics::Metrics, peers::Peers, room::Input, sessions::Sessions};
-use model::WaitingRoomId;
+use futures_util::FutureExt as _;
+use model::{TenantId, WaitingRoomId};
 use parking_lot::{Mutex, RwLock};
 use platform::{
     clock::Clock,
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) control: mpsc::Sender<crate::service::Control>,
     /// Cancelled when the service drains: no new connections.
     pub(crate) draining: CancellationToken,
+    /// Waiting rooms that drained with something acknowledged that was not recorded.
+    pub(crate) owed: Mutex<Vec<(TenantId, WaitingRoomId)>>,
     /// Every socket's task: a shutdown waits for them.
     pub(crate) sockets: TaskTracker,
     /// One permit per open socket.
@@ -89,6 +92,7 @@ impl Shared {
             sessions: Mutex::default(),
             control,
             draining: CancellationToken::new(),
+            owed: Mutex::default(),
             sockets: TaskTracker::new(),
             began: Instant::now(),
             next: AtomicU64::new(1),
@@ -103,6 +107,28 @@ impl Shared {
     /// The way to a waiting room's task.
     pub(crate) fn room(&self, id: WaitingRoomId) -> Option<mpsc::Sender<Input>> {
         self.rooms.read().get(&id).cloned()
+    }
+}
+
+/// What this process has acknowledged and the store does not have yet.
+impl Shared {
+    /// Whether there is any of a waiting room.
+    pub(crate) fn owes(&self, tenant: TenantId, room: WaitingRoomId) -> bool {
+        self.store.recorded(tenant, room.0).now_or_never().is_none()
+    }
+
+    /// Whether there is any of a waiting room that drained.
+    pub(crate) fn owes_anybody(&self) -> bool {
+        let mut owed = self.owed.lock();
+        owed.retain(|(tenant, room)| self.owes(*tenant, *room));
+        !owed.is_empty()
+    }
+
+    /// A waiting room drains, or has drained.
+    pub(crate) fn note_owed(&self, tenant: TenantId, room: WaitingRoomId) {
+        if self.owes(tenant, room) {
+            self.owed.lock().push((tenant, room));
+        }
     }
 }
 

@@ -16,6 +16,7 @@ import { Invite } from "./Invite";
 import { Queue } from "./Queue";
 import { QueueStrip } from "./QueueStrip";
 import { Room } from "./Room";
+import { Unrecorded, useUnrecorded } from "./Unrecorded";
 import { useMessageNews } from "./useMessageNews";
 import { Who, type Identity, unconfirmed } from "./Who";
 
@@ -70,6 +71,9 @@ function Desk({ queue, visit }: { queue: QueueView; visit: VisitView | null }) {
     [setFinished],
   );
 
+  const unrecorded = useUnrecorded(queue);
+  const unrecordedFrom = (id: string) =>
+    unrecorded ? queue.entries.find((one) => one.visit === id)?.unrecordedFrom : undefined;
   useMessageNews(queue, [chosen, visit?.id ?? null]);
   // In the call, the room listens to the keys itself.
   useKeys(keys && visit === null, {}, () => setDialog("keys"));
@@ -77,6 +81,7 @@ function Desk({ queue, visit }: { queue: QueueView; visit: VisitView | null }) {
     <Who
       key={entry.visit}
       entry={entry}
+      unrecordedFrom={unrecordedFrom(entry.visit)}
       identity={identity(entry.visit)}
       onIdentity={(next) => setIdentities((all) => ({ ...all, [entry.visit]: next }))}
       busy={visit !== null}
@@ -115,6 +120,8 @@ function Desk({ queue, visit }: { queue: QueueView; visit: VisitView | null }) {
         ) : (
           <Room
             visit={visit}
+            unrecorded={unrecorded}
+            unrecordedFrom={unrecordedFrom(visit.id)}
             identity={identity(visit.id)}
             keys={keys}
             onKeys={() => setDialog("keys")}
@@ -123,6 +130,7 @@ function Desk({ queue, visit }: { queue: QueueView; visit: VisitView | null }) {
           />
         )}
       </main>
+      {unrecorded && visit === null && <Unrecorded />}
       {dialog === "invite" && <Invite onClose={() => setDialog(null)} />}
       {dialog === "keys" && (
         <KeysDialog

@@ -3,6 +3,7 @@ import { useWords } from "../i18n";
 import { Limits } from "../protocol/generated";
 import { Button } from "../ui/Button/Button";
 import { Dialog } from "../ui/Dialog/Dialog";
+import { DialogProblem } from "../ui/Toast/DialogProblem";
 import { TextArea } from "../ui/Field/Field";
 import { useSession, useVerb } from "../ui/session";
 
@@ -61,6 +62,7 @@ export function Deny({ visit, name, onClose, onDone }: Props) {
           </button>
         ))}
       </div>
+      <DialogProblem />
     </Dialog>
   );
 }

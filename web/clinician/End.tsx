@@ -5,6 +5,7 @@ import type { Outcome, VisitView } from "../protocol/generated";
 import { Button } from "../ui/Button/Button";
 import { Choice } from "../ui/Choice/Choice";
 import { Dialog } from "../ui/Dialog/Dialog";
+import { DialogProblem } from "../ui/Toast/DialogProblem";
 import { useSession, useVerb } from "../ui/session";
 
 /** Asks once, in words, and records how it went. */
@@ -43,6 +44,7 @@ export function End({ visit, onClose }: { visit: VisitView; onClose: () => void 
           { value: "patient-absent", label: t("end.patient-absent") },
         ]}
       />
+      <DialogProblem />
     </Dialog>
   );
 }

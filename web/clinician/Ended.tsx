@@ -42,7 +42,7 @@ export function Ended({ finished, queue, onChoose }: Props) {
           <p className="ended__outcome">
             <Icon of={CircleCheck} />
             <span>
-              {t("end.outcome", { outcome: t(`queue.outcome.${phase.outcome}`) })}.{" "}
+              {t(entry?.unrecordedFrom === undefined ? "end.outcome" : "end.outcome-saved", { outcome: t(`queue.outcome.${phase.outcome}`) })}.{" "}
               {t("end.lasted", { time: waited(minutesSince(finished.startedAt, phase.at)) })}
             </span>
           </p>

@@ -4,6 +4,7 @@ import { useWords } from "../i18n";
 import { Limits } from "../protocol/generated";
 import { Button } from "../ui/Button/Button";
 import { Dialog } from "../ui/Dialog/Dialog";
+import { DialogProblem } from "../ui/Toast/DialogProblem";
 import { TextField } from "../ui/Field/Field";
 import { useSession, useVerb } from "../ui/session";
 
@@ -101,6 +102,7 @@ export function Invite({ onClose }: { onClose: () => void }) {
           <Button onClick={onClose}>{t("common.cancel")}</Button>
         </div>
       </form>
+      <DialogProblem words={{ unavailable: "invite-unavailable" }} />
     </Dialog>
   );
 }

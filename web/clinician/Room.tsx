@@ -22,10 +22,15 @@ import { useServerNow, useSession, useSessionState } from "../ui/session";
 import "../ui/room.css";
 import { End } from "./End";
 import { People } from "./People";
+import { UnrecordedShort } from "./Unrecorded";
 import type { Identity } from "./Who";
 
 interface Props {
   visit: VisitView;
+  /** Something of the waiting room is saved and not recorded yet. */
+  unrecorded: boolean;
+  /** From which of this visit's messages on. */
+  unrecordedFrom: number | undefined;
   identity: Identity;
   keys: boolean;
   onKeys: () => void;
@@ -35,7 +40,7 @@ interface Props {
 }
 
 /** The call, for who leads it. */
-export function Room({ visit, identity, keys, onKeys, beside, onCloseBeside }: Props) {
+export function Room({ visit, unrecorded, unrecordedFrom, identity, keys, onKeys, beside, onCloseBeside }: Props) {
   const { t } = useWords();
   const session = useSession();
   const { local, media, me, chat } = useSessionState();
@@ -86,6 +91,7 @@ export function Room({ visit, identity, keys, onKeys, beside, onCloseBeside }: P
             {t("room.identity")}
           </p>
         )}
+        {unrecorded && <UnrecordedShort />}
         <PathWords />
         <Duration visit={visit} />
       </div>
@@ -108,6 +114,7 @@ export function Room({ visit, identity, keys, onKeys, beside, onCloseBeside }: P
               messages={messages}
               me={me}
               nameOf={(message) => nameOf(message.from)}
+              unrecorded={unrecordedFrom === undefined ? undefined : { from: unrecordedFrom, words: t("record.mark") }}
               onSend={(text) => session.chat(visit.id, text)}
             />
           </Panel>

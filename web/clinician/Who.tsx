@@ -23,6 +23,8 @@ export const unconfirmed: Identity = { name: false, birth: false };
 
 interface Props {
   entry: QueueEntry;
+  /** From which message on they are saved and not recorded yet. */
+  unrecordedFrom: number | undefined;
   identity: Identity;
   onIdentity: (identity: Identity) => void;
   /** In a call: look and write, but admit nobody. */
@@ -32,7 +34,7 @@ interface Props {
 }
 
 /** Who is it: confirm, write, admit or not. */
-export function Who({ entry, identity, onIdentity, busy, keys, onBack }: Props) {
+export function Who({ entry, unrecordedFrom, identity, onIdentity, busy, keys, onBack }: Props) {
   const { t, language } = useWords();
   const session = useSession();
   const { me, chat, local } = useSessionState();
@@ -163,6 +165,7 @@ export function Who({ entry, identity, onIdentity, busy, keys, onBack }: Props) 
             messages={chat[entry.visit] ?? []}
             me={me}
             nameOf={() => name}
+            unrecorded={unrecordedFrom === undefined ? undefined : { from: unrecordedFrom, words: t("record.mark") }}
             onSend={(text) => session.chat(entry.visit, text)}
             quick={[t("who.quick-late"), t("who.quick-soon")]}
             quickLabel={t("who.quick")}

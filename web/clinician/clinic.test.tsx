@@ -10,6 +10,7 @@ import { expectAccessible } from "../ui/testing/accessible";
 import { draw } from "../ui/testing/draw";
 import "../ui/testing/setup";
 import { ClinicApp } from "./ClinicApp";
+import { LASTING } from "./Unrecorded";
 
 const state = (change: Partial<SessionState> = {}) => f.clinicState({ queue: f.everybody(), ...change });
 const talking = (change: Partial<SessionState> = {}) =>
@@ -253,5 +254,68 @@ describe("nothing for axe to find", () => {
   it.each(examined.map((view) => [view.id, view] as const))("in %s", async (_id, view) => {
     const { container } = draw(<ClinicApp />, view.state());
     await expectAccessible(container);
+  });
+});
+
+describe("what is saved and not recorded yet", () => {
+  const line = () => screen.queryByTestId("unrecorded");
+  const until = (ms: number) => act(() => vi.advanceTimersByTime(ms));
+  beforeEach(() => {
+    vi.useFakeTimers();
+    return () => vi.useRealTimers();
+  });
+
+  it("is a quiet line that comes when it lasts and goes by itself", () => {
+    const { session } = draw(<ClinicApp />, state());
+    expect(line()).toBeNull();
+    act(() => session.finish({ queue: f.unrecorded() }));
+    until(LASTING - 1);
+    expect(line()).toBeNull();
+    until(1);
+    expect(line()?.textContent).toContain("Saved, not yet recorded");
+    expect(screen.getByTestId("live-polite").textContent).toContain("recorded by itself");
+    act(() => session.finish({ queue: f.everybody() }));
+    expect(line()).toBeNull();
+    expect(screen.getByTestId("live-polite").textContent).toContain("Everything is recorded");
+  });
+
+  it("is not said of a moment", () => {
+    const { session } = draw(<ClinicApp />, state());
+    act(() => session.finish({ queue: f.unrecorded() }));
+    until(LASTING - 1);
+    act(() => session.finish({ queue: f.everybody() }));
+    until(10 * LASTING);
+    expect(line()).toBeNull();
+    expect(screen.getByTestId("live-polite").textContent).toBe("");
+  });
+
+  it("is said at once by a page that is opened meanwhile, in the call too, and marks the words it is true of", () => {
+    const { container } = draw(<ClinicApp />, talking({ queue: f.unrecorded(talking().queue ?? undefined), chat: { "visit-1": f.chat } }));
+    expect(line()?.textContent).toBe("Saved, not yet recorded");
+    fireEvent.click(screen.getByTestId("chat"));
+    const marks = [...container.querySelectorAll('[data-testid="chat-message"]')].map((one) => one.querySelector(".chat__mark")?.textContent);
+    expect(marks).toEqual([undefined, undefined, "not yet recorded"]);
+  });
+
+  it("does not call an outcome recorded that is not", () => {
+    const { session } = draw(<ClinicApp />, talking());
+    const over = f.entry("visit-1", "Marisol Vega", "", { is: "ended", at: f.NOW, outcome: "done", reason: null });
+    act(() => session.finish({ visit: null, queue: f.unrecorded(f.queue([over])) }));
+    expect(screen.getByTestId("closed").textContent).toContain("Saved, not yet recorded: done");
+    act(() => session.finish({ queue: f.queue([over]) }));
+    expect(screen.getByTestId("closed").textContent).toContain("Recorded: done");
+  });
+
+  it("stands nowhere in the way of who uses no eyes", async () => {
+    vi.useRealTimers();
+    const { container } = draw(<ClinicApp />, state({ queue: f.unrecorded() }));
+    await expectAccessible(container);
+  });
+
+  it("is why nobody can be invited, which the dialog says itself", () => {
+    const { session } = draw(<ClinicApp />, state({ queue: f.unrecorded() }));
+    fireEvent.click(screen.getByTestId("invite"));
+    act(() => session.finish({ problem: { code: "unavailable", reference: "UNAVAILABLE-7F2K" } }));
+    expect(screen.getByTestId("dialog-problem").textContent).toContain("New visits cannot be added right now");
   });
 });

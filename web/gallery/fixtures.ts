@@ -195,6 +195,13 @@ export function queue(entries: QueueEntry[], change: Partial<QueueView> = {}): Q
 
 export const everybody = () => queue([...waiting, ...later, ...before]);
 
+/** The database is away: what was done since is saved, and not recorded. */
+export const unrecorded = (base: QueueView = everybody()): QueueView => ({
+  ...base,
+  unrecorded: true,
+  entries: base.entries.map((one) => (one.visit === "visit-1" ? { ...one, unrecordedFrom: 3 } : one)),
+});
+
 export const threeHundred = () =>
   queue(
     Array.from({ length: 300 }, (_, row) =>

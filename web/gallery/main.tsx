@@ -53,6 +53,9 @@ async function show({ app, state, clicks = [] }: View): Promise<void> {
         ]),
       });
       await found("closed");
+    } else if (id === "fake-refused") {
+      await found("dialog-problem");
+      session.finish({ problem: { code: "unavailable", reference: "UNAVAILABLE-7F2K" } });
     } else {
       await found(session.state.visit?.phase.is === "in-call" ? "call" : app === "clinic" ? "queue" : id);
       // On a phone the desk's tools are behind a button.

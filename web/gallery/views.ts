@@ -168,6 +168,9 @@ export const views: readonly View[] = [
   c("queue-long-names", () => ({ queue: f.longNames() })),
   c("queue-reconnecting", () => ({ queue: f.everybody(), link: lost(12) })),
   c("queue-newer-page", () => ({ queue: f.everybody(), outdated: true })),
+  c("queue-unrecorded", () => ({ queue: f.unrecorded(), local: f.open("clinician") })),
+  c("who-unrecorded", () => ({ queue: f.unrecorded(), chat: { "visit-1": f.chat } }), ["queue-row"]),
+  c("invite-unavailable", () => ({ queue: f.unrecorded() }), ["invite", "fake-refused"]),
   c("who", () => ({ queue: f.everybody(), chat: { "visit-1": f.chat } }), ["queue-row"]),
   c("who-confirmed", () => ({ queue: f.everybody() }), ["queue-row", "confirm-name", "confirm-birth"]),
   c("who-not-confirmed", () => ({ queue: f.everybody() }), ["queue-row", "admit"]),
@@ -194,6 +197,8 @@ export const views: readonly View[] = [
       visit: f.withPerson(f.visit({ phase: f.inCall }), "patient", { connected: false, awaySince: f.NOW - 12_000 }),
       media: f.talking("patient", { remotes: [] }),
     })),
+  c("call-unrecorded", () =>
+    clinicCall({ queue: f.unrecorded(f.queue([...f.waiting.slice(1), f.entry("visit-1", "Marisol Vega", "", f.inCall)])) })),
   c("call-stalled", () => clinicCall({ media: f.talking("patient", { status: "stalled", transport: "tcp" }) })),
   c("call-slow", () => clinicCall({ media: f.talking("patient", { transport: "tcp" }) })),
   c("call-reconnecting", () => clinicCall({ link: lost(7) })),

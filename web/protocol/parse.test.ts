@@ -48,10 +48,12 @@ const valid = {
           connected: false,
           awaySince: 7,
           escalatedAt: 9,
+          unrecordedFrom: 4,
         },
       ],
       more: 0,
       media: "idle",
+      unrecorded: true,
     },
   },
   history: { type: "chat-history", visit: "v", messages: [{ seq: 1, from: "p", role: "patient", at: 1, text: "hi" }] },
@@ -64,6 +66,9 @@ const valid = {
   error: { type: "error", re: null, code: "internal", message: "m" },
   pong: { type: "pong", nonce: 4 },
 };
+
+/** What is left out where there is nothing to say. */
+const optional = new Set<unknown>(["escalatedAt", "unrecordedFrom", "unrecorded"]);
 
 test.each(Object.entries(valid))("%s is understood", (_, message) => {
   expect(parse(JSON.stringify(message))).toEqual(message);
@@ -78,7 +83,7 @@ describe("every field that is missing or of another kind makes it no message", (
     for (const path of paths(message)) {
       test(`${name}: ${path.join(".")}`, () => {
         // In a list JSON writes `undefined` as `null`, which an empty slot may be.
-        const mayLack = typeof path.at(-1) === "number" || path.at(-1) === "escalatedAt";
+        const mayLack = typeof path.at(-1) === "number" || optional.has(path.at(-1));
         const wrongs = mayLack ? [{ nested: true }] : [undefined, { nested: true }];
         for (const wrong of wrongs) {
           expect(parse(JSON.stringify(change(message, path, wrong)))).toBeNull();

@@ -93,9 +93,17 @@ const entry = shape<QueueEntry>({
   connected: flag,
   awaySince: nullable(number),
   escalatedAt: optional(number),
+  unrecordedFrom: optional(number),
 });
 
-const queue = shape<QueueView>({ clinic, practitioner: text, entries: list(entry), more: number, media: wish });
+const queue = shape<QueueView>({
+  clinic,
+  practitioner: text,
+  entries: list(entry),
+  more: number,
+  media: wish,
+  unrecorded: optional(flag),
+});
 const said = shape<ChatMessage>({ seq: number, from: text, role, at: number, text });
 
 type Of<Name extends ServerMessage["type"]> = Case<ServerMessage, "type", Name>;

@@ -24,7 +24,7 @@
 //! it would fence them.
 //!
 //! Reading order: `state` (what may go in and what comes out, pure), `seen`, `entry` and `file` (bytes), `writer` (the
-//! thread with the disk), `replay`, `store` (the traits).
+//! thread with the disk), `replay`, `store` (the traits), [`maintenance`] (what a person does with parked entries).
 
 use super::{Store, sqlite};
 use crate::{clock::Clock, limits::MAX_QUEUED_FOR_JOURNAL};
@@ -47,6 +47,7 @@ use writer::{Request, Writer};
 
 mod entry;
 mod file;
+pub mod maintenance;
 mod metrics;
 mod parked;
 mod patience;

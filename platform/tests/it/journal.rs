@@ -23,12 +23,14 @@ use testkit::{
     },
     wait::{eventually, soon},
 };
+use tokio::time::timeout;
 use uuid::Uuid;
 
 mod disk_full;
 mod history;
 mod kill;
 mod limits;
+mod maintenance;
 mod postgres;
 
 pub(crate) fn owner(process: u128) -> Holder {
@@ -324,6 +326,37 @@ async fn an_event_of_somebody_without_a_fence_parks_what_was_decided_without_it(
     let tenant = stream(1).tenant;
     place.fence = place.journaled.take(tenant, ROOM, Epoch(1), owner(1), DECIDED).await.unwrap();
     assert_eq!(place.append(3, 4).await, Ok((4, false, false)));
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_scope_hears_when_all_of_it_is_recorded() {
+    let place = Place::new().await;
+    let tenant = stream(1).tenant;
+    let recorded = |scope| timeout(LONG, place.journaled.recorded(tenant, scope));
+    assert_eq!(recorded(ROOM).await, Ok(Ok(())), "nothing was provisional");
+    place.faulty.set(Fault::Away);
+    place.append(2, 2).await.unwrap();
+    let other = Uuid::from_u128(78);
+    assert_eq!(recorded(other).await, Ok(Ok(())), "it is another's");
+    let mut waits = std::pin::pin!(recorded(ROOM));
+    assert!(futures_util::poll!(waits.as_mut()).is_pending());
+    place.append(3, 3).await.unwrap();
+    place.faulty.set(Fault::None);
+    assert_eq!(waits.await, Ok(Ok(())));
+    assert_eq!(place.versions(&*place.memory).await, [1, 2, 3, 4]);
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_scope_hears_that_some_of_it_never_will_be_recorded() {
+    let place = Place::new().await;
+    place.faulty.set(Fault::Away);
+    place.append(2, 2).await.unwrap();
+    let mut waits = std::pin::pin!(timeout(LONG, place.journaled.recorded(stream(1).tenant, ROOM)));
+    assert!(futures_util::poll!(waits.as_mut()).is_pending());
+    place.rival().await;
+    place.faulty.set(Fault::None);
+    assert_eq!(waits.await, Ok(Err(Refusal::Fenced)));
+    assert_eq!(place.parked().await, [(2, Why::Fenced)]);
 }
 
 #[tokio::test]

@@ -7,26 +7,26 @@ use crate::{
 use serde_json::Value;
 use testkit::media_client::{MediaClient, Options, Source, Tag};
 
-const SDP: (&str, &str) = ("content-type", "application/sdp");
+pub(crate) const SDP: (&str, &str) = ("content-type", "application/sdp");
 
-struct Link {
-    path: String,
-    bearer: String,
+pub(crate) struct Link {
+    pub(crate) path: String,
+    pub(crate) bearer: String,
 }
 
 impl Link {
-    fn of(json: &Value) -> Self {
+    pub(crate) fn of(json: &Value) -> Self {
         let url = json["url"].as_str().unwrap();
         let path = url.splitn(4, '/').nth(3).unwrap();
         Self { path: format!("/{path}"), bearer: format!("Bearer {}", json["token"].as_str().unwrap()) }
     }
 
-    fn post(&self, server: &Server, offer: &str) -> Answer {
+    pub(crate) fn post(&self, server: &Server, offer: &str) -> Answer {
         ask(server.http(), "POST", &self.path, &[SDP, ("authorization", &self.bearer)], offer)
     }
 
     /// Connects a client; where its session is.
-    fn connect(&self, server: &Server, options: Options) -> (MediaClient, String) {
+    pub(crate) fn connect(&self, server: &Server, options: Options) -> (MediaClient, String) {
         let (client, offer) = MediaClient::offer(options).unwrap();
         let answer = self.post(server, &offer);
         assert_eq!(answer.status, 201, "{}", answer.body);

@@ -90,6 +90,17 @@ impl Server {
         Self::launch(Arc::clone(&self.dir), &["--demo"], &[])
     }
 
+    /// Started again on the same data, after it has ended.
+    pub(crate) fn start_again(&self, args: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::launch(Arc::clone(&self.dir), args, environment)
+    }
+
+    /// As `kill -9` ends it.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// SIGTERM; returns the exit code and how long it took.
     pub(crate) fn terminate(&mut self) -> (Option<i32>, Duration) {
         self.signal("TERM");
@@ -151,8 +162,14 @@ impl Server {
 
     /// What `telehealth token` prints for this server.
     pub(crate) fn tokens(&self, args: &[&str]) -> Vec<Value> {
+        self.tokens_with(args, &[])
+    }
+
+    /// The same, where its keys are somewhere else.
+    pub(crate) fn tokens_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Vec<Value> {
         let output = Command::new(BINARY)
             .arg("token")
+            .envs(environment.iter().copied())
             .args(args)
             .args(["--url", self.url(), "--data-dir"])
             .arg(self.data())

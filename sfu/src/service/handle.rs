@@ -298,6 +298,16 @@ impl Handle {
         directory.get(id).map(|entry| (id, entry.identity, entry.room))
     }
 
+    /// Whether somebody is in a room on this node.
+    pub fn has_room(&self, tenant: TenantId, room: RoomId) -> bool {
+        self.0.directory().shard_of((tenant, room)).is_some()
+    }
+
+    /// Whether this node has the session that a WHIP or WHEP resource names.
+    pub fn has_resource(&self, resource: Uuid) -> bool {
+        self.0.directory().by_resource(resource).is_some()
+    }
+
     /// Whether a participant has a connected session that publishes.
     pub(crate) fn publishes(&self, tenant: TenantId, participant: ParticipantId) -> bool {
         self.0.directory().publishes(tenant, participant)

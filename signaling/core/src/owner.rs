@@ -6,12 +6,13 @@
 //!
 //! * Nothing is told to anybody before the append that caused it has returned.
 //! * One stream has at most one append in flight; further commands wait in a bounded queue.
+//! * What is only in this machine's journal counts as recorded, and the clinician is told that it is not yet.
 //! * An outcome that is not known is tried again with the same key until it is.
 //! * What media should do is derived from the visits after every step, and the difference is told to
 //!   the media node. Nobody who waits or left is seated.
 //!
 //! Reading order: [`io`] (what goes in and out), `lane` (appends), `hello`, `commands`, `media`, `adopt`,
-//! `publish`, `deadlines`, `past`, [`program`] (what the rest of the process asks).
+//! `unrecorded`, `publish`, `deadlines`, `past`, [`program`] (what the rest of the process asks).
 
 mod adopt;
 mod commands;
@@ -24,10 +25,11 @@ mod past;
 mod people;
 pub mod program;
 mod publish;
+mod unrecorded;
 
 pub use io::{
-    Append, AppendFailure, Appended, ConnectionId, Fresh, Handled, Output, ProgramTicket, ReadFailure,
-    Stream, Ticket,
+    Append, AppendFailure, Appended, ConnectionId, Fresh, Handled, Output, Overtaken, ProgramTicket,
+    ReadFailure, Stream, Ticket,
 };
 
 use crate::{
@@ -44,6 +46,7 @@ use model::{CommandId, ParticipantId, Role, TenantId, Timestamp, VisitId, Waitin
 use people::{Connected, Person};
 use signaling_protocol::{ErrorCode, ServerMessage};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use unrecorded::Unrecorded;
 
 /// The owner of one waiting room.
 #[derive(Debug)]
@@ -63,6 +66,7 @@ pub struct Owner {
     /// Which visit an `invite` made, by its command.
     invitations: HashMap<(Option<ParticipantId>, CommandId), VisitId>,
     used_tokens: UsedTokens,
+    unrecorded: Unrecorded,
     sharers: BTreeMap<VisitId, media::ToldSharer>,
     stamps: Stamps,
     tickets: u64,
@@ -98,6 +102,7 @@ impl Owner {
             links: HashMap::new(),
             invitations: HashMap::new(),
             used_tokens: UsedTokens::default(),
+            unrecorded: Unrecorded::default(),
             sharers: BTreeMap::new(),
             stamps: Stamps::default(),
             tickets: 0,

@@ -83,6 +83,7 @@ impl<P: Fn(ParticipantId) -> Presence> Scene<'_, P> {
             entries: lines.iter().filter_map(|(_, visit)| self.line(visit)).collect(),
             more: u32::try_from(more).unwrap_or(u32::MAX),
             media,
+            unrecorded: false,
         }
     }
 
@@ -106,6 +107,7 @@ impl<P: Fn(ParticipantId) -> Presence> Scene<'_, P> {
             connected: presence.connected,
             away_since: presence.away_since,
             escalated_at,
+            unrecorded_from: None,
         })
     }
 

@@ -229,6 +229,11 @@ pub struct QueueEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub escalated_at: Option<Timestamp>,
+    /// From which place of the visit's stream on everything is saved on the server's own disk only, if anything is:
+    /// chat messages with this `seq` or a later one are not recorded yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub unrecorded_from: Option<u32>,
 }
 
 /// A clinician's queue: waiting in order of arrival first, then in a call, then booked, then the last
@@ -249,6 +254,11 @@ pub struct QueueView {
     pub more: u32,
     /// What to do about media between visits: a clinician who is present is connected too.
     pub media: MediaWish,
+    /// Something of the waiting room is saved on the server's own disk only, because the database is away. It is
+    /// recorded by itself. Absent when there is nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(optional, as = "Option<bool>")]
+    pub unrecorded: bool,
 }
 
 /// Something said.

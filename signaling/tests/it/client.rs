@@ -81,6 +81,11 @@ impl Client {
         client
     }
 
+    /// What came and was not waited for.
+    pub(crate) fn seen(&self) -> &[ServerMessage] {
+        &self.seen
+    }
+
     pub(crate) async fn hello(&mut self, token: &str) {
         let hello = ClientMessage::Hello {
             token: token.to_owned(),

@@ -10,6 +10,7 @@ mod world;
 
 mod fleet;
 mod hostile;
+mod journal;
 mod life;
 mod recovery;
 mod visit;

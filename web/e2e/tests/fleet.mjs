@@ -7,6 +7,7 @@ import { figure } from "../lib/figures.mjs";
 import { id, press, says, write } from "../lib/journeys.mjs";
 import { hears, stats } from "../lib/perception.mjs";
 import { ROLES } from "../lib/fleet.mjs";
+import { looks } from "../lib/looks.mjs";
 import { serve } from "../lib/server.mjs";
 import { until } from "../lib/until.mjs";
 
@@ -84,6 +85,15 @@ export default () =>
     test("PostgreSQL, Redis and NATS are away: the call goes on, and all is well when they are back", async () => {
       const before = await Promise.all([desk, patient].map(counted));
       fleet.signalEngines("SIGSTOP");
+      const stopped = Date.now();
+      const meanwhile = "We go on";
+      await write(desk, "chat-input", meanwhile);
+      await press(desk, "chat-send");
+      await says(patient, meanwhile);
+      await until("the clinician to read that it is not recorded yet", () => desk.$(id("unrecorded")));
+      figure("fleet_outage_to_unrecorded_shown_ms", Date.now() - stopped);
+      assert.equal(await patient.$(id("unrecorded")), null, "it worries the patient");
+      await looks(desk, "fleet-unrecorded");
       const ends = Date.now() + OUTAGE_MS;
       let received = [0, 0];
       while (Date.now() < ends) {
@@ -96,6 +106,9 @@ export default () =>
       }
       await together(desk, patient);
       fleet.signalEngines("SIGCONT");
+      const back = Date.now();
+      await until("the clinician to read it no more", async () => (await desk.$(id("unrecorded"))) === null);
+      figure("fleet_back_to_recorded_shown_ms", Date.now() - back);
       const words = "And we are back";
       await until("words to be taken", async () => {
         await write(desk, "chat-input", words);

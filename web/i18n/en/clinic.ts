@@ -27,6 +27,11 @@ export const clinic = {
   "queue.outcome.denied": "not admitted",
   "queue.outcome.patient-left": "left",
 
+  "record.title": "Saved, not yet recorded",
+  "record.means": "Go on as usual. It is recorded by itself.",
+  "record.mark": "not yet recorded",
+  "record.done": "Everything is recorded",
+
   "home.waiting_one": "person is waiting",
   "home.waiting_other": "people are waiting",
   "home.longest": "The longest wait is {{time}}.",
@@ -119,6 +124,7 @@ export const clinic = {
   "end.no": "Stay in the call",
   "end.ended": "The visit with {{name}} has ended",
   "end.outcome": "Recorded: {{outcome}}",
+  "end.outcome-saved": "Saved, not yet recorded: {{outcome}}",
   "end.lasted": "You talked for {{time}}.",
   "end.to-queue": "Back to the queue",
 

@@ -30,6 +30,11 @@ export const clinic: Translation<typeof english> = {
   "queue.outcome.denied": "no admitido",
   "queue.outcome.patient-left": "se fue",
 
+  "record.title": "Guardado, aún sin registrar",
+  "record.means": "Siga como siempre. Se registra por sí solo.",
+  "record.mark": "aún sin registrar",
+  "record.done": "Todo está registrado",
+
   "home.waiting_one": "persona espera",
   "home.waiting_other": "personas esperan",
   "home.longest": "La espera más larga es de {{time}}.",
@@ -122,6 +127,7 @@ export const clinic: Translation<typeof english> = {
   "end.no": "Seguir en la llamada",
   "end.ended": "La consulta con {{name}} ha terminado",
   "end.outcome": "Registrado: {{outcome}}",
+  "end.outcome-saved": "Guardado, aún sin registrar: {{outcome}}",
   "end.lasted": "Hablaron {{time}}.",
   "end.to-queue": "Volver a la cola",
 

@@ -197,7 +197,12 @@ awaySince: Timestamp | null,
 /**
  * Since when the front desk looks after this wait too, if it does.
  */
-escalatedAt?: Timestamp, };
+escalatedAt?: Timestamp, 
+/**
+ * From which place of the visit's stream on everything is saved on the server's own disk only, if anything is:
+ * chat messages with this `seq` or a later one are not recorded yet.
+ */
+unrecordedFrom?: number, };
 
 /**
  * A clinician's queue: waiting in order of arrival first, then in a call, then booked, then the last
@@ -223,7 +228,12 @@ more: number,
 /**
  * What to do about media between visits: a clinician who is present is connected too.
  */
-media: MediaWish, };
+media: MediaWish, 
+/**
+ * Something of the waiting room is saved on the server's own disk only, because the database is away. It is
+ * recorded by itself. Absent when there is nothing.
+ */
+unrecorded?: boolean, };
 
 /**
  * A visit as one participant may see it.

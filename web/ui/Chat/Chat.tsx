@@ -15,6 +15,8 @@ interface Props {
   nameOf: (message: Message) => string;
   me: string | null;
   onSend: (text: string) => Promise<unknown>;
+  /** From which message on they are not recorded yet, and how that is said. */
+  unrecorded?: { from: number; words: string } | undefined;
   /** What is said to those who do not see the list. */
   label: string;
   /** Ready phrases, sent with one press. */
@@ -23,7 +25,7 @@ interface Props {
 }
 
 /** Messages, oldest first. New ones never move the focus. */
-export function Chat({ messages, nameOf, me, onSend, label, quick, quickLabel }: Props) {
+export function Chat({ messages, nameOf, me, onSend, unrecorded, label, quick, quickLabel }: Props) {
   const { t, language } = useWords();
   const [text, setText] = useState("");
   const list = useRef<HTMLDivElement>(null);
@@ -59,6 +61,9 @@ export function Chat({ messages, nameOf, me, onSend, label, quick, quickLabel }:
               <time className="figures" dateTime={new Date(message.at).toISOString()}>
                 {clockTime(message.at, language)}
               </time>
+              {unrecorded !== undefined && message.seq >= unrecorded.from && (
+                <span className="chat__mark">{unrecorded.words}</span>
+              )}
             </p>
             <p className="chat__text">{message.text}</p>
             {message.pending === true && message.failed !== true && <p className="chat__state">{t("chat.sending")}</p>}

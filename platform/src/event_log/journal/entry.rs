@@ -163,6 +163,14 @@ pub(super) fn encode(append: &Append) -> Option<Vec<u8>> {
     serde_json::to_vec(&body).ok()
 }
 
+/// Kind, body and PHI of each event in a body, for people. None: this is not what [`encode`] made.
+pub(super) fn events_of(body: &[u8]) -> Vec<(String, String, Option<String>)> {
+    let events = serde_json::from_slice::<Body<'_>>(body).map(|body| body.events).unwrap_or_default();
+    let event =
+        |event: Event<'_>| (event.kind.into_owned(), event.body.into_owned(), event.phi.map(Cow::into_owned));
+    events.into_iter().map(event).collect()
+}
+
 /// The columns of an entry.
 pub(super) struct Columns {
     pub(super) tenant: model::TenantId,

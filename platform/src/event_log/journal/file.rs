@@ -16,6 +16,12 @@ use std::{
 };
 use uuid::Uuid;
 
+/// In its directory.
+pub(super) const NAME: &str = "journal.sqlite";
+
+/// How long somebody else's look or write is waited for.
+pub(super) const BUSY: std::time::Duration = std::time::Duration::from_secs(5);
+
 const MIGRATIONS: &[(&str, &str)] = &[("0001_journal", include_str!("migrations/0001_journal.sql"))];
 
 const INSERT: &str = "INSERT INTO entries (seq, tenant, category, lane, stream, key, scope, epoch, expected, at, since, \
@@ -51,7 +57,7 @@ pub(super) struct Found {
 impl Journal {
     /// Opens or creates the file (mode 0600) and reads what is in it.
     pub(super) fn open(dir: &Path) -> Result<(Self, Found), OpenError> {
-        let path = dir.join("journal.sqlite");
+        let path = dir.join(NAME);
         let lock = sqlite::lock(&path)?;
         let sqlite = |source| OpenError::Sqlite { path: path.clone(), source };
         sqlite::create_private(&path).map_err(|source| OpenError::Io { path: path.clone(), source })?;
@@ -98,7 +104,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "trusted_schema", "OFF")?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY)?;
     Ok(connection)
 }
 

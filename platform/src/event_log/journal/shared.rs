@@ -14,12 +14,15 @@ pub(super) struct Shared {
     /// There may be something to replay, or a question to ask.
     pub(super) wake: Notify,
     pub(super) unrecorded: watch::Sender<usize>,
+    /// Something entered or left the lines.
+    pub(super) changes: watch::Sender<()>,
 }
 
 impl Shared {
     pub(super) fn new(clock: Arc<dyn Clock>, metrics: JournalMetrics) -> Self {
         let (state, wake) = (Mutex::default(), Notify::new());
-        Self { state, clock, metrics, wake, unrecorded: watch::Sender::new(0) }
+        let (unrecorded, changes) = (watch::Sender::new(0), watch::Sender::new(()));
+        Self { state, clock, metrics, wake, unrecorded, changes }
     }
 
     /// Tells everybody how much there is now.
@@ -29,6 +32,7 @@ impl Shared {
         let unrecorded = state.unrecorded();
         self.unrecorded.send_if_modified(|before| std::mem::replace(before, unrecorded) != unrecorded);
         drop(state);
+        self.changes.send_replace(());
         self.wake.notify_one();
     }
 

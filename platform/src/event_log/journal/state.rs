@@ -362,6 +362,16 @@ impl State {
         }
     }
 
+    /// What became of all that stood under a scope's owner: all recorded, or some of it never will be. Nothing yet,
+    /// while any of it is in line.
+    pub(super) fn settled(&self, scope: Scope) -> Option<Result<(), Refusal>> {
+        match (self.lost.contains_key(&scope), self.scopes.contains_key(&scope)) {
+            (true, _) => Some(Err(Refusal::Fenced)),
+            (false, true) => None,
+            (false, false) => Some(Ok(())),
+        }
+    }
+
     /// When the oldest durable entry was journaled.
     pub(super) fn oldest(&self) -> Option<Timestamp> {
         self.ages.first_key_value().map(|(_, since)| *since)

@@ -19,8 +19,15 @@ use crate::{
     limits::MAX_READ,
 };
 use model::{Epoch, TenantId, Timestamp};
-use tokio::{sync::oneshot, time::timeout};
+use std::time::Duration;
+use tokio::{
+    sync::oneshot,
+    time::{sleep, timeout},
+};
 use uuid::Uuid;
+
+/// How often somebody who waits for a scope to be recorded looks.
+const LOOK: Duration = Duration::from_millis(100);
 
 impl<S: Store + ?Sized> Journaled<S> {
     async fn append_urgently(&self, append: Append) -> Result<Appended, AppendError> {
@@ -290,5 +297,23 @@ impl<S: Store + ?Sized> Ownership for Journaled<S> {
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<Possession>, ReadError>> {
         self.inner.owned_by(process, after, limit)
+    }
+
+    /// Looks at most once in [`LOOK`]: each room with something provisional waits here.
+    fn recorded(&self, tenant: TenantId, scope: Uuid) -> StoreFuture<'_, Result<(), Refusal>> {
+        Box::pin(async move {
+            let mut changes = self.shared.changes.subscribe();
+            loop {
+                changes.mark_unchanged();
+                let settled = self.shared.state.lock().settled((tenant, scope));
+                if let Some(settled) = settled {
+                    return settled;
+                }
+                if changes.changed().await.is_err() {
+                    return std::future::pending().await;
+                }
+                sleep(LOOK).await;
+            }
+        })
     }
 }

@@ -267,4 +267,8 @@ impl<S: Store> Ownership for Faulty<S> {
     ) -> StoreFuture<'_, Result<Vec<Possession>, ReadError>> {
         Faulty::read(self, |inner| inner.owned_by(process, after, limit))
     }
+
+    fn recorded(&self, tenant: TenantId, scope: Uuid) -> StoreFuture<'_, Result<(), Refusal>> {
+        self.inner.recorded(tenant, scope)
+    }
 }

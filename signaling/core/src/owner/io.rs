@@ -56,7 +56,13 @@ pub struct Appended {
     pub version: u64,
     /// The key had been used before; nothing was recorded now.
     pub repeated: bool,
+    /// The disk is this machine's: the store does not have it yet.
+    pub provisional: bool,
 }
+
+/// What was acknowledged will never be in the store: somebody else has taken the waiting room over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overtaken;
 
 /// Why an append is not known to be on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +120,11 @@ pub enum Output {
         ticket: Ticket,
         /// Events known already.
         after: u64,
+    },
+    /// Wait until the store has everything of this waiting room; answer with [`super::Owner::handle_recorded`].
+    AwaitRecord {
+        /// For the answer.
+        ticket: Ticket,
     },
     /// Accept a connection: sign a resume token of these claims and send `welcome`.
     Welcome {

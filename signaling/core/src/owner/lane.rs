@@ -302,8 +302,11 @@ impl Owner {
         result: Result<Appended, AppendFailure>,
     ) {
         let expected = self.version(stream) + flight.events.len() as u64;
+        if let Ok(Appended { provisional: true, .. }) = result {
+            self.is_unrecorded(stream, self.version(stream) + 1);
+        }
         match result {
-            Ok(Appended { version, repeated: false }) if version == expected => {
+            Ok(Appended { version, repeated: false, .. }) if version == expected => {
                 for event in std::mem::take(&mut flight.events) {
                     self.recorded(now, stream, &event);
                 }

@@ -29,8 +29,11 @@ impl Owner {
             .and_then(|id| self.visits.get(&id))
             .and_then(|visit| scene.visit(visit, to.participant, to.wish))
             .map(Box::new);
-        let lines =
-            (to.role == Role::Clinician).then(|| Box::new(scene.queue(self.visits.values(), to.wish)));
+        let lines = (to.role == Role::Clinician).then(|| {
+            let mut view = scene.queue(self.visits.values(), to.wish);
+            self.unrecorded.mark(&mut view);
+            Box::new(view)
+        });
         let Some(connected) = self.connections.get_mut(&to.to) else { return };
         if connected.last_visit.as_ref() != Some(&visit) {
             connected.last_visit = Some(visit.clone());

@@ -189,7 +189,7 @@ impl Bench {
             match output {
                 Output::Append(append) if !self.slow => {
                     let version = append.expected + append.events.len() as u64;
-                    let appended = Appended { version, repeated: false };
+                    let appended = Appended { version, repeated: false, provisional: false };
                     self.owner.handle_appended(NOW, append.stream, append.ticket, Ok(appended));
                 }
                 Output::Send { message, .. } => self.sent.push(message),

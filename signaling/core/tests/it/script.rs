@@ -13,7 +13,7 @@ use signaling_core::{
     Owner,
     codec::Stored,
     link::LinkHash,
-    owner::{AppendFailure, Appended, ConnectionId, Fresh, Output, ProgramTicket, Stream, Ticket},
+    owner::{AppendFailure, Appended, ConnectionId, Fresh, Output, Overtaken, ProgramTicket, Stream, Ticket},
     token::{Bearer, JoinClaims, ResumeClaims, Verified},
     waiting_room::Opened,
 };
@@ -66,6 +66,10 @@ struct Stage {
     sessions: BTreeMap<SessionId, String>,
     /// What the store answers instead of doing its work, next.
     mood: Option<Mood>,
+    /// The store is away, and a journal takes what comes.
+    journals: bool,
+    /// Who waits until all of it is in the store.
+    asked: Option<Ticket>,
     next: u128,
     last: Option<(String, ClientMessage)>,
     transcript: String,
@@ -88,6 +92,8 @@ impl Stage {
             connections: BTreeMap::new(),
             sessions: BTreeMap::new(),
             mood: None,
+            journals: false,
+            asked: None,
             next: 100,
             last: None,
             transcript: String::new(),
@@ -186,6 +192,14 @@ impl Stage {
             ("store", ["refuses", ..]) => self.mood = Some(Mood::Refuses),
             ("store", ["records", ..]) => self.mood = Some(Mood::Forgets { applied: true }),
             ("store", ["loses", ..]) => self.mood = Some(Mood::Forgets { applied: false }),
+            ("store", ["goes", "away"]) => self.journals = true,
+            ("store", ["answers", "again"]) => {
+                self.journals = false;
+                self.settle(Ok(()));
+            }
+            // What was journaled before somebody asked: more may have come.
+            ("store", ["catches", "up"]) => self.settle(Ok(())),
+            ("store", ["was", "overtaken"]) => self.settle(Err(Overtaken)),
             ("server", ["restarts"]) => self.restart(),
             ("everybody", ["waits"]) => {}
             (_, ["joins"]) => {
@@ -217,6 +231,11 @@ impl Stage {
                 self.say(name, message);
             }
         }
+    }
+
+    fn settle(&mut self, result: Result<(), Overtaken>) {
+        let ticket = self.asked.take().unwrap();
+        self.owner.handle_recorded(self.now, ticket, result);
     }
 
     fn message(&mut self, name: &str, words: &[&str]) -> ClientMessage {
@@ -308,6 +327,8 @@ impl Stage {
                     let page = events.into_iter().filter(|stored| stored.version > after).collect();
                     self.owner.handle_page(self.now, stream, ticket, Ok(page));
                 }
+                Output::AwaitRecord { ticket } if self.journals => self.asked = Some(ticket),
+                Output::AwaitRecord { ticket } => self.owner.handle_recorded(self.now, ticket, Ok(())),
                 Output::Welcome { to, bearer, generation } => {
                     let name = self.connections[&to].clone();
                     told.push(format!("{name}: welcome to seat {generation}"));
@@ -383,7 +404,7 @@ impl Stage {
     fn record(&mut self, append: signaling_core::owner::Append) -> Result<Appended, AppendFailure> {
         let events = self.log.entry(append.stream).or_default();
         if !self.keys.insert((append.stream, append.key)) {
-            return Ok(Appended { version: events.len() as u64, repeated: true });
+            return Ok(Appended { version: events.len() as u64, repeated: true, provisional: self.journals });
         }
         if events.len() as u64 != append.expected {
             return Err(AppendFailure::Conflict);
@@ -398,7 +419,7 @@ impl Stage {
                 at: append.at,
             });
         }
-        Ok(Appended { version: events.len() as u64, repeated: false })
+        Ok(Appended { version: events.len() as u64, repeated: false, provisional: self.journals })
     }
 
     fn name(&self, id: ParticipantId) -> String {
@@ -453,10 +474,13 @@ impl Stage {
             .map(|entry| {
                 let away = if entry.away_since.is_some() { ", away" } else { "" };
                 let desk = if entry.escalated_at.is_some() { ", desk" } else { "" };
-                format!("{} {}{away}{desk}", entry.name.expose(), phase(&entry.phase))
+                let unrecorded =
+                    entry.unrecorded_from.map_or(String::new(), |from| format!(", unrecorded from {from}"));
+                format!("{} {}{away}{desk}{unrecorded}", entry.name.expose(), phase(&entry.phase))
             })
             .collect();
-        format!("queue [{}]", lines.join("; "))
+        let unrecorded = if queue.unrecorded { ", not all recorded" } else { "" };
+        format!("queue [{}]{unrecorded}", lines.join("; "))
     }
 }
 

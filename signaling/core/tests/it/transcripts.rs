@@ -144,6 +144,32 @@ fn a_store_that_forgets_to_answer_is_asked_again() {
 }
 
 #[test]
+fn what_is_only_journaled_is_told_to_the_clinician_until_it_is_recorded() {
+    check!(
+        "0s alice joins
+         1s bob joins
+         2s store goes away
+         3s bob checks in
+         4s alice tells bob welcome
+         5s store catches up
+         6s bob says hello
+         7s store answers again
+         8s bob says again"
+    );
+}
+
+#[test]
+fn a_journal_that_was_overtaken_ends_the_room() {
+    check!(
+        "0s alice joins
+         1s bob joins
+         2s store goes away
+         3s bob checks in
+         4s store was overtaken"
+    );
+}
+
+#[test]
 fn a_command_sent_again_is_answered_again_even_after_a_restart() {
     check!(
         "0s alice joins

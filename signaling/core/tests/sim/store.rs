@@ -54,6 +54,8 @@ pub(crate) enum Mood {
     UnknownLost,
     /// Says that it does not know, and applies it afterwards.
     UnknownLate,
+    /// Away: the journal of this machine has it.
+    Journaled,
 }
 
 impl Mood {
@@ -67,6 +69,7 @@ impl Mood {
             8..12 => Self::UnknownLost,
             12..15 => Self::UnknownLate,
             15..18 => Self::Twice,
+            18..30 => Self::Journaled,
             _ => Self::Fine,
         }
     }
@@ -80,7 +83,7 @@ impl Store {
     pub(crate) fn append(&mut self, append: &Append) -> Result<Appended, AppendFailure> {
         let disk = self.streams.entry(append.stream).or_default();
         if let Some(version) = disk.keys.get(&append.key) {
-            return Ok(Appended { version: *version, repeated: true });
+            return Ok(Appended { version: *version, repeated: true, provisional: false });
         }
         if disk.events.len() as u64 != append.expected {
             return Err(AppendFailure::Conflict);
@@ -111,7 +114,7 @@ impl Store {
         }
         let version = disk.events.len() as u64;
         disk.keys.insert(append.key, version);
-        Ok(Appended { version, repeated: false })
+        Ok(Appended { version, repeated: false, provisional: false })
     }
 
     pub(crate) fn read(&self, stream: Stream, after: u64, limit: usize) -> Vec<Stored> {

@@ -48,6 +48,7 @@ enum Soon {
     Connect(usize),
     Apply(Append, Mood),
     Appended { life: u64, stream: Stream, ticket: Ticket, result: Result<Appended, AppendFailure> },
+    Recorded { life: u64, ticket: Ticket },
     Read { life: u64, stream: Stream, ticket: Ticket, after: u64, fails: bool },
     Page { life: u64, stream: Stream, ticket: Ticket, page: Page },
     Answer { life: u64, ticket: Ticket, connect: Connect },
@@ -345,6 +346,9 @@ impl World {
             Soon::Appended { life, stream, ticket, result } if life == self.life => {
                 self.owner(|owner, now| owner.handle_appended(now, stream, ticket, result));
             }
+            Soon::Recorded { life, ticket } if life == self.life => {
+                self.owner(|owner, now| owner.handle_recorded(now, ticket, Ok(())));
+            }
             Soon::Read { life, stream, ticket, after, fails } => {
                 let page = if fails {
                     Err(ReadFailure)
@@ -397,7 +401,11 @@ impl World {
                 self.calm = true;
                 self.tell(|| "all is calm".to_owned());
             }
-            Soon::Appended { .. } | Soon::Page { .. } | Soon::Answer { .. } | Soon::Restarted { .. } => {}
+            Soon::Appended { .. }
+            | Soon::Recorded { .. }
+            | Soon::Page { .. }
+            | Soon::Answer { .. }
+            | Soon::Restarted { .. } => {}
         }
         self.carry_out();
     }
@@ -454,6 +462,9 @@ impl World {
                 first
             }
             Mood::Fine => self.store.append(append),
+            Mood::Journaled => {
+                self.store.append(append).map(|appended| Appended { provisional: true, ..appended })
+            }
         };
         self.count(match (mood, &result) {
             (Mood::Unavailable, _) => "append-unavailable",
@@ -461,6 +472,7 @@ impl World {
             (Mood::UnknownLate, _) => "append-unknown-late",
             (Mood::UnknownApplied, _) => "append-unknown-applied",
             (Mood::Twice, Ok(_)) => "append-delivered-twice",
+            (Mood::Journaled, Ok(_)) => "append-journaled",
             (_, Err(_)) => "append-conflict",
             (_, Ok(Appended { repeated: true, .. })) => "append-repeated",
             (_, Ok(_)) => "append",
@@ -489,6 +501,10 @@ impl World {
     fn carry_out(&mut self) {
         while let Some(output) = self.owner.as_mut().and_then(Owner::poll) {
             match output {
+                Output::AwaitRecord { ticket } => {
+                    let (takes, life) = (self.random.millis(1, 4_000), self.life);
+                    self.later(takes, Soon::Recorded { life, ticket });
+                }
                 Output::Append(append) => {
                     let mood = Mood::roll(&mut self.random, self.calm);
                     let takes = self.random.millis(0, 40);

@@ -226,6 +226,9 @@ impl World {
                     .map(|entry| entry.visit)
                     .collect();
                 assert_eq!(shown, owner.waiting(), "the clinician sees another queue");
+                let unrecorded =
+                    queue.unrecorded || queue.entries.iter().any(|e| e.unrecorded_from.is_some());
+                assert!(!unrecorded, "all was recorded, and the clinician was not told");
             }
         }
     }

@@ -1,0 +1,86 @@
+//! The event log: SQLite alone, or PostgreSQL with a local journal before it.
+
+use super::{EVENTS, JOURNAL, cause};
+use crate::{
+    config::Config,
+    failure::Failure,
+    limits::{REPLAY_PATIENCE, STORE_PATIENCE},
+};
+use platform::{
+    clock::Clock,
+    event_log::{
+        Store,
+        journal::Journaled,
+        postgres::{self, PostgresStore},
+        sqlite::SqliteStore,
+    },
+};
+use prometheus::Registry;
+use std::{fs, os::unix::fs::DirBuilderExt as _, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// The local journal of this process.
+pub(crate) type Journal = Journaled<PostgresStore>;
+
+/// The event log.
+pub(super) struct Log {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) journal: Option<Arc<Journal>>,
+}
+
+/// Opens it. A database that does not answer yet is waited for: after a power cut everything starts at once.
+///
+/// # Errors
+/// One line that names what cannot be used.
+pub(super) async fn open(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    registry: &Registry,
+) -> Result<Log, Failure> {
+    let Some(postgres) = config.store.postgres() else {
+        let store = SqliteStore::open(&config.data_dir.join(EVENTS), registry)?;
+        return Ok(Log { store: Arc::new(store), journal: None });
+    };
+    let begun = Instant::now();
+    loop {
+        let error = match PostgresStore::open(&postgres, registry).await {
+            Ok(store) => {
+                let journal = Arc::new(journaled(config, Arc::new(store), clock, registry).await?);
+                return Ok(Log { store: Arc::clone(&journal) as Arc<dyn Store>, journal: Some(journal) });
+            }
+            Err(error) => error,
+        };
+        let may_come = matches!(error, postgres::Error::Database(_) | postgres::Error::Late);
+        if !may_come || begun.elapsed() > STORE_PATIENCE {
+            return Err(Failure::Usage(format!("store.postgres: {error}{}", cause(&error))));
+        }
+        tracing::warn!(%error, "The database does not answer yet");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// While the database is away, owners go on with a journal in the data directory. What an earlier life of this process
+/// has left there comes first.
+async fn journaled(
+    config: &Config,
+    store: Arc<PostgresStore>,
+    clock: Arc<dyn Clock>,
+    registry: &Registry,
+) -> Result<Journal, Failure> {
+    let dir = config.data_dir.join(JOURNAL);
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&dir)
+        .map_err(|e| Failure::Usage(format!("data_dir: cannot make {}: {e}", dir.display())))?;
+    let opened = Journaled::open(&dir, store, clock, registry).await;
+    let journaled = opened.map_err(|error| Failure::Usage(format!("data_dir: {error}{}", cause(&error))))?;
+    let left = *journaled.unrecorded().borrow();
+    if left > 0 {
+        tracing::info!(journal.entries = left, "Recording what this process acknowledged before it ended");
+    }
+    if let Err(left) = journaled.replayed(REPLAY_PATIENCE).await {
+        tracing::warn!(left, "What this process acknowledged before is not in the database yet");
+    }
+    Ok(journaled)
+}
