@@ -184,9 +184,9 @@ mod tests {
     use super::*;
     use platform::presence::memory::MemoryPresence;
 
-    fn member(role: Role) -> Member {
+    fn member(number: u128, role: Role) -> Member {
         Member {
-            process: Uuid::new_v4(),
+            process: Uuid::from_u128(number),
             address: "10.0.0.1:7000".into(),
             roles: Roles::try_from(vec![role]).unwrap(),
             region: String::new(),
@@ -198,12 +198,12 @@ mod tests {
     #[tokio::test]
     async fn who_is_missing_in_the_list_may_still_be_there_but_nobody_leaves_because_of_them() {
         let presence: Arc<dyn Presence> = Arc::new(MemoryPresence::default());
-        let mut nodes = Nodes::new(Arc::clone(&presence), "one".into(), member(Role::Sfu));
+        let mut nodes = Nodes::new(Arc::clone(&presence), "one".into(), member(1, Role::Sfu));
         let (media, well) = (nodes.media(), nodes.others_are_well());
         nodes.look().await;
         assert!(!*well.borrow());
         let key = Key::new(KIND, None, "two".to_owned()).unwrap();
-        let other = serde_json::to_vec(&member(Role::Sfu)).unwrap();
+        let other = serde_json::to_vec(&member(2, Role::Sfu)).unwrap();
         presence.announce(key.clone(), other.into(), NODE_TTL).await.unwrap();
         nodes.look().await;
         assert!(*well.borrow());
