@@ -25,6 +25,19 @@ pub const MAX_APPENDS_PER_COMMIT: usize = 1_024;
 /// what is not goes along in small pieces, so that the next urgent append never waits for a long commit.
 pub const SHARES_OF_A_COMMIT: [usize; Lane::ALL.len()] = [2_048, 512, 128];
 
+/// Most bytes of each lane's work in one transaction on SQLite, for the same reason; what comes after them waits for the
+/// next. One piece of work is always taken, however large. A megabyte is written in some 10 ms.
+pub const BYTES_OF_A_COMMIT: [usize; Lane::ALL.len()] = [16 * 1_024 * 1_024, 1_024 * 1_024, 256 * 1_024];
+
+/// Most rows that are deleted in one transaction on SQLite because nobody needs them any more; what is left waits for the
+/// next.
+pub const FORGOTTEN_AT_ONCE: usize = 1_000;
+
+/// Longest that work waits for the writer of its lane. Older work is refused as overdue before it is begun: whoever
+/// asked has given up, or asks again. The lower the lane, the sooner.
+pub const MAX_APPEND_WAIT: [Duration; Lane::ALL.len()] =
+    [Duration::from_secs(8), Duration::from_secs(5), Duration::from_secs(2)];
+
 /// Most events or streams that one read returns; a larger `limit` is cut to it. Callers page.
 pub const MAX_READ: usize = 1_000;
 

@@ -370,7 +370,7 @@ impl Room {
                     Refusal::Conflict { .. } => AppendFailure::Conflict,
                     Refusal::TooLarge | Refusal::Invalid => AppendFailure::TooLarge,
                     Refusal::Fenced => AppendFailure::Fenced,
-                    Refusal::Unavailable => AppendFailure::Unavailable,
+                    Refusal::Unavailable | Refusal::Overdue => AppendFailure::Unavailable,
                 }),
                 Ok(Err(AppendError::Unknown)) | Err(_) => Err(AppendFailure::Unknown),
             };

@@ -45,6 +45,13 @@ pub fn current() -> Option<Instant> {
     DEADLINE.try_with(|deadline| *deadline).ok()
 }
 
+/// What is left until the deadline of the work that asks, as [`HEADER`] carries it to another process; nothing when
+/// there is no deadline.
+pub fn left() -> Option<String> {
+    let left = current()?.saturating_duration_since(Instant::now());
+    Some(left.as_millis().to_string())
+}
+
 /// Whether nobody waits any more for the work that asks.
 pub fn has_passed() -> bool {
     current().is_some_and(|deadline| deadline <= Instant::now())
@@ -94,14 +101,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_deadline_travels_with_the_task_and_ends_what_waits_within_it() {
-        assert_eq!((current(), has_passed()), (None, false));
+        assert_eq!((current(), has_passed(), left()), (None, false, None));
         assert_eq!(within(async { 7 }).await, Some(7));
         let deadline = Instant::now() + Duration::from_millis(50);
         scope(deadline, async {
             assert_eq!((current(), has_passed()), (Some(deadline), false));
+            assert_eq!(left().as_deref(), Some("50"));
             assert_eq!(within(async { 7 }).await, Some(7));
             assert_eq!(within(std::future::pending::<()>()).await, None);
             assert!(has_passed() && Instant::now() < deadline + Duration::from_millis(5));
+            assert_eq!(left().as_deref(), Some("0"));
         })
         .await;
         assert_eq!(current(), None);
