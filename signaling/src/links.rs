@@ -52,6 +52,7 @@ impl RemoteLinks {
                 Ok(Reply::NoSuchLink) => return Err(LinkError::Unknown),
                 Ok(Reply::Over { clinic }) => return Err(LinkError::Over { clinic }),
                 Ok(_) | Err(NoAnswer::Gone) => {}
+                Err(NoAnswer::Late) => return Err(LinkError::Busy),
                 Err(NoAnswer::Refused) => {
                     tracing::warn!(%address, "A signaling process refuses this one: do they have the same keys?");
                 }

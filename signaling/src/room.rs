@@ -71,6 +71,8 @@ pub(crate) enum Input {
     },
     /// Exchange a link.
     Greet { hash: LinkHash, done: oneshot::Sender<Result<Greeting, LinkError>> },
+    /// Of use until then.
+    Until(Instant, Box<Self>),
     /// The process goes down.
     Drain(ErrorCode),
 }
@@ -217,6 +219,9 @@ impl Room {
             Input::Greet { hash, done } => {
                 let _ = done.send(self.owner.greet(&hash));
             }
+            // Too late, nothing is done, and whoever asked hears it by the end of the question.
+            Input::Until(deadline, input) if Instant::now() < deadline => self.handle(*input),
+            Input::Until(..) => self.shared.metrics.overdue(),
             Input::Drain(because) => self.owner.drain(now, because),
         }
     }

@@ -244,7 +244,7 @@ impl Socket {
                             return Ok(None);
                         }
                         Err(NoAnswer::Gone) => wanted.gone = Some(epoch),
-                        Err(NoAnswer::Refused) => {
+                        Err(NoAnswer::Refused | NoAnswer::Late) => {
                             tracing::error!(
                                 waiting_room.id = %room,
                                 "The owner of a waiting room refuses this process: do they have the same keys?"

@@ -6,6 +6,7 @@
 
 use super::Lane;
 use crate::limits::{MAX_BUDGET, MAX_BUDGET_DIGITS};
+use axum::http::HeaderMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -33,6 +34,15 @@ pub fn budget(lane: Lane, header: Option<&[u8]>) -> Result<Duration, BadBudget> 
         .iter()
         .fold(0_u64, |ms, digit| ms.saturating_mul(10).saturating_add(u64::from(digit.wrapping_sub(b'0'))));
     if fits { Ok(Duration::from_millis(ms).min(longest)) } else { Err(BadBudget) }
+}
+
+/// The deadline that a request of another process brings, if it brings one: at most the critical lane's longest.
+///
+/// # Errors
+/// Its header is something else than a few digits.
+pub fn of_request(headers: &HeaderMap) -> Result<Option<Instant>, BadBudget> {
+    let Some(header) = headers.get(HEADER) else { return Ok(None) };
+    Ok(Some(Instant::now() + budget(Lane::Critical, Some(header.as_bytes()))?))
 }
 
 /// Lets a future's work know its deadline. It is not cut off by this.
