@@ -126,7 +126,7 @@ impl Handle {
     pub fn router(&self) -> Router {
         Router::new()
             .route("/ws", get(upgrade::upgrade))
-            .route("/api/v1/history", get(history::history))
+            .route("/api/v1/history", get(history::history).fallback(history::not_so))
             .with_state(Arc::clone(&self.shared))
     }
 

@@ -15,7 +15,7 @@ use crate::{
 use axum::{
     Json,
     extract::{Query, State, rejection::QueryRejection},
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse as _, Response},
 };
 use futures_util::{StreamExt as _, stream};
@@ -68,6 +68,13 @@ pub(crate) async fn history(
     page.map_or_else(axum::response::IntoResponse::into_response, |page| {
         ([(header::CACHE_CONTROL, "no-store")], Json(page)).into_response()
     })
+}
+
+/// A history is only looked at.
+pub(crate) async fn not_so() -> Response {
+    let mut response = Problem::new(problem::METHOD_NOT_ALLOWED).into_response();
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
 }
 
 async fn page(

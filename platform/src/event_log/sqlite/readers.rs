@@ -70,3 +70,90 @@ impl Readers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{event_log::sqlite::schema, lane::task};
+    use prometheus::Registry;
+    use std::time::Duration;
+    use tokio::{sync::oneshot, task::JoinSet, time::Instant};
+
+    /// Longer than anything here takes that does not hang.
+    const HANGS: Duration = Duration::from_secs(30);
+
+    fn readers() -> (Arc<Readers>, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.sqlite");
+        schema::migrate(&mut schema::open_writer(&path).unwrap()).unwrap();
+        let metrics = StoreMetrics::new(&Registry::new()).unwrap();
+        (Arc::new(Readers::open(&path, &metrics).unwrap()), dir)
+    }
+
+    async fn look(readers: &Readers, lane: Lane) -> Result<i64, ReadError> {
+        let one = |connection: &Connection| connection.query_row("SELECT 1", (), |row| row.get(0));
+        tokio::time::timeout(HANGS, readers.read(lane, one)).await.expect("it hangs")
+    }
+
+    /// All connections of a lane are taken, until the senders are dropped.
+    async fn exhaust(readers: &Arc<Readers>, lane: Lane) -> (Vec<oneshot::Sender<()>>, JoinSet<()>) {
+        let (mut releases, mut stuck) = (Vec::new(), JoinSet::new());
+        for _ in 0..READERS {
+            let ((release, released), (taken, is_taken)) = (oneshot::channel::<()>(), oneshot::channel());
+            let readers = Arc::clone(readers);
+            stuck.spawn(async move {
+                let wait = move |_: &Connection| {
+                    taken.send(()).unwrap();
+                    let _ = released.blocking_recv();
+                    Ok(())
+                };
+                let _ = readers.read(lane, wait).await;
+            });
+            is_taken.await.unwrap();
+            releases.push(release);
+        }
+        (releases, stuck)
+    }
+
+    #[tokio::test]
+    async fn whichever_lane_s_connections_are_taken_the_others_read() {
+        let (readers, _dir) = readers();
+        for full in Lane::ALL {
+            let (releases, stuck) = exhaust(&readers, full).await;
+            for lane in Lane::ALL.into_iter().filter(|lane| *lane != full) {
+                assert_eq!(look(&readers, lane).await, Ok(1));
+            }
+            // It has none left, and who waits for one waits until their deadline.
+            let soon = Instant::now() + Duration::from_millis(30);
+            assert_eq!(deadline::scope(soon, look(&readers, full)).await, Err(ReadError));
+            drop(releases);
+            stuck.join_all().await;
+            assert_eq!(look(&readers, full).await, Ok(1));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_looks_at_critical_work_takes_a_batch_s_connection() {
+        let (readers, _dir) = readers();
+        let (releases, stuck) = exhaust(&readers, Lane::Batch).await;
+        let soon = Instant::now() + Duration::from_millis(30);
+        let batch = task::scope(Lane::Batch, deadline::scope(soon, look(&readers, Lane::Critical)));
+        assert_eq!(batch.await, Err(ReadError));
+        drop(releases);
+        stuck.join_all().await;
+        let (_releases, _stuck) = exhaust(&readers, Lane::Critical).await;
+        assert_eq!(task::scope(Lane::Batch, look(&readers, Lane::Critical)).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_while_reading_gives_the_connection_back_with_the_turn() {
+        let (readers, _dir) = readers();
+        let (releases, mut stuck) = exhaust(&readers, Lane::Batch).await;
+        stuck.shutdown().await;
+        // Still being read with, so that nobody gets one that is not there.
+        let soon = Instant::now() + Duration::from_millis(30);
+        assert_eq!(deadline::scope(soon, look(&readers, Lane::Batch)).await, Err(ReadError));
+        drop(releases);
+        assert_eq!(look(&readers, Lane::Batch).await, Ok(1));
+    }
+}
