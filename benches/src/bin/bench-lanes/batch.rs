@@ -106,6 +106,7 @@ async fn work(rooms: Vec<Link>, page: usize, mut jobs: mpsc::Receiver<Job>) -> R
     let origin = rooms.first().context("no waiting room")?.origin().clone();
     let requests: Requests = Requests::default();
     let mut wires: Vec<Wire> = (0..CONNECTIONS).map(|_| Wire::new(&origin)).collect();
+    renewed(&rooms, page, &origin, &requests).await?;
     let mut renew = interval(TOKENS_EVERY);
     loop {
         tokio::select! {
