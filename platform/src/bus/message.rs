@@ -73,7 +73,7 @@ impl fmt::Debug for Message {
     }
 }
 
-/// A few names with values, in the order they were put in. No PHI: servers keep and show them.
+/// A few names with values, in the order of their names: not every transport keeps another. No PHI: servers keep and show them.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Headers(Vec<(String, String)>);
 
@@ -89,7 +89,8 @@ impl Headers {
         if !valid {
             return Err(InvalidName);
         }
-        self.0.push((name.into(), value.into()));
+        let place = self.0.partition_point(|(held, _)| held.as_str() < name);
+        self.0.insert(place, (name.into(), value.into()));
         Ok(())
     }
 
