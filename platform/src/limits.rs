@@ -29,6 +29,13 @@ pub const SHARES_OF_A_COMMIT: [usize; Lane::ALL.len()] = [2_048, 512, 128];
 /// next. One piece of work is always taken, however large. A megabyte is written in some 10 ms.
 pub const BYTES_OF_A_COMMIT: [usize; Lane::ALL.len()] = [16 * 1_024 * 1_024, 1_024 * 1_024, 256 * 1_024];
 
+/// Longest that the batch lane's work waits on SQLite for urgent work to share its commit with, where there was some
+/// [lately](URGENT_LATELY). A sync of its own, in which urgent work would find the disk busy, is made after that.
+pub const BATCH_RIDES_ALONG: Duration = Duration::from_millis(40);
+
+/// For how long after urgent work more of it is expected. Later, batch work is written at once.
+pub const URGENT_LATELY: Duration = Duration::from_millis(250);
+
 /// Most rows that are deleted in one transaction on SQLite because nobody needs them any more; what is left waits for the
 /// next.
 pub const FORGOTTEN_AT_ONCE: usize = 1_000;
@@ -212,9 +219,10 @@ pub const PRESENCE_TIME_LIMIT: Duration = Duration::from_millis(1_000);
 pub const STANDING_QUEUE: Duration = Duration::from_millis(100);
 
 /// Longest that work waits in an overloaded lane. Older work is shed. Longer lets more of a burst through; shorter
-/// answers sooner that it was not done. Nobody looks at a batch, so it hears at once.
+/// answers sooner that it was not done. Nobody looks at a batch, so it hears at once: with no wait at all, what cannot be
+/// worked on now is not even queued.
 pub const OVERLOADED_AGE: [Duration; Lane::ALL.len()] =
-    [Duration::from_millis(500), Duration::from_millis(100), Duration::from_millis(2)];
+    [Duration::from_millis(500), Duration::from_millis(100), Duration::ZERO];
 
 /// Delay that stands in a whole process, in the scheduling of what is ready or before the critical lane. Beyond it
 /// the lowest lane that has workers left gets half of them.

@@ -129,6 +129,10 @@ impl Gate {
             self.running += 1;
             return Arrival::Run;
         }
+        if self.capacity.age.is_zero() && self.is_overloaded(now) {
+            self.overloaded_until = Some(now + STANDING_QUEUE);
+            return Arrival::Shed(Reason::Age);
+        }
         if self.queue.len() >= self.capacity.queue {
             // From now on the old make room for the new.
             self.overloaded_until = Some(now + STANDING_QUEUE);

@@ -4,12 +4,15 @@
 //! lane; the writer takes each lane's in turn, the most urgent first, and passes over one that is held: it is held for
 //! a push, whose owner wakes the writer afterwards. So nobody waits for the lock of another lane. Only for the most
 //! urgent the writer waits a moment: otherwise a crowd that pushes could keep it away.
+//!
+//! While urgent work comes again and again, batch work waits a little to share a commit with it: urgent work that comes in
+//! the middle of another's sync waits for two.
 
 use super::batch::Work;
 use crate::{
     event_log::{Refusal, judge::Outcome, turn::Turn},
     lane::Lane,
-    limits::{BYTES_OF_A_COMMIT, MAX_QUEUED_APPENDS, SHARES_OF_A_COMMIT},
+    limits::{BATCH_RIDES_ALONG, BYTES_OF_A_COMMIT, MAX_QUEUED_APPENDS, SHARES_OF_A_COMMIT, URGENT_LATELY},
 };
 use parking_lot::Mutex;
 use std::{
@@ -79,6 +82,17 @@ pub(super) struct Taken {
     pub(super) requests: Vec<Request>,
     /// Too late to be begun.
     pub(super) overdue: Vec<Request>,
+    /// When there was critical work last.
+    urgent_at: Option<Instant>,
+    /// Since when batch work waits for some.
+    rides_since: Option<Instant>,
+}
+
+/// What a look at the queues has come to.
+enum Look {
+    Taken,
+    /// Nothing, but at this time there may be.
+    Nothing(Option<Instant>),
 }
 
 impl Queue {
@@ -100,34 +114,53 @@ impl Queue {
     /// the one thread that writes.
     pub(super) fn take(&self, into: &mut Taken) -> bool {
         loop {
-            if self.try_take(into) {
+            if let Look::Taken = self.try_take(into) {
                 return true;
             }
             self.writer.lie_down();
             // What came before the writer lay down woke nobody.
-            if self.try_take(into) {
-                self.writer.get_up();
-                return true;
-            }
+            let until = match self.try_take(into) {
+                Look::Taken => {
+                    self.writer.get_up();
+                    return true;
+                }
+                Look::Nothing(until) => until,
+            };
             if self.is_over() {
                 return false;
             }
-            self.writer.sleep();
+            self.writer.sleep(until);
         }
     }
 
-    fn try_take(&self, into: &mut Taken) -> bool {
+    fn try_take(&self, into: &mut Taken) -> Look {
         let now = Instant::now();
-        for (n, line) in self.lanes.iter().enumerate() {
-            if line.waiting.load(Ordering::Relaxed) > 0
-                && let Some(mut state) =
-                    if n == 0 { line.state.try_lock_for(A_MOMENT) } else { line.state.try_lock() }
+        let mut until = None;
+        for lane in Lane::ALL {
+            let n = lane.index();
+            let line = &self.lanes[n];
+            if line.waiting.load(Ordering::Relaxed) == 0 {
+                continue;
+            }
+            if lane == Lane::Batch
+                && into.requests.is_empty()
+                && let Some(later) = into.rides_until(now)
             {
-                take_share(&mut state.requests, (SHARES_OF_A_COMMIT[n], BYTES_OF_A_COMMIT[n]), now, into);
-                line.waiting.store(state.requests.len(), Ordering::Relaxed);
+                until = Some(later);
+                continue;
+            }
+            let critical = lane == Lane::Critical;
+            let locked = if critical { line.state.try_lock_for(A_MOMENT) } else { line.state.try_lock() };
+            let Some(mut state) = locked else { continue };
+            take_share(&mut state.requests, (SHARES_OF_A_COMMIT[n], BYTES_OF_A_COMMIT[n]), now, into);
+            line.waiting.store(state.requests.len(), Ordering::Relaxed);
+            if critical {
+                into.urgent_at = Some(now);
+            } else if lane == Lane::Batch {
+                into.rides_since = None;
             }
         }
-        !(into.requests.is_empty() && into.overdue.is_empty())
+        if into.requests.is_empty() && into.overdue.is_empty() { Look::Nothing(until) } else { Look::Taken }
     }
 
     /// Nothing more comes in, and nothing is left.
@@ -147,6 +180,16 @@ impl Queue {
     /// How many wait in each lane.
     pub(super) fn waiting(&self) -> [usize; Lane::ALL.len()] {
         std::array::from_fn(|lane| self.lanes[lane].waiting.load(Ordering::Relaxed))
+    }
+}
+
+impl Taken {
+    /// Until when batch work that is there waits for urgent work to ride along with; not at all where there was none lately.
+    fn rides_until(&mut self, now: Instant) -> Option<Instant> {
+        let urgent_at = self.urgent_at.filter(|at| now < *at + URGENT_LATELY)?;
+        let since = *self.rides_since.get_or_insert(now);
+        let until = (since + BATCH_RIDES_ALONG).min(urgent_at + URGENT_LATELY);
+        (now < until).then_some(until)
     }
 }
 
@@ -190,10 +233,15 @@ impl Sleeper {
         self.lies.store(false, Ordering::Relaxed);
     }
 
-    /// Until it is woken, which may have been already.
-    fn sleep(&self) {
+    /// Until it is woken, which may have been already, or until then.
+    fn sleep(&self, until: Option<Instant>) {
         while self.lies.load(Ordering::Acquire) {
-            thread::park();
+            let Some(until) = until else {
+                thread::park();
+                continue;
+            };
+            thread::park_timeout(until.saturating_duration_since(Instant::now()));
+            self.get_up();
         }
     }
 

@@ -89,6 +89,24 @@ fn a_queue_that_stands_sheds_the_old_and_serves_the_newest() {
 }
 
 #[test]
+fn without_an_age_whoever_cannot_be_worked_for_in_an_overload_hears_it_at_once() {
+    let mut world = World::new(1, 2);
+    world.gate = Gate::new(Capacity { workers: 1, queue: 2, age: Duration::ZERO });
+    assert_eq!(world.arrive(), Arrival::Run);
+    let waiting = [world.wait(), world.wait()];
+    // Beyond the queue it is an overload: who waits is shed, and nobody waits any more.
+    let third = world.wait();
+    assert_eq!(world.polled(), waiting.map(|old| (old, Err(Reason::Age))));
+    assert_eq!(world.after(ms(0)), [(third, Err(Reason::Age))]);
+    assert_eq!(world.arrive(), Arrival::Shed(Reason::Age));
+    assert_eq!(world.finish(), []);
+    assert_eq!(world.arrive(), Arrival::Run);
+    // Calm for as long as a queue may stand, bursts are absorbed again.
+    world.after(STANDING_QUEUE);
+    world.wait();
+}
+
+#[test]
 fn an_overload_is_over_when_for_a_while_nobody_was_shed() {
     let mut world = World::new(1, 1);
     assert_eq!(world.arrive(), Arrival::Run);

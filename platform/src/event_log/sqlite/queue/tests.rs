@@ -90,6 +90,30 @@ fn a_lane_is_full_at_its_limit_and_the_others_are_not() {
 }
 
 #[test]
+fn a_batch_rides_along_with_urgent_work_where_there_was_some_lately_and_waits_for_it_only_so_long() {
+    let queue = Queue::default();
+    let push = |lane| queue.push(lane, request(lane, 1, 1)).unwrap();
+    let mut taken = Taken::default();
+    let mut take = || {
+        let begun = std::time::Instant::now();
+        assert!(queue.take(&mut taken));
+        let lanes = lanes_of(&taken);
+        taken.requests.clear();
+        (lanes, begun.elapsed() >= BATCH_RIDES_ALONG)
+    };
+    push(Lane::Batch);
+    assert_eq!(take(), (vec![Lane::Batch], false), "nobody is in a hurry");
+    push(Lane::Batch);
+    push(Lane::Critical);
+    assert_eq!(take(), (vec![Lane::Critical, Lane::Batch], false));
+    push(Lane::Batch);
+    assert_eq!(take(), (vec![Lane::Batch], true), "in vain");
+    push(Lane::Standard);
+    push(Lane::Batch);
+    assert_eq!(take(), (vec![Lane::Standard, Lane::Batch], false));
+}
+
+#[test]
 fn what_is_in_line_at_the_end_is_still_taken() {
     let queue = Queue::default();
     queue.push(Lane::Batch, request(Lane::Batch, 1, 1)).unwrap();
