@@ -70,7 +70,7 @@ async fn ask(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes)
     };
     let span = shared.tracer.child("answer", Kind::Server, trace::of_request(&headers));
     let handle = Handle::new(shared);
-    let answer = trace::scope(span.context(), handle.answer(question));
+    let answer = Box::pin(trace::scope(span.context(), handle.answer(question)));
     let reply: Reply = match deadline {
         Some(deadline) => deadline::scope(deadline, answer).await,
         None => answer.await,

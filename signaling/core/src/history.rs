@@ -2,7 +2,7 @@
 
 use crate::{
     codec::{DecodeError, Stored, decode_visit},
-    visit::Event,
+    visit::{Booked, Event},
 };
 use model::{Phi, Timestamp, VisitId};
 use serde::Serialize;
@@ -38,7 +38,7 @@ pub struct Past {
 #[derive(Clone, Debug)]
 pub struct Reading {
     visit: VisitId,
-    booked: Option<(Timestamp, Option<Timestamp>, Phi<String>, Phi<String>)>,
+    booked: Option<(Timestamp, Booked)>,
     checked_in_at: Option<Timestamp>,
     admitted_at: Option<Timestamp>,
     over: Option<(Timestamp, Outcome)>,
@@ -62,9 +62,7 @@ impl Reading {
         let recorded = decode_visit(stored)?;
         let at = recorded.at;
         match recorded.event {
-            Event::Booked(booked) => {
-                self.booked = Some((at, booked.scheduled_at, booked.name, booked.reason));
-            }
+            Event::Booked(booked) => self.booked = Some((at, booked)),
             Event::CheckedIn { .. } => self.checked_in_at = Some(at),
             Event::Admitted { .. } => self.admitted_at = Some(at),
             Event::Denied { .. } => self.over = Some((at, Outcome::Denied)),
@@ -77,7 +75,7 @@ impl Reading {
     /// The line; none while the visit is not over.
     #[must_use]
     pub fn past(self) -> Option<Past> {
-        let (booked_at, scheduled_at, name, reason) = self.booked?;
+        let (booked_at, Booked { scheduled_at, name, reason, .. }) = self.booked?;
         let (ended_at, outcome) = self.over?;
         let Self { visit, checked_in_at, admitted_at, .. } = self;
         Some(Past {
@@ -97,7 +95,7 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{codec::encode_visit, link::LinkHash, record::Recorded, visit::Booked};
+    use crate::{codec::encode_visit, link::LinkHash, record::Recorded};
     use model::{ParticipantId, Role, WaitingRoomId};
     use signaling_protocol::view::{DeviceHealth, Health, Modality};
     use uuid::Uuid;
