@@ -219,8 +219,8 @@ pub const PRESENCE_TIME_LIMIT: Duration = Duration::from_millis(1_000);
 pub const STANDING_QUEUE: Duration = Duration::from_millis(100);
 
 /// Longest that work waits in an overloaded lane. Older work is shed. Longer lets more of a burst through; shorter
-/// answers sooner that it was not done. Nobody looks at a batch, so it hears at once: with no wait at all, what cannot be
-/// worked on now is not even queued.
+/// answers sooner that it was not done. Nobody looks at a batch, so it hears at once: with no wait at all, nobody
+/// more is queued then, and who is queued already has their turn.
 pub const OVERLOADED_AGE: [Duration; Lane::ALL.len()] =
     [Duration::from_millis(500), Duration::from_millis(100), Duration::ZERO];
 

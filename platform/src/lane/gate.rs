@@ -25,7 +25,8 @@ pub struct Capacity {
     pub workers: usize,
     /// What may wait. One more is shed.
     pub queue: usize,
-    /// Longest wait while the lane is overloaded.
+    /// Longest wait while the lane is overloaded. With none at all nobody more is let wait then, and who waits already
+    /// has their turn, in order.
     pub age: Duration,
 }
 
@@ -182,6 +183,9 @@ impl Gate {
     /// When somebody who waits may have to be shed.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let oldest = self.queue.front()?;
+        if self.capacity.age.is_zero() {
+            return self.first_deadline;
+        }
         let standing = self.standing_since.map(|since| since + STANDING_QUEUE);
         let aged = oldest.arrived + self.capacity.age;
         let aged = match (self.overloaded_until, standing) {
@@ -231,11 +235,12 @@ impl Gate {
                 self.decided.push_back((waiting.ticket, Err(Reason::Overload)));
             }
         }
-        if self.is_overloaded(now) {
+        let newest_first = self.is_overloaded(now) && !self.capacity.age.is_zero();
+        if newest_first {
             self.shed_old(now);
         }
         while self.running < self.allowed {
-            let next = if self.is_overloaded(now) { self.queue.pop_back() } else { self.queue.pop_front() };
+            let next = if newest_first { self.queue.pop_back() } else { self.queue.pop_front() };
             let Some(next) = next else { break };
             self.running += 1;
             self.decided.push_back((next.ticket, Ok(())));

@@ -41,6 +41,10 @@ const SERVER: usize = 1;
 /// Goodput that still follows what is offered.
 const FOLLOWS: f64 = 0.95;
 
+/// Where the search begins, as a share of what eight callers get done, and how much more each step offers.
+const FROM: f64 = 0.6;
+const STEP: f64 = 1.1;
+
 /// Gate and target of the three figures.
 const GATE: [f64; 3] = [1.3, 0.85, 5.0];
 const TARGET: [f64; 3] = [1.1, 0.95, 5.0];
@@ -138,14 +142,18 @@ impl World {
         let closed = self.phase(Some(Offer::Callers(8)), long).await?;
         report(0, "closed", &closed);
         let capacity = closed.batch.as_ref().map_or(0.0, batch::Sample::goodput);
-        let mut knee = None;
-        for share in [0.6, 0.7, 0.8, 0.9, 1.0, 1.1] {
-            let phase = self.phase(Some(Offer::PerSecond(capacity * share)), long).await?;
+        let (mut knee, mut missed, mut rate) = (None, 0, capacity * FROM);
+        // One slow moment of the machine is not the knee, nor is one in the closed loop.
+        while missed < 2 {
+            let phase = self.phase(Some(Offer::PerSecond(rate)), long).await?;
             report(0, "knee?", &phase);
-            let Some(batch) = phase.batch else { continue };
+            let Some(batch) = phase.batch else { break };
             if batch.goodput() >= FOLLOWS * batch.offered_per_s() {
-                knee = Some((batch.offered_per_s(), batch.goodput()));
+                (knee, missed) = (Some((batch.offered_per_s(), batch.goodput())), 0);
+            } else {
+                missed += 1;
             }
+            rate *= STEP;
         }
         knee.ok_or_else(|| anyhow::anyhow!("no rate is followed: is the server busy with something else?"))
     }

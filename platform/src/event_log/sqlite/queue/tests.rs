@@ -95,7 +95,7 @@ fn a_batch_rides_along_with_urgent_work_where_there_was_some_lately_and_waits_fo
     let push = |lane| queue.push(lane, request(lane, 1, 1)).unwrap();
     let mut taken = Taken::default();
     let mut take = || {
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         assert!(queue.take(&mut taken));
         let lanes = lanes_of(&taken);
         taken.requests.clear();
