@@ -1,6 +1,6 @@
 # Thin names for the real commands.
 
-.PHONY: run fleet rolling-restart test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting bench-store kill-store plots loadtest
+.PHONY: run fleet rolling-restart test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting bench-store bench-lanes kill-store plots loadtest
 
 PROFILE ?= dev
 # Debian packages that the browser tests need, and a program of each.
@@ -78,6 +78,12 @@ bench-waiting:
 bench-store: packages
 	cargo build --quiet --profile perf --package benches --bin bench-store --locked
 	$${CARGO_TARGET_DIR:-target}/perf/bench-store
+
+# What ten times more batch work than can be done does to critical work, to its own goodput and to who is shed. The
+# server on one core, the clients on the other. PHASE_S, PAIRS and OVERLOAD change the workload. Four minutes.
+bench-lanes:
+	cargo build --quiet --profile perf --package server --bin telehealth --package benches --bin bench-lanes --locked
+	taskset --cpu-list 0 $${CARGO_TARGET_DIR:-target}/perf/bench-lanes
 
 # A thousand writers of the event log killed in mid-commit, and a hundred PostgreSQL servers; what was acknowledged is
 # there each time. KILLS and PG_KILLS change how many (0 leaves one out), DIR where. Some minutes.

@@ -11,7 +11,7 @@ use crate::{
 use anyhow::{Context as _, Result, bail, ensure};
 use futures_util::{SinkExt as _, StreamExt as _};
 use model::{CommandId, ParticipantId};
-use serde_json::json;
+use serde_json::{Value, json};
 use signaling_protocol::{
     ClientMessage, SUBPROTOCOL, ServerMessage,
     server::ErrorCode,
@@ -87,10 +87,18 @@ impl Link {
         self
     }
 
+    /// What is posted to exchange it, and where to.
+    #[must_use]
+    pub fn exchange(&self) -> (&'static str, Value) {
+        ("/api/v1/links/exchange", json!({ "secret": self.secret }))
+    }
+
     /// The right to say hello once.
-    async fn token(&self) -> Result<String> {
-        let (origin, body) = (self.origin.to_string(), json!({ "secret": self.secret }));
-        let path = "/api/v1/links/exchange";
+    ///
+    /// # Errors
+    /// The server cannot be reached, or refuses.
+    pub async fn token(&self) -> Result<String> {
+        let (origin, (path, body)) = (self.origin.to_string(), self.exchange());
         let grant = http::post(&self.origin, path, &[("origin", &origin)], &body).await;
         Ok(grant.context("exchange the link")?["joinToken"].as_str().context("no join token")?.to_owned())
     }

@@ -68,7 +68,8 @@ pub trait Bus: Send + Sync + 'static {
     fn listen(&self, pattern: Pattern) -> BusFuture<'_, Listener>;
 
     /// Puts a message into a lane. `Ok` when the transport has it. A message with an id of the last
-    /// `limits::DEDUPE_WINDOW` is not put in again.
+    /// `limits::DEDUPE_WINDOW` is not put in again. When the deadline of the task that asks passes before its turn, it is
+    /// not put in and the answer is `Unavailable`.
     fn publish(&self, lane: Lane, message: Message) -> BusFuture<'_, ()>;
 
     /// Joins a durable consumer, or makes it: it begins with what the lane still holds and keeps its

@@ -24,6 +24,7 @@ pub mod projection;
 mod readable;
 mod records;
 pub mod sqlite;
+mod turn;
 
 pub use append::{Append, AppendError, Appended, Fence, NewAudit, NewMessage, Refusal};
 pub use event::{

@@ -2,13 +2,15 @@
 //!
 //! Three cores decide about work at a process's door, one of each kind of question: [`gate`] (now, later or not at
 //! all?), [`overload`] (how much of a lane's workers may be used while the whole process is behind?) and
-//! [`deadline`] (until when does anybody wait for it?). None of them reads a clock.
+//! [`deadline`] (until when does anybody wait for it?). None of them decides by a clock of its own. [`task`] says in
+//! which lane the work of a task is, behind the door too.
 
 use std::fmt;
 
 pub mod deadline;
 pub mod gate;
 pub mod overload;
+pub mod task;
 
 /// How urgent work is. Lanes share no queue, no connection and no worker, so that a flood in one does
 /// not move the others. Earlier lanes are served first and shed last.

@@ -25,6 +25,26 @@ pub const MAX_APPENDS_PER_COMMIT: usize = 1_024;
 /// what is not goes along in small pieces, so that the next urgent append never waits for a long commit.
 pub const SHARES_OF_A_COMMIT: [usize; Lane::ALL.len()] = [2_048, 512, 128];
 
+/// Most bytes of each lane's work in one transaction on SQLite, for the same reason; what comes after them waits for the
+/// next. One piece of work is always taken, however large. A megabyte is written in some 10 ms.
+pub const BYTES_OF_A_COMMIT: [usize; Lane::ALL.len()] = [16 * 1_024 * 1_024, 1_024 * 1_024, 256 * 1_024];
+
+/// Longest that the batch lane's work waits on SQLite for urgent work to share its commit with, where there was some
+/// [lately](URGENT_LATELY). A sync of its own, in which urgent work would find the disk busy, is made after that.
+pub const BATCH_RIDES_ALONG: Duration = Duration::from_millis(40);
+
+/// For how long after urgent work more of it is expected. Later, batch work is written at once.
+pub const URGENT_LATELY: Duration = Duration::from_millis(250);
+
+/// Most rows that are deleted in one transaction on SQLite because nobody needs them any more; what is left waits for the
+/// next.
+pub const FORGOTTEN_AT_ONCE: usize = 1_000;
+
+/// Longest that work waits for the writer of its lane. Older work is refused as overdue before it is begun: whoever
+/// asked has given up, or asks again. The lower the lane, the sooner.
+pub const MAX_APPEND_WAIT: [Duration; Lane::ALL.len()] =
+    [Duration::from_secs(8), Duration::from_secs(5), Duration::from_secs(2)];
+
 /// Most events or streams that one read returns; a larger `limit` is cut to it. Callers page.
 pub const MAX_READ: usize = 1_000;
 
@@ -199,9 +219,10 @@ pub const PRESENCE_TIME_LIMIT: Duration = Duration::from_millis(1_000);
 pub const STANDING_QUEUE: Duration = Duration::from_millis(100);
 
 /// Longest that work waits in an overloaded lane. Older work is shed. Longer lets more of a burst through; shorter
-/// answers sooner that it was not done. Nobody looks at a batch, so it hears at once.
+/// answers sooner that it was not done. Nobody looks at a batch, so it hears at once: with no wait at all, nobody
+/// more is queued then, and who is queued already has their turn.
 pub const OVERLOADED_AGE: [Duration; Lane::ALL.len()] =
-    [Duration::from_millis(500), Duration::from_millis(100), Duration::from_millis(2)];
+    [Duration::from_millis(500), Duration::from_millis(100), Duration::ZERO];
 
 /// Delay that stands in a whole process, in the scheduling of what is ready or before the critical lane. Beyond it
 /// the lowest lane that has workers left gets half of them.

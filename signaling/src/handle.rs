@@ -2,7 +2,7 @@
 
 use crate::{
     find::{Place, Wanted},
-    inside, limits, load,
+    history, inside, limits, load,
     peers::{NoAnswer, Question, Reply},
     room::Input,
     shared::Shared,
@@ -10,6 +10,7 @@ use crate::{
 };
 use axum::{Router, routing::get};
 use model::{CommandId, ParticipantId, Phi, TenantId, VisitId, WaitingRoomId};
+use platform::lane::deadline;
 use signaling_core::{
     Rejection,
     link::LinkHash,
@@ -121,9 +122,12 @@ impl Handle {
         Self { shared }
     }
 
-    /// `GET /ws`, for the process's HTTP server.
+    /// `GET /ws` and `GET /api/v1/history`, for the process's HTTP server.
     pub fn router(&self) -> Router {
-        Router::new().route("/ws", get(upgrade::upgrade)).with_state(Arc::clone(&self.shared))
+        Router::new()
+            .route("/ws", get(upgrade::upgrade))
+            .route("/api/v1/history", get(history::history).fallback(history::not_so))
+            .with_state(Arc::clone(&self.shared))
     }
 
     /// What the other processes of a fleet ask of this one, for the listener between them.
@@ -167,12 +171,15 @@ impl Handle {
             Question::Exchange { secret } => return granted(self.exchange(secret.clone()).await),
         };
         for _ in 0..limits::MAX_FINDS {
+            if deadline::has_passed() {
+                break;
+            }
             match self.shared.find(wanted).await {
                 Place::Here(inbox) => return self.here(&inbox, question).await,
                 Place::There { address, epoch } => match self.shared.peers.ask(&address, &question).await {
                     Ok(reply) => return reply,
                     Err(NoAnswer::Gone) => wanted.gone = Some(epoch),
-                    Err(NoAnswer::Later | NoAnswer::Refused) => return Reply::Unavailable,
+                    Err(NoAnswer::Leaving | NoAnswer::Refused | NoAnswer::Late) => return Reply::Unavailable,
                 },
                 Place::Nowhere => return Reply::Rejected { because: Rejection::NotFound },
                 Place::Unknown | Place::Draining => return Reply::Unavailable,
@@ -258,14 +265,20 @@ fn granted(result: Result<LinkGrant, LinkError>) -> Reply {
     }
 }
 
-/// Asks a room's task and waits for the answer, but not for ever.
+/// Asks a room's task and waits for the answer, but not for ever. When the deadline of the task that asks passes before
+/// it is the question's turn, the room does nothing.
 async fn ask<T>(
     inbox: &mpsc::Sender<Input>,
     question: impl FnOnce(oneshot::Sender<T>) -> Input,
 ) -> Result<T, HandleError> {
     let (done, answer) = oneshot::channel();
     let asked = async {
-        inbox.send(question(done)).await.ok()?;
+        let question = question(done);
+        let question = match deadline::current() {
+            Some(deadline) => Input::Until(deadline, Box::new(question)),
+            None => question,
+        };
+        inbox.send(question).await.ok()?;
         answer.await.ok()
     };
     tokio::time::timeout(limits::ASK_TIMEOUT, asked).await.ok().flatten().ok_or(HandleError::Unavailable)

@@ -10,7 +10,7 @@ use crate::{
     limits::MAX_LISTED_OPEN,
     load::{VISIT, WAITING_ROOM, stored},
 };
-use model::{TenantId, VisitId, WaitingRoomId};
+use model::{TenantId, Timestamp, VisitId, WaitingRoomId};
 use platform::event_log::{Behind, Change, Projection, Projector, Row, Store, TailEvent};
 use serde::{Deserialize, Serialize};
 use signaling_core::{
@@ -18,7 +18,7 @@ use signaling_core::{
     limits::MAX_ENDED_VISITS,
     link::LinkHash,
 };
-use std::sync::Arc;
+use std::{fmt, str::FromStr, sync::Arc};
 use uuid::Uuid;
 
 /// Links belong to no tenant until they were looked up.
@@ -58,13 +58,49 @@ impl Projection for Table {
                 Change::Put { tenant, row: row(open(home, id)) },
             ],
             Some(Indexed::Over { home }) => {
-                let ended = u64::MAX - event.event.at.as_millis().unsigned_abs();
+                let ended = EndedAt { order: newest_first(event.event.at), visit: VisitId(id) };
                 vec![
                     Change::Delete { tenant, key: open(home, id) },
-                    Change::Put { tenant, row: row(format!("{}{ended:020}/{id}", over(home))) },
+                    Change::Put { tenant, row: row(format!("{}{ended}", over(home))) },
                 ]
             }
         }
+    }
+}
+
+/// A visit that is over, by its place among those of its waiting room. As text it is the end of its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EndedAt {
+    /// The smaller, the later it ended.
+    order: u64,
+    pub(crate) visit: VisitId,
+}
+
+const fn newest_first(at: Timestamp) -> u64 {
+    u64::MAX - at.as_millis().unsigned_abs()
+}
+
+impl fmt::Display for EndedAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:020}/{}", self.order, self.visit.0)
+    }
+}
+
+/// It is not the end of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotAPlace;
+
+impl FromStr for EndedAt {
+    type Err = NotAPlace;
+
+    fn from_str(text: &str) -> Result<Self, NotAPlace> {
+        let (order, visit) = text.split_once('/').ok_or(NotAPlace)?;
+        let place = Self {
+            order: order.parse().map_err(|_| NotAPlace)?,
+            visit: VisitId(Uuid::try_parse(visit).map_err(|_| NotAPlace)?),
+        };
+        // Written as we write it, and in no other way.
+        if place.to_string() == text { Ok(place) } else { Err(NotAPlace) }
     }
 }
 
@@ -116,6 +152,20 @@ impl Index {
         Ok(visits)
     }
 
+    /// Visits of a waiting room that are over, as far as the table has come, after one of them, the newest first.
+    pub(crate) async fn ended(
+        &self,
+        tenant: TenantId,
+        room: WaitingRoomId,
+        after: Option<EndedAt>,
+        limit: usize,
+    ) -> Result<Vec<EndedAt>, Behind> {
+        let prefix = over(room);
+        let after = after.map(|after| format!("{prefix}{after}"));
+        let rows = self.0.rows(tenant, &prefix, after, limit).await?;
+        Ok(rows.iter().filter_map(|row| row.key.strip_prefix(&prefix)?.parse().ok()).collect())
+    }
+
     async fn page(&self, tenant: TenantId, prefix: String, limit: usize) -> Result<Vec<VisitId>, Behind> {
         let mut visits = Vec::new();
         let mut after = None;
@@ -131,4 +181,36 @@ impl Index {
 
 fn visit_of(key: &str) -> Option<VisitId> {
     key.rsplit('/').next()?.parse().ok().map(VisitId)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn whatever_ended_later_comes_first() {
+        let place =
+            |ms| EndedAt { order: newest_first(Timestamp(ms)), visit: VisitId(Uuid::nil()) }.to_string();
+        assert!(place(2_000) < place(1_999) && place(1_999) < place(0));
+        let later = place(1_700_000_000_000);
+        assert_eq!(later.parse::<EndedAt>().unwrap().to_string(), later);
+    }
+
+    proptest! {
+        #[test]
+        fn a_place_is_what_we_write_and_nothing_else(text in "[0-9/a-f-]{0,60}", bytes in ".{0,60}") {
+            for text in [text, bytes] {
+                if let Ok(place) = text.parse::<EndedAt>() {
+                    prop_assert_eq!(place.to_string(), text);
+                }
+            }
+        }
+
+        #[test]
+        fn any_place_survives_being_written(order: u64, visit: u128) {
+            let place = EndedAt { order, visit: VisitId(Uuid::from_u128(visit)) };
+            prop_assert_eq!(place.to_string().parse::<EndedAt>(), Ok(place));
+        }
+    }
 }

@@ -21,6 +21,7 @@ use axum::{
 };
 use model::{TenantId, WaitingRoomId};
 use platform::{
+    lane::deadline,
     problem::{self, Problem},
     trace::{self, Kind},
 };
@@ -65,8 +66,16 @@ async fn ask(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes)
     {
         return status.into_response();
     }
+    let Ok(deadline) = deadline::of_request(&headers) else {
+        return Problem::new(problem::BAD_REQUEST).into_response();
+    };
     let span = shared.tracer.child("answer", Kind::Server, trace::of_request(&headers));
-    let reply: Reply = trace::scope(span.context(), Handle::new(shared).answer(question)).await;
+    let handle = Handle::new(shared);
+    let answer = Box::pin(trace::scope(span.context(), handle.answer(question)));
+    let reply: Reply = match deadline {
+        Some(deadline) => deadline::scope(deadline, answer).await,
+        None => answer.await,
+    };
     Json(reply).into_response()
 }
 

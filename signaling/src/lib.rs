@@ -15,7 +15,7 @@
 //! Every queue between them has a bound in [`limits`]. A slow reader fills only its own and is closed
 //! with 1013.
 //!
-//! Reading order: [`config`], [`service`], [`handle`], `room`, `socket`, `upgrade`, `sessions`; `find` (where a room
+//! Reading order: [`config`], [`service`], [`handle`], `room`, `socket`, `upgrade`, `sessions`; `history`; `find` (where a room
 //! lives), `load`, `index`; `peers` and `inside` (what processes say to each other), [`links`], `sweep`; `metrics`,
 //! [`limits`].
 
@@ -24,6 +24,7 @@
 pub mod config;
 mod find;
 pub mod handle;
+mod history;
 mod index;
 mod inside;
 pub mod limits;

@@ -63,6 +63,12 @@ pub const PEER_TOKEN_TTL: Duration = Duration::from_secs(30);
 /// Largest question or answer between processes, bytes. A longer one is refused.
 pub const MAX_ASK_BYTES: usize = 64 * 1024;
 
+/// Most visits on one page of a waiting room's history; who asks for more is refused. Some 100 reads of the store.
+pub const HISTORY_PAGE: usize = 100;
+
+/// Visits of one page that are read at a time: as many as the batch lane has connections for.
+pub const HISTORY_READS: usize = platform::limits::READERS;
+
 /// Commands of one waiting room whose spans are open. Further ones are not recorded.
 pub(crate) const MAX_TRACED_COMMANDS: usize = 1_024;
 

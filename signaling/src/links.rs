@@ -51,7 +51,8 @@ impl RemoteLinks {
                 }
                 Ok(Reply::NoSuchLink) => return Err(LinkError::Unknown),
                 Ok(Reply::Over { clinic }) => return Err(LinkError::Over { clinic }),
-                Ok(_) | Err(NoAnswer::Gone | NoAnswer::Later) => {}
+                Ok(_) | Err(NoAnswer::Gone | NoAnswer::Leaving) => {}
+                Err(NoAnswer::Late) => return Err(LinkError::Busy),
                 Err(NoAnswer::Refused) => {
                     tracing::warn!(%address, "A signaling process refuses this one: do they have the same keys?");
                 }

@@ -6,7 +6,7 @@ use crate::{
     limits,
 };
 use futures_util::StreamExt as _;
-use model::{TenantId, WaitingRoomId};
+use model::{TenantId, VisitId, WaitingRoomId};
 use platform::{
     event_log::{Category, Moment, ReadError, RecordedEvent, Store, StreamId, Version},
     lane::Lane,
@@ -14,6 +14,7 @@ use platform::{
 use signaling_core::{
     Owner,
     codec::{DecodeError, Stored},
+    history::{Past, Reading},
     limits::READ_PAGE,
     owner::Stream,
 };
@@ -83,6 +84,22 @@ pub(crate) async fn glance(store: &dyn Store, target: Target) -> Result<Owner, E
         restore(store, &mut owner, Stream::Visit(visit)).await?;
     }
     Ok(owner)
+}
+
+/// What is left of a visit that is over; none of one that is not.
+pub(crate) async fn past(
+    store: &dyn Store,
+    tenant: TenantId,
+    room: WaitingRoomId,
+    visit: VisitId,
+) -> Result<Option<Past>, Error> {
+    let id = stream_id(tenant, room, Stream::Visit(visit));
+    let mut reading = Reading::new(visit);
+    let refused = |source: DecodeError| Error::Decode { category: id.category.name, id: id.id, source };
+    for event in all(store, id).await? {
+        reading.take(&event).map_err(refused)?;
+    }
+    Ok(reading.past())
 }
 
 async fn restore(store: &dyn Store, owner: &mut Owner, stream: Stream) -> Result<(), Error> {

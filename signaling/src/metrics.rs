@@ -110,6 +110,11 @@ impl Metrics {
         self.owned.with_label_values(&["lost"]).inc();
     }
 
+    /// Nobody waited any more for a program's question when it was its turn.
+    pub(crate) fn overdue(&self) {
+        self.commands.with_label_values(&["question", "overdue"]).inc();
+    }
+
     pub(crate) fn opened(&self) {
         self.connections.inc();
     }

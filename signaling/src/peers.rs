@@ -1,14 +1,15 @@
 //! What signaling processes say to each other: docs/signaling-fleet.md.
 //!
 //! A page's WebSocket is passed on frame by frame; questions of programs are one POST each. Who may ask is shown by a
-//! short token of the fleet's keys. Names travel here: the network between processes is a private one.
+//! short token of the fleet's keys. Names travel here: the network between processes is a private one. How long somebody
+//! waits for the answer travels along (`x-request-budget-ms`); a process of an earlier build neither says nor heeds it.
 
 use crate::limits::{DIAL_TIMEOUT, MAX_ASK_BYTES, PEER_TOKEN_TTL, READ_LIMIT, WRITE_BUFFER};
 use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
 use model::{CommandId, ParticipantId, Phi, Role, TenantId, Timestamp, VisitId, WaitingRoomId};
-use platform::{clock::Clock, keys::Keys, trace};
+use platform::{clock::Clock, keys::Keys, lane::deadline, trace};
 use serde::{Deserialize, Serialize};
 use signaling_core::Rejection;
 use signaling_protocol::{SUBPROTOCOL, view::ClinicView};
@@ -101,9 +102,11 @@ pub(crate) enum NoAnswer {
     /// It is gone, goes down, or does not have what was asked for.
     Gone,
     /// It goes down, and what it has acknowledged is not recorded yet: whoever took its place now would lose that.
-    Later,
+    Leaving,
     /// It is there, and does not understand or does not trust this process.
     Refused,
+    /// Nobody waits for the answer any more. Says nothing about that process.
+    Late,
 }
 
 /// A page's WebSocket, from here on to the process that owns its waiting room.
@@ -164,7 +167,11 @@ impl Peers {
     pub(crate) async fn ask(&self, address: &str, question: &Question) -> Result<Reply, NoAnswer> {
         let body = serde_json::to_vec(question).map_err(|_| NoAnswer::Refused)?;
         let answer = self.request(address, Method::POST, "/signaling/ask", body);
-        timeout(ASK_WITHIN, answer).await.unwrap_or(Err(NoAnswer::Gone))
+        // Out of time is not gone: nobody takes a room over because somebody was in a hurry.
+        match deadline::within(timeout(ASK_WITHIN, answer)).await {
+            Some(answered) => answered.unwrap_or(Err(NoAnswer::Gone)),
+            None => Err(NoAnswer::Late),
+        }
     }
 
     /// Whether the process of this id answers at this address.
@@ -172,7 +179,7 @@ impl Peers {
         let asked = self.request::<Alive>(address, Method::GET, "/signaling/alive", Vec::new());
         match timeout(DIAL_TIMEOUT, asked).await {
             Ok(Ok(alive)) => alive.process == process,
-            Ok(Err(NoAnswer::Later | NoAnswer::Refused)) => true,
+            Ok(Err(NoAnswer::Leaving | NoAnswer::Refused | NoAnswer::Late)) => true,
             Ok(Err(NoAnswer::Gone)) | Err(_) => false,
         }
     }
@@ -193,6 +200,9 @@ impl Peers {
             .body(Full::new(axum::body::Bytes::from(body)))
             .map_err(|_| NoAnswer::Refused)?;
         trace::send_along(request.headers_mut());
+        if let Some(left) = deadline::left().and_then(|left| HeaderValue::from_str(&left).ok()) {
+            request.headers_mut().insert(deadline::HEADER, left);
+        }
         let connected = timeout(DIAL_TIMEOUT, connect(address)).await.map_err(|_| NoAnswer::Gone)?;
         let stream = connected.map_err(|_| NoAnswer::Gone)?;
         let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
@@ -234,7 +244,7 @@ fn judge(status: StatusCode) -> NoAnswer {
         StatusCode::MISDIRECTED_REQUEST | StatusCode::SERVICE_UNAVAILABLE | StatusCode::NOT_FOUND => {
             NoAnswer::Gone
         }
-        StatusCode::CONFLICT => NoAnswer::Later,
+        StatusCode::CONFLICT => NoAnswer::Leaving,
         _ => NoAnswer::Refused,
     }
 }

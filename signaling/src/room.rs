@@ -73,6 +73,8 @@ pub(crate) enum Input {
     },
     /// Exchange a link.
     Greet { hash: LinkHash, done: oneshot::Sender<Result<Greeting, LinkError>> },
+    /// Of use until then.
+    Until(Instant, Box<Self>),
     /// The process goes down.
     Drain(ErrorCode),
 }
@@ -222,6 +224,9 @@ impl Room {
             Input::Greet { hash, done } => {
                 let _ = done.send(self.owner.greet(&hash));
             }
+            // Too late, nothing is done, and whoever asked hears it by the end of the question.
+            Input::Until(deadline, input) if Instant::now() < deadline => self.handle(*input),
+            Input::Until(..) => self.shared.metrics.overdue(),
             Input::Drain(because) => {
                 self.shared.note_owed(self.owner.tenant(), self.owner.id());
                 self.owner.drain(now, because);
@@ -394,7 +399,7 @@ impl Room {
                     Refusal::Conflict { .. } => AppendFailure::Conflict,
                     Refusal::TooLarge | Refusal::Invalid => AppendFailure::TooLarge,
                     Refusal::Fenced => AppendFailure::Fenced,
-                    Refusal::Unavailable => AppendFailure::Unavailable,
+                    Refusal::Unavailable | Refusal::Overdue => AppendFailure::Unavailable,
                 }),
                 Ok(Err(AppendError::Unknown)) | Err(_) => Err(AppendFailure::Unknown),
             };

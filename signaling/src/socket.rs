@@ -244,7 +244,7 @@ impl Socket {
                             return Ok(None);
                         }
                         Err(NoAnswer::Gone) => wanted.gone = Some(epoch),
-                        Err(NoAnswer::Later) => return Err(ErrorCode::Unavailable),
+                        Err(NoAnswer::Leaving | NoAnswer::Late) => return Err(ErrorCode::Unavailable),
                         Err(NoAnswer::Refused) => {
                             tracing::error!(
                                 waiting_room.id = %room,

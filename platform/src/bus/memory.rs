@@ -10,7 +10,7 @@ use super::{
 use crate::{
     clock::Clock,
     ids,
-    lane::Lane,
+    lane::{Lane, deadline},
     limits::{MAX_LANE_BYTES, MAX_LANE_MESSAGES, MAX_LISTENERS},
 };
 use parking_lot::Mutex;
@@ -131,7 +131,9 @@ impl Bus for MemoryBus {
 
     fn publish(&self, lane: Lane, message: Message) -> BusFuture<'_, ()> {
         Box::pin(async move {
-            let outcome = message.fits().and_then(|()| self.lane(lane).publish(message));
+            let in_time = if deadline::has_passed() { Err(BusError::Unavailable) } else { Ok(()) };
+            let fits = in_time.and_then(|()| message.fits());
+            let outcome = fits.and_then(|()| self.lane(lane).publish(message));
             self.metrics.published(lane, &outcome);
             outcome.map(drop)
         })
@@ -217,5 +219,43 @@ impl Receipt for QueueReceipt {
             self.queue.changed.notify_waiters();
             Ok(())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{bus::Subject, clock::SystemClock};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn whichever_lane_s_lock_is_held_the_others_publish_and_consume() {
+        let bus = MemoryBus::new(Config::default(), Arc::new(SystemClock), &Registry::new());
+        let bus = Arc::new(bus.unwrap());
+        for stuck in Lane::ALL {
+            let (held, is_held) = std::sync::mpsc::sync_channel(0);
+            let (release, released) = std::sync::mpsc::sync_channel::<()>(0);
+            let holding = Arc::clone(&bus);
+            let holder = std::thread::spawn(move || {
+                let _store = holding.lane(stuck).store.lock();
+                held.send(()).unwrap();
+                // Ends when nobody can send any more.
+                let _ = released.recv();
+            });
+            is_held.recv().unwrap();
+            for lane in Lane::ALL.into_iter().filter(|lane| *lane != stuck) {
+                let work = async {
+                    let message = Message::new(ids::fresh(), Subject::new("a").unwrap(), "");
+                    bus.publish(lane, message.clone()).await.unwrap();
+                    let (name, pattern) = (ConsumerName::new("all").unwrap(), Pattern::new(">").unwrap());
+                    let mut consumer = bus.consume(name, lane, pattern).await.unwrap();
+                    let delivery = consumer.next().await.unwrap();
+                    assert_eq!(delivery.message, message);
+                    delivery.ack().await.unwrap();
+                };
+                tokio::time::timeout(Duration::from_secs(30), work).await.expect("it hangs");
+            }
+            drop(release);
+            holder.join().unwrap();
+        }
     }
 }

@@ -2,12 +2,14 @@
 
 use super::{BusError, InvalidName, Subject};
 use crate::{
+    lane::deadline,
     limits::{MAX_HEADER_BYTES, MAX_HEADERS, MAX_MESSAGE_BYTES},
     trace::{self, TRACEPARENT},
 };
 use bytes::Bytes;
 use model::{Timestamp, TraceContext};
 use std::fmt;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// A message. Its body may hold anything but is never logged.
@@ -41,6 +43,17 @@ impl Message {
         self
     }
 
+    /// Of use no longer than the task that sends it is waited for: with the task's [`deadline`], if it has one. `now` is
+    /// what the clock says that consumers go by. For what asks, not for what tells that something happened.
+    #[must_use]
+    pub fn with_deadline(mut self, now: Timestamp) -> Self {
+        if let Some(deadline) = deadline::current() {
+            let latest = now + deadline.saturating_duration_since(Instant::now());
+            self.deadline = Some(self.deadline.map_or(latest, |earlier| earlier.min(latest)));
+        }
+        self
+    }
+
     /// The trace that it is part of, for [`trace::scope`]. One that is malformed counts as absent.
     pub fn trace(&self) -> Option<TraceContext> {
         self.headers.get(TRACEPARENT)?.parse().ok()
@@ -60,7 +73,7 @@ impl fmt::Debug for Message {
     }
 }
 
-/// A few names with values, in the order they were put in. No PHI: servers keep and show them.
+/// A few names with values, in the order of their names: not every transport keeps another. No PHI: servers keep and show them.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Headers(Vec<(String, String)>);
 
@@ -76,7 +89,8 @@ impl Headers {
         if !valid {
             return Err(InvalidName);
         }
-        self.0.push((name.into(), value.into()));
+        let place = self.0.partition_point(|(held, _)| held.as_str() < name);
+        self.0.insert(place, (name.into(), value.into()));
         Ok(())
     }
 
@@ -105,6 +119,7 @@ fn is_value(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn headers_are_as_many_and_as_long_as_they_may_be() {
@@ -146,6 +161,21 @@ mod tests {
         let mut malformed = fresh();
         malformed.headers.insert(TRACEPARENT, "00-0-0-01").unwrap();
         assert_eq!(malformed.trace(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_is_of_use_as_long_as_its_sender_is_waited_for_and_no_longer() {
+        let fresh = || Message::new(Uuid::nil(), Subject::new("a").unwrap(), "");
+        let now = Timestamp(1_000_000);
+        assert_eq!(fresh().with_deadline(now).deadline, None);
+        let earlier = Message { deadline: Some(Timestamp(1_000_100)), ..fresh() };
+        let later = Message { deadline: Some(Timestamp(2_000_000)), ..fresh() };
+        deadline::scope(Instant::now() + Duration::from_millis(250), async {
+            for (message, expect) in [(fresh(), 1_000_250), (earlier, 1_000_100), (later, 1_000_250)] {
+                assert_eq!(message.with_deadline(now).deadline, Some(Timestamp(expect)));
+            }
+        })
+        .await;
     }
 
     #[test]

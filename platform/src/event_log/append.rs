@@ -51,6 +51,17 @@ impl Append {
     }
 }
 
+impl Append {
+    /// Bytes of all that is written for it, apart from ids and numbers.
+    pub(super) fn bytes(&self) -> usize {
+        let phi = |phi: &Option<String>| phi.as_ref().map_or(0, String::len);
+        let events = self.events.iter().map(|event| event.body.len() + phi(&event.phi));
+        let messages = self.outbox.iter().map(|message| message.body.len());
+        let audits = self.audit.iter().map(|audit| audit.body.len() + phi(&audit.phi));
+        events.chain(messages).chain(audits).sum::<usize>() + self.answer.as_ref().map_or(0, String::len)
+    }
+}
+
 impl fmt::Debug for Append {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Append")
@@ -143,6 +154,10 @@ pub enum Refusal {
     /// Text with a NUL in it, which not every engine can hold, or a message whose subject is none of the bus's.
     #[error("the append has text that cannot be stored or told")]
     Invalid,
+    /// Nobody waits for it any more, or it waited longer than its lane's work may
+    /// ([`MAX_APPEND_WAIT`](crate::limits::MAX_APPEND_WAIT)): it was not begun.
+    #[error("it was not the append's turn in time")]
+    Overdue,
     /// The store cannot write now: disk full, shutting down, queue full.
     #[error("the store cannot write now")]
     Unavailable,

@@ -16,8 +16,8 @@
 //!
 //! What it promises: an append that was answered with `Ok` is in the store afterwards, once and in its order, or it is
 //! parked with a reason. What it does not: that nobody else takes the room over meanwhile (then it is parked); that
-//! projections, outbox, audit and [`EventStore::streams`](super::EventStore::streams) show what is provisional (they
-//! show what the store has); that a process which starts while the store is away can go on (it has seen nothing).
+//! projections, outbox, audit, [`EventStore::streams`](super::EventStore::streams) and what a task of a lower lane reads
+//! show what is provisional (they show what the store has); that a process which starts while the store is away can go on (it has seen nothing).
 //!
 //! An owner that is told `Fenced` gives the room up, takes it again and reads it: its memory had something that is not
 //! recorded. [`Ownership::take`](super::Ownership::take) is refused while the journal has appends of that owner, because

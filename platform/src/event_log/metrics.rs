@@ -65,6 +65,7 @@ impl StoreMetrics {
                 Refusal::Fenced => "fenced",
                 Refusal::TooLarge => "too-large",
                 Refusal::Invalid => "invalid",
+                Refusal::Overdue => "overdue",
                 Refusal::Unavailable => "unavailable",
             },
             Err(AppendError::Unknown) => "unknown",

@@ -243,6 +243,17 @@ pub(super) fn changes_fit(changes: &[Change]) -> Result<(), Refusal> {
     if changes.len() <= MAX_CHANGES && changes.iter().all(fits) { Ok(()) } else { Err(Refusal::TooLarge) }
 }
 
+/// What changes write, about.
+pub(super) fn bytes_of(changes: &[Change]) -> usize {
+    let size = |change: &Change| match change {
+        Change::Put { row: Row { key, body, phi }, .. } => {
+            key.len() + body.len() + phi.as_ref().map_or(0, String::len)
+        }
+        Change::Delete { key, .. } => key.len(),
+    };
+    changes.iter().map(size).sum()
+}
+
 /// Refuses holders that no adapter takes.
 pub(super) fn holder_fits(holder: &Holder) -> Result<(), Refusal> {
     if holder.address.len() <= MAX_ADDRESS_BYTES { Ok(()) } else { Err(Refusal::TooLarge) }

@@ -14,7 +14,7 @@
 use super::{
     Append, AppendError, Appended, Category, EventStore, Moment, Partition, Position, ReadError,
     RecordedEvent, Refusal, StoreFuture, StreamId, TailEvent, Version, append::within_limits,
-    metrics::StoreMetrics,
+    metrics::StoreMetrics, turn::Turn,
 };
 use crate::{
     lane::Lane,
@@ -221,7 +221,8 @@ impl EventStore for PostgresStore {
             within_limits(&append)?;
             let (reply, answer) = oneshot::channel();
             let writer = self.writer(partition_of(&append.stream));
-            let request = Request { append: Box::new(append), reply };
+            let turn = Turn::begin(append.stream.category.lane)?;
+            let request = Request { append: Box::new(append), turn, reply };
             writer.try_send(request).map_err(|_| Refusal::Unavailable)?;
             // The writer died with our append in its hands.
             answer.await.unwrap_or(Err(AppendError::Unknown))

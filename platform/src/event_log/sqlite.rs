@@ -5,6 +5,9 @@
 //! read ───▶ one of its lane's read-only connections (never waits for the writer)
 //! ```
 //!
+//! Lanes share the file's one writer, and neither a lock nor a connection. What waits longer than its deadline, or than
+//! its lane's work may, is refused as overdue before it is begun.
+//!
 //! One process owns the file, by a lock beside it. A failed write answers `Unavailable` with nothing
 //! recorded, or `Unknown` when the commit may have reached the disk; the next append tries again, so
 //! that a disk with space once more needs no restart.
@@ -14,7 +17,10 @@ use super::{
     RecordedEvent, Refusal, StoreFuture, StreamId, TailEvent, Version, append::within_limits,
     metrics::StoreMetrics,
 };
-use crate::{lane::Lane, limits::MAX_READ};
+use crate::{
+    lane::{Lane, task::lane_for},
+    limits::{FORGOTTEN_AT_ONCE, MAX_READ},
+};
 use batch::{Fate, Other, Work};
 use checkpoint::Checkpointer;
 use memory::Memory;
@@ -174,21 +180,44 @@ impl SqliteStore {
         self.writable.load(Ordering::Relaxed)
     }
 
-    /// Does something else than an append in a commit of its lane.
+    /// Does something else than an append, which writes about so many bytes, in a commit of its lane.
     async fn write<T: Send + 'static>(
         &self,
         lane: Lane,
+        bytes: usize,
         task: impl FnMut(&Transaction<'_>, &mut Memory) -> rusqlite::Result<Result<T, Refusal>> + Send + 'static,
     ) -> Result<T, AppendError> {
         let (reply, answer) = oneshot::channel();
-        let work = Work::Other(Box::new(Task { task, result: None, reply }));
-        self.queue.push(lane, Request { work, reply: None })?;
+        let work = Work::Other(Box::new(Task { bytes, task, result: None, reply }));
+        let lane = lane_for(lane);
+        self.queue.push(lane, Request::new(lane, work, None)?)?;
         answer.await.unwrap_or(Err(AppendError::Unknown))
     }
 }
 
+impl SqliteStore {
+    /// Deletes in the batch lane what nobody needs any more, so many rows a commit, until there is nothing left: urgent
+    /// work comes in between. `delete` says how many rows it found.
+    async fn forget(
+        &self,
+        delete: impl Fn(&Transaction<'_>) -> rusqlite::Result<usize> + Clone + Send + 'static,
+    ) -> Result<(), AppendError> {
+        let mut found = FORGOTTEN_AT_ONCE;
+        while found >= FORGOTTEN_AT_ONCE {
+            let delete = delete.clone();
+            let some = move |transaction: &Transaction<'_>, _: &mut Memory| delete(transaction).map(Ok);
+            found = self.write(Lane::Batch, FORGOTTEN_AT_ONCE * A_ROW, some).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What a few ids and numbers take, about.
+const A_ROW: usize = 100;
+
 /// Work that is not an append.
 struct Task<F, T> {
+    bytes: usize,
     task: F,
     result: Option<Result<T, Refusal>>,
     reply: oneshot::Sender<Result<T, AppendError>>,
@@ -199,6 +228,10 @@ where
     F: FnMut(&Transaction<'_>, &mut Memory) -> rusqlite::Result<Result<T, Refusal>> + Send,
     T: Send,
 {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     fn run(&mut self, transaction: &Transaction<'_>, memory: &mut Memory) -> rusqlite::Result<()> {
         self.result = Some((self.task)(transaction, memory)?);
         Ok(())
@@ -212,6 +245,10 @@ where
         };
         // Who no longer waits looks again later.
         let _ = self.reply.send(result);
+    }
+
+    fn refuse(self: Box<Self>, refusal: Refusal) {
+        let _ = self.reply.send(Err(refusal.into()));
     }
 }
 
@@ -250,8 +287,8 @@ impl EventStore for SqliteStore {
         Box::pin(async move {
             within_limits(&append)?;
             let (reply, answer) = oneshot::channel();
-            let lane = append.stream.category.lane;
-            let request = Request { work: Work::Append(Box::new(append)), reply: Some(reply) };
+            let lane = lane_for(append.stream.category.lane);
+            let request = Request::new(lane, Work::Append(Box::new(append)), Some(reply))?;
             self.queue.push(lane, request)?;
             // The writer died with our append in its hands.
             answer.await.unwrap_or(Err(AppendError::Unknown))

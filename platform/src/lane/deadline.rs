@@ -6,6 +6,7 @@
 
 use super::Lane;
 use crate::limits::{MAX_BUDGET, MAX_BUDGET_DIGITS};
+use axum::http::HeaderMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -35,6 +36,15 @@ pub fn budget(lane: Lane, header: Option<&[u8]>) -> Result<Duration, BadBudget> 
     if fits { Ok(Duration::from_millis(ms).min(longest)) } else { Err(BadBudget) }
 }
 
+/// The deadline that a request of another process brings, if it brings one: at most the critical lane's longest.
+///
+/// # Errors
+/// Its header is something else than a few digits.
+pub fn of_request(headers: &HeaderMap) -> Result<Option<Instant>, BadBudget> {
+    let Some(header) = headers.get(HEADER) else { return Ok(None) };
+    Ok(Some(Instant::now() + budget(Lane::Critical, Some(header.as_bytes()))?))
+}
+
 /// Lets a future's work know its deadline. It is not cut off by this.
 pub async fn scope<T>(deadline: Instant, work: impl Future<Output = T>) -> T {
     DEADLINE.scope(deadline, work).await
@@ -43,6 +53,13 @@ pub async fn scope<T>(deadline: Instant, work: impl Future<Output = T>) -> T {
 /// The deadline of the work that asks, if it has one.
 pub fn current() -> Option<Instant> {
     DEADLINE.try_with(|deadline| *deadline).ok()
+}
+
+/// What is left until the deadline of the work that asks, as [`HEADER`] carries it to another process; nothing when
+/// there is no deadline.
+pub fn left() -> Option<String> {
+    let left = current()?.saturating_duration_since(Instant::now());
+    Some(left.as_millis().to_string())
 }
 
 /// Whether nobody waits any more for the work that asks.
@@ -94,14 +111,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_deadline_travels_with_the_task_and_ends_what_waits_within_it() {
-        assert_eq!((current(), has_passed()), (None, false));
+        assert_eq!((current(), has_passed(), left()), (None, false, None));
         assert_eq!(within(async { 7 }).await, Some(7));
         let deadline = Instant::now() + Duration::from_millis(50);
         scope(deadline, async {
             assert_eq!((current(), has_passed()), (Some(deadline), false));
+            assert_eq!(left().as_deref(), Some("50"));
             assert_eq!(within(async { 7 }).await, Some(7));
             assert_eq!(within(std::future::pending::<()>()).await, None);
             assert!(has_passed() && Instant::now() < deadline + Duration::from_millis(5));
+            assert_eq!(left().as_deref(), Some("0"));
         })
         .await;
         assert_eq!(current(), None);

@@ -25,7 +25,8 @@ pub struct Capacity {
     pub workers: usize,
     /// What may wait. One more is shed.
     pub queue: usize,
-    /// Longest wait while the lane is overloaded.
+    /// Longest wait while the lane is overloaded. With none at all nobody more is let wait then, and who waits already
+    /// has their turn, in order.
     pub age: Duration,
 }
 
@@ -129,6 +130,10 @@ impl Gate {
             self.running += 1;
             return Arrival::Run;
         }
+        if self.capacity.age.is_zero() && self.is_overloaded(now) {
+            self.overloaded_until = Some(now + STANDING_QUEUE);
+            return Arrival::Shed(Reason::Age);
+        }
         if self.queue.len() >= self.capacity.queue {
             // From now on the old make room for the new.
             self.overloaded_until = Some(now + STANDING_QUEUE);
@@ -178,6 +183,9 @@ impl Gate {
     /// When somebody who waits may have to be shed.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let oldest = self.queue.front()?;
+        if self.capacity.age.is_zero() {
+            return self.first_deadline;
+        }
         let standing = self.standing_since.map(|since| since + STANDING_QUEUE);
         let aged = oldest.arrived + self.capacity.age;
         let aged = match (self.overloaded_until, standing) {
@@ -227,11 +235,12 @@ impl Gate {
                 self.decided.push_back((waiting.ticket, Err(Reason::Overload)));
             }
         }
-        if self.is_overloaded(now) {
+        let newest_first = self.is_overloaded(now) && !self.capacity.age.is_zero();
+        if newest_first {
             self.shed_old(now);
         }
         while self.running < self.allowed {
-            let next = if self.is_overloaded(now) { self.queue.pop_back() } else { self.queue.pop_front() };
+            let next = if newest_first { self.queue.pop_back() } else { self.queue.pop_front() };
             let Some(next) = next else { break };
             self.running += 1;
             self.decided.push_back((next.ticket, Ok(())));

@@ -28,6 +28,7 @@ pub async fn conformance(bus: &dyn Bus) {
     durable::delivers_again_what_was_given_back_or_dropped(bus).await;
     durable::parks_what_fails_every_time(bus).await;
     durable::drops_what_is_past_its_deadline(bus).await;
+    durable::forgets_whom_nobody_waits_for(bus).await;
     durable::holds_back_when_too_much_is_unsettled(bus).await;
     durable::holds_its_limits(bus).await;
     live::lets_as_many_listen_as_may(bus).await;

@@ -4,7 +4,7 @@ use platform::{
     bus::{Bus, BusError, memory, memory::MemoryBus, nats, nats::NatsBus},
     clock::SystemClock,
     lane::Lane,
-    limits::BUS_TIME_LIMIT,
+    limits::{BUS_TIME_LIMIT, MAX_PUBLISHES},
 };
 use prometheus::Registry;
 use std::{
@@ -208,4 +208,29 @@ async fn a_bus_that_starts_before_its_server_works_when_it_comes() {
     until_published(&bus, "1").await;
     let mut consumer = consumer(&bus, "early", Lane::Critical, "a").await;
     assert_eq!(bodies(&mut consumer, 1).await, ["1"]);
+}
+
+/// What would wait its turn for long if lanes shared a connection or a queue: more is published as a batch than may be
+/// under way, and nobody takes any of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_in_one_lane_of_nats_holds_up_no_other() {
+    const FLOOD: usize = MAX_PUBLISHES * 2;
+    let server = NatsServer::start();
+    let bus = Arc::new(connected(&server, &Registry::new()).await);
+    for flooded in Lane::ALL {
+        let body = bytes::Bytes::from(vec![7; 64 * 1_024]);
+        let mut flood = tokio::task::JoinSet::new();
+        for _ in 0..FLOOD {
+            let (bus, message) = (Arc::clone(&bus), message("flood.a", body.clone()));
+            flood.spawn(async move { bus.publish(flooded, message).await.is_ok() });
+        }
+        for lane in Lane::ALL.into_iter().filter(|lane| *lane != flooded) {
+            let subject = format!("calm.{flooded}");
+            let mut consumer = consumer(&*bus, &format!("calm-{flooded}"), lane, &subject).await;
+            bus.publish(lane, message(&subject, flooded.as_str())).await.unwrap();
+            assert_eq!(bodies(&mut consumer, 1).await, [flooded.as_str()]);
+        }
+        assert!(!flood.is_empty());
+        flood.shutdown().await;
+    }
 }

@@ -1,6 +1,9 @@
-use platform::event_log::{
-    AppendError, EventStore, Moment, Refusal, Store, Version,
-    postgres::{Config, Error, PostgresStore, statements},
+use platform::{
+    event_log::{
+        AppendError, Category, EventStore, Moment, Position, Records as _, Refusal, Store, StreamId, Version,
+        postgres::{Config, Error, PostgresStore, statements},
+    },
+    lane::{Lane, deadline},
 };
 use prometheus::Registry;
 use proptest::{
@@ -198,4 +201,64 @@ pub(crate) async fn until_recorded(store: &dyn Store, head: u64) -> u64 {
         }
     };
     tokio::time::timeout(Duration::from_secs(60), again).await.expect("it heals")
+}
+
+/// What would hang if lanes shared a connection, a writer or a lock of the database: somebody else's transaction holds the
+/// rows that the batch lane's writers and all of its connections wait for.
+#[tokio::test]
+async fn a_batch_lane_that_is_stuck_holds_nobody_else_up() {
+    let server = Postgres::start(false);
+    let store = Arc::new(open(&server).await);
+    let of = |lane: Lane, id: u128| {
+        let plain = stream(id);
+        StreamId { category: Category { name: lane.as_str(), lane }, ..plain }
+    };
+    let batch = of(Lane::Batch, 1);
+    store.append(command(batch, 0, 1)).await.unwrap();
+    let (rival, connection) = tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move { connection.await.unwrap_or_default() });
+    let held = "BEGIN; SET search_path = events; SELECT 1 FROM ends WHERE partition >= 8 FOR UPDATE; \
+        SELECT 1 FROM outbox FOR UPDATE";
+    rival.batch_execute(held).await.unwrap();
+    let mut stuck = tokio::task::JoinSet::new();
+    for n in 0..64 {
+        let store = Arc::clone(&store);
+        stuck.spawn(async move { store.append(command(of(Lane::Batch, 100 + n), 0, 1)).await.is_ok() });
+    }
+    let batches = store.partitions().into_iter().filter(|partition| store.lane(*partition) == Lane::Batch);
+    let mut told = Vec::new();
+    for partition in batches {
+        if store.outbox_head(partition).await.unwrap() > Position(0) {
+            told.push(partition);
+        }
+    }
+    assert_eq!(told.len(), 1);
+    for _ in 0..16 {
+        let (store, partition) = (Arc::clone(&store), told[0]);
+        stuck.spawn(async move { store.prune_outbox(partition, Position(u64::MAX)).await.is_ok() });
+    }
+    // Its connections are taken, so nobody reads either.
+    let soon = tokio::time::Instant::now() + Duration::from_millis(300);
+    let read = deadline::scope(soon, async {
+        while store.read(batch, Version(0), 1, Moment::NOW).await.is_ok() {}
+        "stuck"
+    });
+    assert_eq!(tokio::time::timeout(Duration::from_secs(5), read).await, Ok("stuck"));
+    for lane in [Lane::Critical, Lane::Standard] {
+        for n in 0..10 {
+            let stream = of(lane, 1_000 + n);
+            let work = async {
+                store.append(command(stream, 0, 1)).await.unwrap();
+                store.read(stream, Version(0), 1, Moment::NOW).await.unwrap().len()
+            };
+            assert_eq!(tokio::time::timeout(Duration::from_secs(3), work).await, Ok(1), "{lane} hangs");
+        }
+    }
+    while let Some(done) = stuck.try_join_next() {
+        assert!(!done.unwrap(), "the batch lane was not stuck");
+    }
+    rival.batch_execute("ROLLBACK").await.unwrap();
+    while stuck.join_next().await.is_some() {}
+    store.append(command(batch, 1, 2)).await.unwrap();
 }

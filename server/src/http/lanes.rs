@@ -31,7 +31,7 @@ use door::Door;
 use metrics::LaneMetrics;
 use parking_lot::Mutex;
 use platform::{
-    lane::{Lane, deadline, gate::Capacity},
+    lane::{Lane, deadline, gate::Capacity, task},
     limits::OVERLOADED_AGE,
     problem::{self, Problem},
 };
@@ -116,7 +116,7 @@ impl Lanes {
             Err(reason) => return shed::answer(lane, reason, &lanes.metrics),
         };
         let work = async move {
-            let work = deadline::scope(deadline, next.run(request));
+            let work = task::scope(lane, deadline::scope(deadline, next.run(request)));
             let answer = tokio::time::timeout_at(deadline, work).await;
             drop(permit);
             answer

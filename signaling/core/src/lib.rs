@@ -15,13 +15,14 @@
 //! holds the durable machines of one waiting room, and [`connection`], one WebSocket.
 //!
 //! Reading order: [`visit`], [`waiting_room`], [`queue`], [`policy`], [`views`], [`codec`],
-//! [`owner`], [`connection`], [`token`], [`port`], [`limits`].
+//! [`owner`], [`connection`], [`history`], [`token`], [`port`], [`limits`].
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 pub mod codec;
 pub mod connection;
+pub mod history;
 pub mod limits;
 pub mod link;
 pub mod owner;

@@ -7,10 +7,12 @@ use crate::{
 };
 use model::Epoch;
 use platform::{
-    event_log::{Holder, Ownership as _, Store},
+    clock::{Clock as _, SystemClock},
+    event_log::{Category, EventStore as _, Holder, Ownership as _, Store},
     keys::Keys,
+    lane::{Lane, deadline},
 };
-use signaling::RemoteLinks;
+use signaling::{HandleError, NewInvitation, RemoteLinks};
 use signaling_core::port::{LinkError, Links as _};
 use signaling_protocol::{
     ClientMessage, ErrorCode, ServerMessage,
@@ -23,6 +25,8 @@ use std::{
 use testkit::event_log::MemoryStore;
 use tokio::sync::watch;
 use uuid::Uuid;
+
+const VISIT: Category = Category { name: "visit", lane: Lane::Critical };
 
 /// Processes that share a store, keys and media nodes.
 struct Fleet {
@@ -240,4 +244,58 @@ async fn a_portal_exchanges_links_at_whichever_process_answers() {
             .await;
     }
     b.stop().await;
+}
+
+/// Asks a process what another would ask: to invite somebody.
+async fn asked(fleet: &Fleet, of: &World, budget: Option<&str>) -> (u16, serde_json::Value) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let claims = serde_json::json!({ "process": Uuid::now_v7() });
+    let (ttl, now) = (Duration::from_secs(30), SystemClock.now());
+    let token = fleet.home.keys().sign("signaling-peer", ttl, now, &claims);
+    let body = serde_json::json!({
+        "ask": "invite", "tenant": TENANT, "room": ROOM, "id": Uuid::now_v7(), "name": "Ana", "reason": "",
+    });
+    let (body, address) = (body.to_string(), &of.me.address);
+    let budget = budget.map(|budget| format!("x-request-budget-ms: {budget}\r\n")).unwrap_or_default();
+    let request = format!(
+        "POST /signaling/ask HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\
+         {budget}content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap())
+}
+
+#[tokio::test]
+async fn a_question_for_whose_answer_nobody_waits_is_not_begun_and_nobody_is_replaced_for_it() {
+    let fleet = Fleet::new();
+    let (a, b) = (fleet.start().await, fleet.start().await);
+    a.open().await;
+    let visits = async || fleet.store.streams(VISIT, None, 100).await.unwrap().len();
+    let in_a_hurry = |budget| {
+        let invitation = NewInvitation {
+            tenant: TENANT,
+            waiting_room: ROOM,
+            id: id(),
+            name: "Ana".into(),
+            reason: "".into(),
+        };
+        deadline::scope(tokio::time::Instant::now() + budget, b.handle.invite(invitation))
+    };
+    assert!(matches!(in_a_hurry(Duration::ZERO).await, Err(HandleError::Unavailable)));
+    assert_eq!(asked(&fleet, &a, Some("0")).await.1["is"], "unavailable");
+    assert_eq!(asked(&fleet, &a, Some("soon")).await.0, 400);
+    assert_eq!(visits().await, 0);
+    // In time; and from a process of an earlier build, which does not say how long it waits.
+    in_a_hurry(Duration::from_secs(10)).await.unwrap();
+    assert_eq!(asked(&fleet, &a, Some("10000")).await.1["is"], "invited");
+    assert_eq!(asked(&fleet, &a, None).await.1["is"], "invited");
+    assert_eq!(visits().await, 3);
+    assert_eq!(fleet.owner().await, (a.me.process, Epoch(1)), "nothing was taken over");
+    b.stop().await;
+    a.stop().await;
 }

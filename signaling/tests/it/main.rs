@@ -9,6 +9,7 @@ mod media;
 mod world;
 
 mod fleet;
+mod history;
 mod hostile;
 mod journal;
 mod life;

@@ -77,6 +77,17 @@ impl Home {
         self.start_on(config, media, media_events, store, registry, None).await
     }
 
+    /// The event log, for who looks into it beside the service.
+    pub(crate) async fn store(&self) -> Arc<SqliteStore> {
+        Arc::new(self.open_store(&Registry::new()).await)
+    }
+
+    /// The service on an event log that is open already.
+    pub(crate) async fn start_over(&self, store: Arc<dyn Store>) -> World {
+        let (media, media_events) = FakeMedia::new();
+        self.start_on(Config::default(), media, media_events, store, Registry::new(), None).await
+    }
+
     /// One of the processes that share a store and media nodes.
     pub(crate) async fn start_in_fleet(
         &self,

@@ -11,7 +11,7 @@ use crate::{
         BusError, ConsumerName, Incarnation, Message, Pattern,
         metrics::{BusMetrics, Published},
     },
-    lane::Lane,
+    lane::{Lane, deadline},
     limits::{MAX_CONSUMERS, MAX_PUBLISHES},
 };
 use async_nats::{
@@ -154,8 +154,9 @@ impl LaneLink {
     }
 
     async fn put(&self, subject: String, publish: PublishMessage) -> Result<(u64, Published), BusError> {
-        let _turn = self.publishes.acquire().await.map_err(|_| BusError::Unavailable)?;
-        if !self.link.is_up() {
+        let turn = deadline::within(self.publishes.acquire()).await;
+        let _turn = turn.and_then(Result::ok).ok_or(BusError::Unavailable)?;
+        if deadline::has_passed() || !self.link.is_up() {
             return Err(BusError::Unavailable);
         }
         let first = self.attempt(subject.clone(), publish.clone()).await;

@@ -145,7 +145,9 @@ impl<S: Store + ?Sized> Replayer<S> {
             Ok(appended) if !appended.repeated => Said::Recorded("recorded"),
             Ok(appended) if appended.version == entry.version() => Said::Recorded("repeated"),
             Ok(_) => Said::Never(Why::Elsewhere),
-            Err(AppendError::Unknown | AppendError::Rejected(Refusal::Unavailable)) => Said::Nothing,
+            Err(AppendError::Unknown | AppendError::Rejected(Refusal::Unavailable | Refusal::Overdue)) => {
+                Said::Nothing
+            }
             Err(AppendError::Rejected(Refusal::Conflict { .. })) => Said::Never(Why::Conflict),
             Err(AppendError::Rejected(Refusal::Fenced)) => Said::Never(Why::Fenced),
             Err(AppendError::Rejected(Refusal::TooLarge | Refusal::Invalid)) => Said::Never(Why::Refused),

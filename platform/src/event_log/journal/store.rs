@@ -15,7 +15,7 @@ use crate::{
         Refusal, Row, Snapshot, Snapshots, Store, StoreFuture, StreamId, Table, Tables, TailEvent, Version,
         append::within_limits,
     },
-    lane::Lane,
+    lane::{Lane, task::lane_for},
     limits::MAX_READ,
 };
 use model::{Epoch, TenantId, Timestamp};
@@ -118,7 +118,7 @@ impl<S: Store + ?Sized> EventStore for Journaled<S> {
         if append.stream.category.lane == Lane::Critical {
             return Box::pin(self.append_urgently(append));
         }
-        if self.shared.state.lock().away {
+        if self.shared.is_away() {
             return Box::pin(std::future::ready(Err(Refusal::Unavailable.into())));
         }
         self.inner.append(append)
@@ -140,10 +140,13 @@ impl<S: Store + ?Sized> EventStore for Journaled<S> {
         limit: usize,
         moment: Moment,
     ) -> StoreFuture<'_, Result<Vec<RecordedEvent>, ReadError>> {
-        if stream.category.lane == Lane::Critical {
-            return Box::pin(self.read_both(stream, after, limit, moment));
-        }
-        self.inner.read(stream, after, limit, moment)
+        Box::pin(async move {
+            // What is not urgent sees what the store has: the journal is the critical lane's.
+            if lane_for(stream.category.lane) == Lane::Critical {
+                return self.read_both(stream, after, limit, moment).await;
+            }
+            self.inner.read(stream, after, limit, moment).await
+        })
     }
 
     fn partitions(&self) -> Vec<Partition> {

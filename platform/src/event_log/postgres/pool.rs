@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     event_log::{AppendError, ReadError, Refusal, metrics::StoreMetrics, readable::Readable},
-    lane::Lane,
+    lane::{Lane, deadline, task::lane_for},
 };
 use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -34,6 +34,22 @@ pub(super) struct Member {
     prepared: HashMap<&'static str, tokio_postgres::Statement>,
 }
 
+/// Why a question has no answer.
+enum Unasked {
+    /// The deadline of the task that asks has passed before its turn; nothing was asked.
+    Overdue,
+    /// There is no connection.
+    Unreachable,
+    /// The database says so.
+    Failed(tokio_postgres::Error),
+}
+
+impl From<tokio_postgres::Error> for Unasked {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 impl Pools {
@@ -46,25 +62,28 @@ impl Pools {
         }))
     }
 
-    /// Asks one question.
+    /// Asks one question, with a connection of the task's lane.
     pub(super) async fn query(
         &self,
         lane: Lane,
         statement: &'static Statement,
         params: Params<'_>,
     ) -> Result<Vec<Row>, ReadError> {
+        let lane = lane_for(lane);
         let asked = self.with(lane, async |member| {
             let statement = member.prepared(statement).await?;
             member.link.client.query(&statement, params).await
         });
-        let readable = &self.0[lane as usize].readable;
+        let readable = &self.0[lane.index()].readable;
         let code = match tokio::time::timeout(PATIENCE, asked).await {
             Ok(Ok(rows)) => {
                 readable.succeeded();
                 return Ok(rows);
             }
-            Ok(Err(error)) => error.and_then(|error| error.code().cloned()),
-            Err(_) => None,
+            // For whom nobody waits, nothing is asked: that says nothing about the database.
+            Ok(Err(Unasked::Overdue)) => return Err(ReadError),
+            Ok(Err(Unasked::Failed(error))) => error.code().cloned(),
+            Ok(Err(Unasked::Unreachable)) | Err(_) => None,
         };
         readable.failed(code.as_ref().map(SqlState::code));
         Err(ReadError)
@@ -77,7 +96,7 @@ impl Pools {
         task: impl AsyncFnOnce(&mut Member) -> Result<Result<T, Refusal>, tokio_postgres::Error>,
     ) -> Result<T, AppendError> {
         let mut committing = false;
-        let written = self.with(lane, async |member| {
+        let written = self.with(lane_for(lane), async |member| {
             member.link.client.batch_execute("BEGIN").await?;
             let result = task(member).await?;
             if result.is_err() {
@@ -90,6 +109,7 @@ impl Pools {
         });
         match tokio::time::timeout(PATIENCE, written).await {
             Ok(Ok(result)) => Ok(result?),
+            Ok(Err(Unasked::Overdue)) => Err(Refusal::Overdue.into()),
             _ if committing => Err(AppendError::Unknown),
             _ => Err(Refusal::Unavailable.into()),
         }
@@ -100,13 +120,20 @@ impl Pools {
         &self,
         lane: Lane,
         task: impl AsyncFnOnce(&mut Member) -> Result<T, tokio_postgres::Error>,
-    ) -> Result<T, Option<tokio_postgres::Error>> {
-        let pool = &self.0[lane as usize];
-        let _turn = pool.turns.acquire().await.map_err(|_| None)?;
+    ) -> Result<T, Unasked> {
+        let pool = &self.0[lane.index()];
+        let turn = deadline::within(pool.turns.acquire()).await.ok_or(Unasked::Overdue)?;
+        let _turn = turn.map_err(|_| Unasked::Overdue)?;
+        if deadline::has_passed() {
+            return Err(Unasked::Overdue);
+        }
         let idle = pool.idle.lock().pop().filter(|member| !member.link.is_closed());
         let mut member = match idle {
             Some(member) => member,
-            None => Member { link: pool.connect.link().await.map_err(|_| None)?, prepared: HashMap::new() },
+            None => Member {
+                link: pool.connect.link().await.map_err(|_| Unasked::Unreachable)?,
+                prepared: HashMap::new(),
+            },
         };
         let done = task(&mut member).await?;
         pool.idle.lock().push(member);

@@ -5,7 +5,7 @@ use super::{
     connect::{Connect, Link},
 };
 use crate::{
-    event_log::{Append, AppendError, Refusal, judge::Outcome, metrics::StoreMetrics},
+    event_log::{Append, AppendError, Refusal, judge::Outcome, metrics::StoreMetrics, turn::Turn},
     lane::Lane,
     limits::MAX_APPENDS_PER_COMMIT,
 };
@@ -16,7 +16,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Longest a batch may take before its connection is given up.
@@ -31,6 +34,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// One waiting append.
 pub(super) struct Request {
     pub(super) append: Box<Append>,
+    /// Until when it may be begun.
+    pub(super) turn: Turn,
     pub(super) reply: oneshot::Sender<Outcome>,
 }
 
@@ -58,6 +63,10 @@ impl Writer {
             if taken == 0 {
                 return;
             }
+            self.drop_overdue(&mut waiting);
+            if waiting.is_empty() {
+                continue;
+            }
             let (appends, replies): (Vec<_>, Vec<_>) = waiting.drain(..).map(|r| (r.append, r.reply)).unzip();
             let timer = self.metrics.commit_seconds.start_timer();
             let result = self.commit(&appends).await;
@@ -70,6 +79,14 @@ impl Writer {
             if failed {
                 tokio::time::sleep(PAUSE).await;
             }
+        }
+    }
+
+    /// Refuses what nobody waits for any more. Nothing of it was begun.
+    fn drop_overdue(&self, waiting: &mut Vec<Request>) {
+        let now = Instant::now();
+        for late in waiting.extract_if(.., |request| request.turn.is_over(now)) {
+            self.answer(Err(Refusal::Overdue.into()), vec![late.reply]);
         }
     }
 

@@ -1,7 +1,7 @@
 //! One transaction over much work: judges, writes what holds, commits once.
 
 use super::{memory::Memory, partition_of, rows, statements::Statement};
-use crate::event_log::{Append, judge::Outcome};
+use crate::event_log::{Append, Refusal, judge::Outcome};
 use rusqlite::{Connection, ErrorCode, Params, Transaction, TransactionBehavior};
 
 /// Something to be done in a transaction that others share. What it refuses, it has not written.
@@ -12,8 +12,22 @@ pub(super) enum Work {
 
 /// Work that is not an append. Keeps its result until the commit is known.
 pub(super) trait Other: Send {
+    /// What it writes, about.
+    fn bytes(&self) -> usize;
     fn run(&mut self, transaction: &Transaction<'_>, memory: &mut Memory) -> rusqlite::Result<()>;
     fn answer(self: Box<Self>, fate: Result<(), Fate>);
+    /// It is not done.
+    fn refuse(self: Box<Self>, refusal: Refusal);
+}
+
+impl Work {
+    /// What it writes, about.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Append(append) => append.bytes(),
+            Self::Other(other) => other.bytes(),
+        }
+    }
 }
 
 /// Does all work of a batch in one commit and returns the outcomes of its appends in order.

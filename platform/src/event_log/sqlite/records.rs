@@ -3,8 +3,7 @@
 use super::{SqliteStore, batch, lane_of, memory, position, rowid, rows_after, statements};
 use crate::{
     event_log::{AppendError, AuditRow, OutboxMessage, Partition, Position, ReadError, Records, StoreFuture},
-    lane::Lane,
-    limits::MAX_READ,
+    limits::{FORGOTTEN_AT_ONCE, MAX_READ},
 };
 use model::{TenantId, Timestamp};
 use rusqlite::Row;
@@ -40,13 +39,9 @@ impl Records for SqliteStore {
         partition: Partition,
         up_to: Position,
     ) -> StoreFuture<'_, Result<(), AppendError>> {
-        Box::pin(self.write(Lane::Batch, move |transaction, _| {
-            batch::run(
-                transaction,
-                &statements::PRUNE_OUTBOX,
-                (rowid(partition, 0), rowid(partition, up_to.0)),
-            )?;
-            Ok(Ok(()))
+        let (first, last) = (rowid(partition, 0), rowid(partition, up_to.0));
+        Box::pin(self.forget(move |transaction| {
+            batch::run(transaction, &statements::PRUNE_OUTBOX, (first, last, FORGOTTEN_AT_ONCE))
         }))
     }
 

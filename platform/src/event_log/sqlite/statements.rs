@@ -45,7 +45,7 @@ statements! {
     /// A page of the outbox.
     OUTBOX = "SELECT position, tenant, subject, body, at FROM outbox WHERE position > ?1 AND position < ?2 ORDER BY position LIMIT ?3";
     /// Messages that were delivered.
-    PRUNE_OUTBOX = "DELETE FROM outbox WHERE position > ?1 AND position <= ?2";
+    PRUNE_OUTBOX = "DELETE FROM outbox WHERE position IN (SELECT position FROM outbox WHERE position > ?1 AND position <= ?2 LIMIT ?3)";
     /// Who owns something.
     OWNER = "SELECT epoch, holder, address, at FROM owners WHERE tenant = ?1 AND scope = ?2";
     /// The next process that owns anything.
@@ -65,7 +65,7 @@ statements! {
     /// From now on this one is.
     GO_LIVE = "INSERT INTO tables (name, live) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET live = excluded.live";
     /// Rows of other generations.
-    DROP_ROWS = "DELETE FROM table_rows WHERE name = ?1 AND generation <> ?2";
+    DROP_ROWS = "DELETE FROM table_rows WHERE (name, generation, tenant, key) IN (SELECT name, generation, tenant, key FROM table_rows WHERE name = ?1 AND generation <> ?2 LIMIT ?3)";
     /// Places of other generations.
     DROP_PLACES = "DELETE FROM places WHERE name = ?1 AND generation <> ?2";
     /// How far a table has come.

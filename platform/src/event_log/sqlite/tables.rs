@@ -1,7 +1,7 @@
 //! Snapshots, tables and owners in SQLite.
 
 use super::{
-    SqliteStore,
+    A_ROW, SqliteStore,
     batch::{self, run},
     memory::{self, Memory},
     statements as sql,
@@ -13,7 +13,7 @@ use crate::{
         port::{self, holder_fits},
     },
     lane::Lane,
-    limits::MAX_READ,
+    limits::{FORGOTTEN_AT_ONCE, MAX_READ},
 };
 use model::{Epoch, TenantId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
@@ -23,6 +23,7 @@ use uuid::Uuid;
 impl Snapshots for SqliteStore {
     fn save(&self, snapshot: Snapshot) -> StoreFuture<'_, Result<(), AppendError>> {
         let lane = snapshot.stream.category.lane;
+        let bytes = snapshot.body.len() + snapshot.phi.as_ref().map_or(0, String::len);
         let save = move |transaction: &Transaction<'_>, _: &mut Memory| {
             // Of a stream that does not exist there is nothing to keep.
             let Some((number, _)) = memory::find(transaction, &snapshot.stream)? else { return Ok(Ok(())) };
@@ -30,7 +31,7 @@ impl Snapshots for SqliteStore {
             run(transaction, &sql::SAVE_SNAPSHOT, (number, version.0, schema, body, phi))?;
             Ok(Ok(()))
         };
-        Box::pin(self.write(lane, save))
+        Box::pin(self.write(lane, bytes, save))
     }
 
     fn snapshot(&self, stream: StreamId) -> StoreFuture<'_, Result<Option<Snapshot>, ReadError>> {
@@ -56,7 +57,7 @@ impl Tables for SqliteStore {
     ) -> StoreFuture<'_, Result<(), AppendError>> {
         Box::pin(async move {
             port::changes_fit(&changes)?;
-            self.write(Lane::Standard, move |transaction, _| {
+            self.write(Lane::Standard, port::bytes_of(&changes), move |transaction, _| {
                 let Table { name, generation } = table;
                 if place(transaction, table, partition)? != from {
                     return Ok(Err(Refusal::Conflict { actual: Version(0) }));
@@ -92,13 +93,21 @@ impl Tables for SqliteStore {
     }
 
     fn go_live(&self, table: Table) -> StoreFuture<'_, Result<(), AppendError>> {
-        Box::pin(self.write(Lane::Batch, move |transaction, _| {
-            let Table { name, generation } = table;
-            for statement in [&sql::GO_LIVE, &sql::DROP_ROWS, &sql::DROP_PLACES] {
-                run(transaction, statement, (name, generation))?;
-            }
-            Ok(Ok(()))
-        }))
+        let Table { name, generation } = table;
+        Box::pin(async move {
+            self.write(Lane::Batch, A_ROW, move |transaction, _| {
+                for statement in [&sql::GO_LIVE, &sql::DROP_PLACES] {
+                    run(transaction, statement, (name, generation))?;
+                }
+                Ok(Ok(()))
+            })
+            .await?;
+            // Rows that nobody reads any more. What is left when this is cut off goes with the next rebuild.
+            self.forget(move |transaction| {
+                run(transaction, &sql::DROP_ROWS, (name, generation, FORGOTTEN_AT_ONCE))
+            })
+            .await
+        })
     }
 
     fn row(
@@ -154,7 +163,7 @@ impl Ownership for SqliteStore {
         if let Err(refusal) = holder_fits(&holder) {
             return Box::pin(ready(Err(refusal.into())));
         }
-        Box::pin(self.write(Lane::Critical, move |transaction, memory| {
+        Box::pin(self.write(Lane::Critical, A_ROW, move |transaction, memory| {
             if memory.epoch(transaction, tenant, scope)? != expected {
                 return Ok(Err(Refusal::Fenced));
             }

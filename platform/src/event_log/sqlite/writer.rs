@@ -9,7 +9,7 @@ use super::{
     batch::{self, Fate, Work},
     checkpoint,
     memory::Memory,
-    queue::Queue,
+    queue::{Queue, Taken},
     schema,
 };
 use crate::event_log::{judge::Outcome, metrics::StoreMetrics};
@@ -40,14 +40,16 @@ pub(super) struct Writer {
 impl Writer {
     /// Runs until the queue is closed and empty.
     pub(super) fn run(mut self) {
-        let mut requests = Vec::new();
-        loop {
-            self.queue.take(&mut requests);
-            if requests.is_empty() {
-                return;
+        let mut taken = Taken::default();
+        while self.queue.take(&mut taken) {
+            if !taken.overdue.is_empty() {
+                let _ = self.answers.send(Answers::Overdue(std::mem::take(&mut taken.overdue)));
+            }
+            if taken.requests.is_empty() {
+                continue;
             }
             let (mut batch, replies): (Vec<_>, Vec<_>) =
-                requests.drain(..).map(|r| (r.work, r.reply)).unzip();
+                taken.requests.drain(..).map(|r| (r.work, r.reply)).unzip();
             let timer = self.metrics.commit_seconds.start_timer();
             let result = self.commit(&mut batch);
             timer.observe_duration();
@@ -56,7 +58,7 @@ impl Writer {
             self.note(result.as_ref().err());
             let failed = result.is_err();
             // The other thread lives as long as this one.
-            let _ = self.answers.send(Answers { batch, replies, result });
+            let _ = self.answers.send(Answers::Done { batch, replies, result });
             if failed {
                 // A full disk would otherwise be asked as fast as callers can retry.
                 thread::sleep(Duration::from_millis(20));

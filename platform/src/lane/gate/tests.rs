@@ -89,6 +89,26 @@ fn a_queue_that_stands_sheds_the_old_and_serves_the_newest() {
 }
 
 #[test]
+fn without_an_age_nobody_more_waits_in_an_overload_and_who_waits_already_has_their_turn() {
+    let mut world = World::new(1, 2);
+    world.gate = Gate::new(Capacity { workers: 1, queue: 2, age: Duration::ZERO });
+    assert_eq!(world.arrive(), Arrival::Run);
+    let [first, second] = [world.wait(), world.wait()];
+    assert_eq!(world.arrive(), Arrival::Shed(Reason::Full));
+    assert_eq!(world.finish(), [(first, Ok(()))]);
+    assert_eq!(world.arrive(), Arrival::Shed(Reason::Age), "there is room, and an overload");
+    assert_eq!(world.gate.poll_timeout(), Some(world.now + FAR));
+    assert_eq!(world.finish(), [(second, Ok(()))]);
+    assert_eq!(world.finish(), []);
+    assert_eq!(world.arrive(), Arrival::Run);
+    // Calm for as long as a queue may stand, bursts are absorbed again; one that stands is an overload.
+    assert_eq!(world.after(STANDING_QUEUE), []);
+    world.wait();
+    assert_eq!(world.after(STANDING_QUEUE), []);
+    assert_eq!(world.arrive(), Arrival::Shed(Reason::Age));
+}
+
+#[test]
 fn an_overload_is_over_when_for_a_while_nobody_was_shed() {
     let mut world = World::new(1, 1);
     assert_eq!(world.arrive(), Arrival::Run);

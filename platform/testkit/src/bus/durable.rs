@@ -5,7 +5,8 @@ use crate::wait::eventually;
 use model::Timestamp;
 use platform::{
     bus::{Bus, BusError, Consumer},
-    lane::Lane,
+    clock::{Clock as _, SystemClock},
+    lane::{Lane, deadline},
     limits::{MAX_DELIVERIES, MAX_IN_FLIGHT, MAX_MESSAGE_BYTES},
     trace,
 };
@@ -136,6 +137,23 @@ pub(super) async fn drops_what_is_past_its_deadline(bus: &dyn Bus) {
     publish(bus, Lane::Batch, "stale.a", "2").await;
     let mut consumer = consumer(bus, "stale", Lane::Batch, "stale.a").await;
     assert_eq!(bodies(&mut consumer, 1).await, ["2"]);
+}
+
+/// Who published is waited for no longer: it is not put in, and what was put in before is not delivered any more.
+pub(super) async fn forgets_whom_nobody_waits_for(bus: &dyn Bus) {
+    let soon = tokio::time::Instant::now() + Duration::from_millis(50);
+    deadline::scope(soon, async {
+        let message = message("asked.a", "in time").with_deadline(SystemClock.now());
+        bus.publish(Lane::Standard, message).await.expect("published");
+        tokio::time::sleep_until(soon).await;
+        let late = bus.publish(Lane::Standard, super::message("asked.a", "late")).await;
+        assert!(matches!(late, Err(BusError::Unavailable)), "{late:?}");
+    })
+    .await;
+    publish(bus, Lane::Standard, "asked.a", "without").await;
+    let mut consumer = consumer(bus, "asked", Lane::Standard, "asked.>").await;
+    assert_eq!(bodies(&mut consumer, 1).await, ["without"]);
+    assert!(is_silent(&mut consumer).await);
 }
 
 pub(super) async fn holds_back_when_too_much_is_unsettled(bus: &dyn Bus) {

@@ -2,6 +2,7 @@
 
 mod commands;
 mod history;
+mod lanes;
 mod owners;
 mod random;
 mod streams;
@@ -24,6 +25,7 @@ pub async fn conformance(store: Arc<dyn Store>) {
     commands::conform(&*store).await;
     owners::conform(&*store).await;
     history::conform(&*store).await;
+    lanes::conform(&*store).await;
     tables::conform(store).await;
 }
 

@@ -9,7 +9,7 @@ use platform::{
         NewEvent, OutboxMessage, Owned, Ownership, Partition, Position, Possession, ReadError, RecordedEvent,
         Records, Refusal, Row, Snapshot, Snapshots, StoreFuture, StreamId, Table, Tables, TailEvent, Version,
     },
-    lane::Lane,
+    lane::{Lane, deadline},
     limits::{
         MAX_ADDRESS_BYTES, MAX_ANSWER_BYTES, MAX_AUDITS_PER_APPEND, MAX_CHANGES, MAX_EVENT_BYTES,
         MAX_EVENTS_PER_APPEND, MAX_KEY_BYTES, MAX_MESSAGES_PER_APPEND, MAX_OUTBOX_SUBJECT_BYTES, MAX_READ,
@@ -157,7 +157,12 @@ fn check(append: &Append) -> Result<(), Refusal> {
 
 impl EventStore for MemoryStore {
     fn append(&self, append: Append) -> StoreFuture<'_, Result<Appended, AppendError>> {
-        Box::pin(async move { self.0.lock().append(&append) })
+        Box::pin(async move {
+            if deadline::has_passed() {
+                return Err(Refusal::Overdue.into());
+            }
+            self.0.lock().append(&append)
+        })
     }
 
     fn streams(
@@ -186,7 +191,8 @@ impl EventStore for MemoryStore {
         let found = state.streams.get(&(stream.category.name, stream.tenant, stream.id));
         let events = found.map(|s| s.events.as_slice()).unwrap_or_default().iter();
         let shown = events.filter(|event| event.version > after && moment.shows(event));
-        Box::pin(ready(Ok(shown.take(limit.min(MAX_READ)).cloned().collect())))
+        let events = shown.take(limit.min(MAX_READ)).cloned().collect();
+        Box::pin(async move { if deadline::has_passed() { Err(ReadError) } else { Ok(events) } })
     }
 
     fn partitions(&self) -> Vec<Partition> {

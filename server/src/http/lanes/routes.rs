@@ -1,7 +1,7 @@
 //! Which lane each route is in: one table. A test of the server looks for routes in the sources and demands that
 //! each stands here.
 
-use platform::lane::Lane::{self, Critical, Standard};
+use platform::lane::Lane::{self, Batch, Critical, Standard};
 
 /// Every route of the public listener.
 pub const ROUTES: &[(&str, Lane)] = &[
@@ -12,6 +12,8 @@ pub const ROUTES: &[(&str, Lane)] = &[
     ("/whip/session/{id}", Critical),
     ("/whep/{room}/{participant}", Critical),
     ("/whep/session/{id}", Critical),
+    // A practice's own system, in the evening.
+    ("/api/v1/history", Batch),
     // Pages, which browsers keep and ask for again.
     ("/", Standard),
     ("/visit", Standard),

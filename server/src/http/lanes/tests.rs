@@ -60,7 +60,8 @@ fn world() -> World {
                 &format!("/{lane}/about"),
                 get(|| async {
                     let left = deadline::current().unwrap().saturating_duration_since(Instant::now());
-                    format!("{} {}", left.as_millis(), rustix::process::getpriority_process(None).unwrap())
+                    let niceness = rustix::process::getpriority_process(None).unwrap();
+                    format!("{} {niceness} {}", left.as_millis(), task::lane_for(Lane::Critical))
                 }),
             )
             .route(
@@ -198,7 +199,8 @@ async fn a_budget_becomes_a_deadline_that_handlers_see_and_that_ends_them() {
     for lane in Lane::ALL {
         let about = async |budget| {
             let text = text(ask_with(&world.router, &format!("/{lane}/about"), budget).await).await;
-            let (left, niceness) = text.split_once(' ').unwrap();
+            let [left, niceness, of] = text.split(' ').collect::<Vec<_>>().try_into().unwrap();
+            assert_eq!(of, lane.as_str(), "what it asks for is its lane's");
             (left.parse::<u128>().unwrap(), niceness.parse::<i32>().unwrap())
         };
         let longest = platform::limits::MAX_BUDGET[lane.index()].as_millis();
