@@ -90,7 +90,7 @@ pub(crate) async fn search(shared: &Arc<Shared>, wanted: Wanted) -> Result<Found
         if !new && !load::exists(&*shared.store, tenant, room).await? {
             return Ok(Found::Nowhere);
         }
-        let (me, now) = (shared.me.clone(), shared.clock.now());
+        let (me, now) = (shared.me.clone(), shared.steady.now());
         match shared.store.take(tenant, room.0, before, me, now).await {
             // Read after it was taken: nothing that another process appends comes later.
             Ok(fence) => {

@@ -16,7 +16,8 @@
 //! with 1013.
 //!
 //! Reading order: [`config`], [`service`], [`handle`], `room`, `socket`, `upgrade`, `sessions`; `find` (where a room
-//! lives), `load`, `index`; `peers` and `inside` (what processes say to each other), [`links`], `sweep`; `metrics`,
+//! lives), `load`, `index`; `peers` and `inside` (what processes say to each other), [`network`],
+//! [`links`], `sweep`; `metrics`,
 //! [`limits`].
 
 #![forbid(unsafe_code)]
@@ -30,6 +31,7 @@ pub mod limits;
 pub mod links;
 mod load;
 mod metrics;
+pub mod network;
 mod peers;
 mod room;
 pub mod service;

@@ -3,7 +3,7 @@
 //! A page's WebSocket is passed on frame by frame; questions of programs are one POST each. Who may ask is shown by a
 //! short token of the fleet's keys. Names travel here: the network between processes is a private one.
 
-use crate::limits::{DIAL_TIMEOUT, MAX_ASK_BYTES, PEER_TOKEN_TTL, READ_LIMIT, WRITE_BUFFER};
+use crate::{limits::{DIAL_TIMEOUT, MAX_ASK_BYTES, PEER_TOKEN_TTL, READ_LIMIT, WRITE_BUFFER}, network::{Network, Stream}};
 use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use signaling_core::Rejection;
 use signaling_protocol::{SUBPROTOCOL, view::ClinicView};
 use std::{sync::Arc, time::Duration};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{self, client::IntoClientRequest as _, protocol::WebSocketConfig},
@@ -105,7 +105,7 @@ pub(crate) enum NoAnswer {
 }
 
 /// A page's WebSocket, from here on to the process that owns its waiting room.
-pub(crate) type Far = WebSocketStream<TcpStream>;
+pub(crate) type Far = WebSocketStream<Box<dyn Stream>>;
 
 /// Talks to other processes.
 #[derive(Clone)]
@@ -113,11 +113,17 @@ pub(crate) struct Peers {
     keys: Arc<Keys>,
     clock: Arc<dyn Clock>,
     process: Uuid,
+    network: Arc<dyn Network>,
 }
 
 impl Peers {
-    pub(crate) const fn new(keys: Arc<Keys>, clock: Arc<dyn Clock>, process: Uuid) -> Self {
-        Self { keys, clock, process }
+    pub(crate) const fn new(
+        keys: Arc<Keys>,
+        clock: Arc<dyn Clock>,
+        process: Uuid,
+        network: Arc<dyn Network>,
+    ) -> Self {
+        Self { keys, clock, process, network }
     }
 
     /// Whether a request comes from a process of the fleet.
@@ -147,7 +153,7 @@ impl Peers {
             .max_message_size(Some(WRITE_BUFFER))
             .max_frame_size(Some(WRITE_BUFFER));
         let dialled = async {
-            let stream = connect(address).await?;
+            let stream = self.network.connect(address).await?;
             tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await
         };
         match timeout(DIAL_TIMEOUT, dialled).await {
@@ -191,7 +197,7 @@ impl Peers {
             .body(Full::new(axum::body::Bytes::from(body)))
             .map_err(|_| NoAnswer::Refused)?;
         trace::send_along(request.headers_mut());
-        let connected = timeout(DIAL_TIMEOUT, connect(address)).await.map_err(|_| NoAnswer::Gone)?;
+        let connected = timeout(DIAL_TIMEOUT, self.network.connect(address)).await.map_err(|_| NoAnswer::Gone)?;
         let stream = connected.map_err(|_| NoAnswer::Gone)?;
         let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = shaken.map_err(|_| NoAnswer::Gone)?;
@@ -205,6 +211,7 @@ impl Peers {
                 .map_err(|_| NoAnswer::Refused)
         };
         tokio::select! {
+            biased;
             answer = exchanged => answer,
             // The connection ends with the answer, or before it.
             () = async { let _ = connection.await; std::future::pending::<()>().await } => Err(NoAnswer::Gone),
@@ -218,12 +225,6 @@ impl Peers {
         value.set_sensitive(true);
         Ok(value)
     }
-}
-
-async fn connect(address: &str) -> std::io::Result<TcpStream> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }
 
 /// What a status other than success says about the process that answered.

@@ -106,7 +106,7 @@ impl Room {
             admitted: None,
         };
         // Links must lead here before the first request comes in.
-        room.owner.start(room.shared.clock.now());
+        room.owner.start(room.shared.steady.now());
         room.carry_out();
         (room, sender)
     }
@@ -114,14 +114,16 @@ impl Room {
     pub(crate) async fn run(mut self) {
         self.adopt().await;
         while !self.owner.is_drained() {
-            let wake = self.owner.poll_timeout().map(|at| at.since(self.shared.clock.now()));
+            let wake = self.owner.poll_timeout().map(|at| at.since(self.shared.steady.now()));
+            // Answers first: there are never more of them than was asked for.
             tokio::select! {
-                Some(input) = self.inbox.recv() => self.handle(input),
+                biased;
                 Some(done) = self.calls.join_next(), if !self.calls.is_empty() => match done {
                     Ok(input) => self.handle(input),
                     Err(error) => tracing::error!(%error, "A call of a waiting room failed"),
                 },
-                () = sleep(wake) => self.owner.handle_timeout(self.shared.clock.now()),
+                Some(input) = self.inbox.recv() => self.handle(input),
+                () = sleep(wake) => self.owner.handle_timeout(self.shared.steady.now()),
             }
             self.carry_out();
         }
@@ -153,7 +155,7 @@ impl Room {
             }
         };
         let sessions: Vec<_> = existing.iter().map(|existing| existing.session).collect();
-        self.owner.adopt(self.shared.clock.now(), existing);
+        self.owner.adopt(self.shared.steady.now(), existing);
         for session in sessions {
             self.claim(session);
         }
@@ -161,7 +163,7 @@ impl Room {
     }
 
     fn lose(&mut self) {
-        self.owner.lose(self.shared.clock.now());
+        self.owner.lose(self.shared.steady.now());
         self.carry_out();
     }
 
@@ -171,7 +173,7 @@ impl Room {
     }
 
     fn handle(&mut self, input: Input) {
-        let now = self.shared.clock.now();
+        let now = self.shared.steady.now();
         self.shared.metrics.room_queue(self.inbox.len());
         match input {
             Input::Hello { from, token, can_share_screen, trace, to } => {
@@ -233,7 +235,7 @@ impl Room {
 
     fn answered(&mut self, ticket: Ticket, result: Result<Answer, MediaError>) {
         let session = result.as_ref().ok().map(|answer| answer.session);
-        let now = self.shared.clock.now();
+        let now = self.shared.steady.now();
         self.owner.handle_answer(now, ticket, result);
         if let Some(session) = session {
             self.claim(session);
@@ -244,7 +246,7 @@ impl Room {
     fn claim(&mut self, session: SessionId) {
         let missed = self.shared.sessions.lock().claim(session, self.owner.id());
         for event in missed {
-            self.owner.handle_media(self.shared.clock.now(), event);
+            self.owner.handle_media(self.shared.steady.now(), event);
         }
     }
 
@@ -261,7 +263,7 @@ impl Room {
                         participant: bearer.participant,
                         role: bearer.role,
                         resume_token: self.shared.keys.sign(RESUME_AUDIENCE, RESUME_TTL, now, &claims),
-                        server_time: now,
+                        server_time: self.shared.steady.now(),
                         build: self.shared.build.clone(),
                     };
                     self.send(to, ToSocket::Message(Box::new(welcome)));
@@ -304,7 +306,7 @@ impl Room {
                     let trace = self.traces.of_seat(room);
                     let seated = trace::in_scope(trace, || self.shared.media.seat(session, room));
                     if let Err(error) = seated {
-                        self.owner.handle_seat_failed(self.shared.clock.now(), session, &error);
+                        self.owner.handle_seat_failed(self.shared.steady.now(), session, &error);
                     } else if let Some(room) = room {
                         self.seated(room);
                     }
@@ -313,7 +315,7 @@ impl Room {
                     let room = RoomId::from(visit);
                     // Where the room is somebody else's, they say who shares.
                     if self.set_sharer(room, sharer).is_err_and(|error| error != MediaError::Fenced) {
-                        self.owner.handle_sharer_failed(self.shared.clock.now(), visit);
+                        self.owner.handle_sharer_failed(self.shared.steady.now(), visit);
                     }
                 }
                 Output::Disconnect { session } => self.shared.media.disconnect(session),
@@ -401,7 +403,7 @@ impl Room {
         let Some(socket) = self.sockets.get(&to) else { return };
         if socket.try_send(what).is_err() {
             self.sockets.remove(&to);
-            self.owner.handle_disconnected(self.shared.clock.now(), to);
+            self.owner.handle_disconnected(self.shared.steady.now(), to);
         }
     }
 

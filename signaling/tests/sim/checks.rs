@@ -1,0 +1,227 @@
+//! What must hold when all is well again.
+
+use crate::{
+    letters,
+    person::{Person, rank, waiting},
+    store::{name, now},
+    world::{ROOMS, World},
+};
+use model::{CommandId, ParticipantId, VisitId, WaitingRoomId};
+use platform::{
+    event_log::{Category, Moment, RecordedEvent, Store, StreamId, Version},
+    lane::Lane,
+    limits::MAX_READ,
+};
+use signaling_core::{
+    Visit,
+    codec::{Stored, decode_visit},
+    queue::Queue,
+    visit::Phase,
+};
+use signaling_protocol::{ClientMessage, view::PhaseView};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+const VISIT: Category = Category { name: "visit", lane: Lane::Critical };
+const WAITING_ROOM: Category = Category { name: "waiting-room", lane: Lane::Critical };
+
+/// Everything that is still to become right.
+pub(crate) fn settled(world: &World) -> Result<(), String> {
+    for machine in &world.machines {
+        let journal = machine.journal().ok_or_else(|| format!("machine {} is down", machine.index))?;
+        let left = *journal.unrecorded().borrow();
+        if left > 0 {
+            return Err(format!("machine {} has {left} appends in its journal", machine.index));
+        }
+    }
+    let people: Vec<_> = world.people.lock().clone();
+    if people.len() < 4 * ROOMS.len() {
+        return Err("the desk is not done".to_owned());
+    }
+    for person in &people {
+        let person = person.lock();
+        if !person.gone && !person.welcomed {
+            return Err(format!("person {} is not back", person.n));
+        }
+        if !person.gone && !person.unanswered.is_empty() {
+            return Err(format!("person {} has no answer to {:?}", person.n, person.unanswered[0].0.id()));
+        }
+    }
+    if !letters::all_handled(&*world.site.theirs, &world.site.ledger) {
+        return Err("messages are not handled".to_owned());
+    }
+    let visits = fold(world)?;
+    for person in &people {
+        agrees(&person.lock(), &visits)?;
+    }
+    for session in world.site.media.sessions() {
+        let Some(room) = session.room else { continue };
+        let visit = visits.get(&VisitId(room.0));
+        if !visit.is_some_and(|visit| may_be_heard(visit, session.participant)) {
+            return Err(format!("{} is heard in {} who should not be", session.participant, room.0));
+        }
+    }
+    Ok(())
+}
+
+fn may_be_heard(visit: &Visit, participant: ParticipantId) -> bool {
+    matches!(visit.phase(), Phase::InCall(_))
+        && visit.takes_part(participant)
+        && !visit.seats().has_left(participant)
+}
+
+/// Every visit, by what the store says.
+fn fold(world: &World) -> Result<BTreeMap<VisitId, Visit>, String> {
+    let store = &*world.site.ours;
+    let mut visits = BTreeMap::new();
+    for stream in now(store.streams(VISIT, None, MAX_READ)).map_err(|error| error.to_string())? {
+        let mut visit = Visit::new(VisitId(stream.id));
+        for event in events(store, stream) {
+            let RecordedEvent { version, kind, schema, body, phi, at, .. } = event;
+            let stored = Stored { version: version.0, kind, schema, body, phi, at };
+            visit.evolve(&decode_visit(&stored).map_err(|error| error.to_string())?);
+        }
+        visits.insert(visit.id(), visit);
+    }
+    Ok(visits)
+}
+
+fn events(store: &dyn Store, stream: StreamId) -> Vec<RecordedEvent> {
+    let mut events: Vec<RecordedEvent> = Vec::new();
+    loop {
+        let after = events.last().map_or(Version(0), |last| last.version);
+        let page = now(store.read(stream, after, MAX_READ, Moment::NOW)).unwrap();
+        let full = page.len() == MAX_READ;
+        events.extend(page);
+        if !full {
+            return events;
+        }
+    }
+}
+
+/// What a person sees is what the store says.
+fn agrees(person: &Person, visits: &BTreeMap<VisitId, Visit>) -> Result<(), String> {
+    let wrong = |what: &str| Err(format!("person {} sees {what}", person.n));
+    if person.gone {
+        let visit = person.visit_id.and_then(|id| visits.get(&id));
+        let over = visit.is_none_or(|visit| {
+            matches!(visit.phase(), Phase::Ended { .. })
+                || visit.booked().is_some_and(|booked| visit.seats().has_left(booked.patient))
+        });
+        return if over { Ok(()) } else { wrong("an end that is none") };
+    }
+    let room = ROOMS[person.room].1;
+    let queue = Queue::of(visits.values().filter(|visit| lives_in(visit, room)));
+    if let Some(shown) = &person.queue {
+        if waiting(shown) != queue.waiting() {
+            return wrong("another queue");
+        }
+    }
+    if let Some(view) = &person.visit {
+        let Some(visit) = visits.get(&view.id) else { return wrong("a visit that is none") };
+        if rank(&view.phase) != rank_of(visit) {
+            return Err(format!("person {} sees {:?}, and it is {:?}", person.n, view.phase, rank_of(visit)));
+        }
+        if let PhaseView::Waiting { ahead, .. } = view.phase
+            && queue.ahead(view.id) != Some(ahead as usize)
+        {
+            return wrong("another place in the queue");
+        }
+    }
+    let Some(visit) = person.visit_id.and_then(|id| visits.get(&id)) else { return Ok(()) };
+    if person.visit.is_none() {
+        return wrong("nothing");
+    }
+    let said = visit.chat().history().iter();
+    let missed = said.filter(|message| person.chat.get(&(visit.id(), message.seq)) != Some(message.text.expose()));
+    if missed.count() > 0 { wrong("other words than were said") } else { Ok(()) }
+}
+
+fn lives_in(visit: &Visit, room: WaitingRoomId) -> bool {
+    visit.booked().is_some_and(|booked| booked.waiting_room == room)
+}
+
+const fn rank_of(visit: &Visit) -> u8 {
+    match visit.phase() {
+        Phase::Booked => 0,
+        Phase::Waiting(_) => 1,
+        Phase::InCall(_) => 2,
+        Phase::Ended { .. } => 3,
+    }
+}
+
+/// What was acknowledged while the store was away, and another owner made void: kept, and told to operators.
+struct Parked {
+    keys: BTreeSet<CommandId>,
+    streams: BTreeSet<Uuid>,
+}
+
+/// What must hold of everything that ever happened.
+pub(crate) async fn judge(world: &World) {
+    let (sim, store) = (&world.site.sim, &*world.site.ours);
+    let mut parked = Parked { keys: BTreeSet::new(), streams: BTreeSet::new() };
+    for machine in &world.machines {
+        let Some(journal) = machine.journal() else { continue };
+        let (mut after, mut page) = (0, journal.parked(0).await.unwrap());
+        while let Some(last) = page.last() {
+            after = after.max(last.seq);
+            for entry in page {
+                sim.count("parked");
+                parked.keys.insert(entry.key);
+                parked.streams.insert(entry.stream);
+            }
+            page = journal.parked(after).await.unwrap();
+        }
+    }
+    let visits = fold(world).unwrap();
+    for person in world.people.lock().iter() {
+        let person = person.lock();
+        let room = ROOMS[person.room].1;
+        let is_void = |visit: Option<VisitId>| {
+            parked.streams.contains(&room.0) || visit.is_none_or(|visit| parked.streams.contains(&visit.0))
+        };
+        for (visit, what) in &person.suspects {
+            if !is_void(*visit) {
+                sim.fail(what.clone());
+            }
+        }
+        for message in &person.acknowledged {
+            if !is_kept(world, &person, message, &visits) && !message.id().is_some_and(|id| parked.keys.contains(&id)) {
+                sim.fail(format!("person {} has lost what was acknowledged: {:?}", person.n, message.id()));
+            }
+        }
+    }
+    for (category, kept) in [(VISIT, "visit"), (WAITING_ROOM, "waiting-room")] {
+        let streams = now(store.streams(category, None, MAX_READ)).unwrap();
+        let recorded = world.site.ledger.recorded.lock();
+        let ledger = recorded.events.iter().filter(|((name, ..), _)| *name == kept).count();
+        if streams.len() != ledger {
+            sim.fail(format!("{ledger} streams were recorded, and there are {}", streams.len()));
+        }
+        for stream in streams {
+            let found = events(store, stream);
+            let gapless = found.iter().zip(1..).all(|(event, version)| event.version.0 == version);
+            let found: Vec<_> = found.into_iter().map(|event| (event.kind, event.body)).collect();
+            if !gapless || recorded.events.get(&name(stream)) != Some(&found) {
+                sim.fail(format!("{} is not what was recorded", stream.id));
+            }
+        }
+    }
+    letters::judge(sim, &*world.site.theirs, &world.site.ledger);
+}
+
+/// Whether what was acknowledged is in the store.
+fn is_kept(world: &World, person: &Person, message: &ClientMessage, visits: &BTreeMap<VisitId, Visit>) -> bool {
+    let (visit, least) = match message {
+        ClientMessage::CheckIn { .. } => (person.visit_id, 1),
+        ClientMessage::Admit { visit, .. } => (Some(*visit), 2),
+        ClientMessage::Deny { visit, .. } | ClientMessage::End { visit, .. } => (Some(*visit), 3),
+        ClientMessage::Chat { visit, .. } => (Some(*visit), u8::MAX),
+        _ => return true,
+    };
+    let (Some(visit), Some(key)) = (visit, message.id()) else { return true };
+    let stream = StreamId { tenant: ROOMS[person.room].0, category: VISIT, id: visit.0 };
+    let recorded = world.site.ledger.recorded.lock();
+    recorded.keys.get(&name(stream)).is_some_and(|keys| keys.contains(&key))
+        || visits.get(&visit).is_some_and(|visit| rank_of(visit) >= least)
+}

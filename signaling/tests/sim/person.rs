@@ -1,0 +1,421 @@
+//! A person with a browser: impatient, forgetful, connected to whichever process answers.
+
+use crate::{
+    net::{Place, Wire},
+    sim::Sim,
+    world::{ORIGIN, World},
+};
+use futures_util::{SinkExt as _, StreamExt as _};
+use model::{CommandId, Role, VisitId};
+use parking_lot::Mutex;
+use signaling_core::port::{LinkError, Links as _};
+use signaling_protocol::{
+    ClientMessage, CloseCode, ErrorCode, SUBPROTOCOL, ServerMessage,
+    view::{DeviceHealth, MediaWish, Modality, Outcome, PhaseView, QueueView, VisitView},
+};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        Message,
+        client::IntoClientRequest as _,
+        http::{HeaderValue, header},
+    },
+};
+
+/// How long anything may take before a person tries elsewhere.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Silence after which a connection counts as dead.
+const SILENCE: Duration = Duration::from_secs(9);
+/// How often a page asks whether the other end is there.
+const PING: Duration = Duration::from_secs(3);
+/// A command without an answer is said again after it.
+const AGAIN: Duration = Duration::from_secs(6);
+
+pub(crate) struct Person {
+    pub(crate) n: usize,
+    /// Index of the waiting room.
+    pub(crate) room: usize,
+    pub(crate) role: Role,
+    pub(crate) secret: String,
+    /// A patient's.
+    pub(crate) visit_id: Option<VisitId>,
+    /// Words that must never reach them.
+    pub(crate) foreign: Vec<String>,
+    resume: Option<String>,
+    pub(crate) welcomed: bool,
+    /// Commands without an answer, in order, and when they were said last.
+    pub(crate) unanswered: Vec<(ClientMessage, Instant)>,
+    pub(crate) acknowledged: Vec<ClientMessage>,
+    pub(crate) visit: Option<VisitView>,
+    pub(crate) queue: Option<QueueView>,
+    pub(crate) chat: BTreeMap<(VisitId, u32), String>,
+    /// How far each visit has come, by what was acknowledged.
+    ranks: BTreeMap<VisitId, u8>,
+    /// What is wrong, unless what was acknowledged about it was parked.
+    pub(crate) suspects: Vec<(Option<VisitId>, String)>,
+    has_media: bool,
+    offered: Option<CommandId>,
+    /// Their visit is over, or they left: they do not come back by themselves.
+    pub(crate) gone: bool,
+}
+
+impl Person {
+    pub(crate) fn new(n: usize, room: usize, role: Role, secret: String, visit_id: Option<VisitId>) -> Self {
+        Self {
+            n,
+            room,
+            role,
+            secret,
+            visit_id,
+            foreign: Vec::new(),
+            resume: None,
+            welcomed: false,
+            unanswered: Vec::new(),
+            acknowledged: Vec::new(),
+            visit: None,
+            queue: None,
+            chat: BTreeMap::new(),
+            ranks: BTreeMap::new(),
+            suspects: Vec::new(),
+            has_media: false,
+            offered: None,
+            gone: false,
+        }
+    }
+
+    /// What this person does next, if anything.
+    fn act(&mut self, sim: &Sim) -> Option<ClientMessage> {
+        let (id, roll) = sim.draw(|random| (CommandId(random.uuid()), random.below(100)));
+        let message = match self.role {
+            Role::Clinician => self.lead(sim, id, roll),
+            _ => self.take_part(sim, id, roll),
+        }?;
+        if let ClientMessage::Offer { id, .. } = &message {
+            self.offered = Some(*id);
+        } else if message.id().is_some() {
+            self.unanswered.push((message.clone(), Instant::now()));
+        }
+        Some(message)
+    }
+
+    fn wish(&self) -> MediaWish {
+        let queue = self.queue.as_ref().map(|queue| queue.media);
+        self.visit.as_ref().map(|visit| visit.media).or(queue).unwrap_or(MediaWish::Idle)
+    }
+
+    fn offer(&self, id: CommandId) -> Option<ClientMessage> {
+        let wanted = self.wish() != MediaWish::Idle && self.offered.is_none();
+        wanted.then(|| ClientMessage::Offer { id, sdp: "v=0".into(), restart: false })
+    }
+
+    fn words(&self, id: CommandId) -> String {
+        format!("{id} {}", crate::world::tag(self.room))
+    }
+
+    fn take_part(&self, sim: &Sim, id: CommandId, roll: u64) -> Option<ClientMessage> {
+        let visit = self.visit_id?;
+        let devices = DeviceHealth::default();
+        match (&self.visit.as_ref()?.phase, roll) {
+            (PhaseView::Booked, 0..70) => Some(ClientMessage::CheckIn { id, modality: Modality::Video, devices }),
+            (_, 0..20) if !self.has_media => self.offer(id),
+            (_, 20..23) => Some(ClientMessage::Leave { id }),
+            (_, 23..30) => Some(ClientMessage::MediaState { microphone: true, camera: sim.chance(50) }),
+            (PhaseView::InCall { .. }, 30..40) => Some(ClientMessage::ShareRequest { id, visit }),
+            (PhaseView::Ended { .. }, _) => None,
+            (_, 40..80) => Some(ClientMessage::Chat { id, visit, text: self.words(id).into() }),
+            _ => None,
+        }
+    }
+
+    fn lead(&self, sim: &Sim, id: CommandId, roll: u64) -> Option<ClientMessage> {
+        let waiting: Vec<_> = waiting(self.queue.as_ref()?);
+        let pick = || sim.draw(|random| random.pick(&waiting));
+        if !self.has_media && roll < 20 {
+            return self.offer(id);
+        }
+        if let Some(call) = &self.visit {
+            let visit = call.id;
+            return match roll {
+                0..20 => Some(ClientMessage::End { id, visit, outcome: Outcome::Done }),
+                20..60 => Some(ClientMessage::Chat { id, visit, text: self.words(id).into() }),
+                60..75 => {
+                    let participant = *call.share_requests.first()?;
+                    Some(ClientMessage::ShareGrant { id, visit, participant })
+                }
+                75..80 => Some(ClientMessage::Admit { id, visit: pick()? }),
+                80..83 => Some(ClientMessage::Leave { id }),
+                _ => None,
+            };
+        }
+        match roll {
+            20..60 => Some(ClientMessage::Admit { id, visit: pick()? }),
+            60..64 => Some(ClientMessage::Deny { id, visit: pick()?, reason: "Not today.".into() }),
+            64..67 => Some(ClientMessage::End { id, visit: pick()?, outcome: Outcome::PatientAbsent }),
+            67..80 => Some(ClientMessage::Chat { id, visit: pick()?, text: self.words(id).into() }),
+            _ => None,
+        }
+    }
+
+    fn hear(&mut self, sim: &Sim, text: &str) {
+        if let Some(word) = self.foreign.iter().find(|word| text.contains(word.as_str())) {
+            sim.fail(format!("person {} heard {word}, which is not theirs to know", self.n));
+        }
+        let message: ServerMessage = match serde_json::from_str(text) {
+            Ok(message) => message,
+            Err(error) => return sim.fail(format!("person {} heard what is no message: {error}", self.n)),
+        };
+        match message {
+            ServerMessage::Welcome { resume_token, .. } => {
+                self.welcomed = true;
+                self.resume = Some(resume_token);
+                sim.tell(|| format!("person {} is welcome", self.n));
+            }
+            ServerMessage::Visit { visit } => {
+                if let Some(visit) = &visit {
+                    self.look(visit.id, &visit.phase);
+                }
+                self.visit = visit.map(|visit| *visit);
+            }
+            ServerMessage::Queue { queue } => {
+                for entry in &queue.entries {
+                    self.look(entry.visit, &entry.phase);
+                }
+                self.queue = Some(queue);
+            }
+            ServerMessage::Chat { visit, message } => {
+                self.chat.insert((visit, message.seq), message.text.expose().clone());
+            }
+            ServerMessage::ChatHistory { visit, messages } => {
+                let messages = messages.iter().map(|message| ((visit, message.seq), message.text.expose().clone()));
+                self.chat.extend(messages);
+            }
+            ServerMessage::Answer { re, .. } if self.offered == Some(re) => {
+                (self.offered, self.has_media) = (None, true);
+            }
+            ServerMessage::MediaClosed => self.has_media = false,
+            ServerMessage::Ok { re } | ServerMessage::Invited { re, .. } => self.acknowledged(sim, re),
+            ServerMessage::Error { re: Some(re), code, .. } => {
+                if self.offered == Some(re) {
+                    self.offered = None;
+                }
+                // Could not be saved just now: it is said again with the same id, after a while.
+                if code != ErrorCode::Unavailable {
+                    self.unanswered.retain(|(message, _)| message.id() != Some(re));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn acknowledged(&mut self, sim: &Sim, re: CommandId) {
+        let Some(at) = self.unanswered.iter().position(|(message, _)| message.id() == Some(re)) else { return };
+        let (message, _) = self.unanswered.remove(at);
+        sim.count("acknowledged");
+        sim.tell(|| format!("person {} has {re} acknowledged", self.n));
+        let reached = match &message {
+            ClientMessage::CheckIn { .. } => self.visit_id.map(|visit| (visit, 1)),
+            ClientMessage::Admit { visit, .. } => Some((*visit, 2)),
+            ClientMessage::Deny { visit, .. } | ClientMessage::End { visit, .. } => Some((*visit, 3)),
+            _ => None,
+        };
+        if let Some((visit, rank)) = reached {
+            let newest = self.ranks.entry(visit).or_default();
+            *newest = rank.max(*newest);
+        }
+        self.gone |= matches!(message, ClientMessage::Leave { .. }) && self.role != Role::Clinician;
+        self.acknowledged.push(message);
+    }
+
+    /// A view never shows less than what this person was told is done.
+    fn look(&mut self, visit: VisitId, phase: &PhaseView) {
+        let (sees, knows) = (rank(phase), self.ranks.get(&visit).copied().unwrap_or(0));
+        if sees < knows {
+            let what = format!("person {} sees visit {visit} in {phase:?}, and was told it had come further", self.n);
+            self.suspects.push((Some(visit), what));
+        }
+    }
+
+    fn cut(&mut self) {
+        self.welcomed = false;
+        self.offered = None;
+    }
+}
+
+pub(crate) const fn rank(phase: &PhaseView) -> u8 {
+    match phase {
+        PhaseView::Booked => 0,
+        PhaseView::Waiting { .. } => 1,
+        PhaseView::InCall { .. } => 2,
+        PhaseView::Ended { .. } => 3,
+    }
+}
+
+pub(crate) fn waiting(queue: &QueueView) -> Vec<VisitId> {
+    let waits = queue.entries.iter().filter(|entry| matches!(entry.phase, PhaseView::Waiting { .. }));
+    waits.map(|entry| entry.visit).collect()
+}
+
+/// Why a connection is over, or was none.
+enum End {
+    Again,
+    Elsewhere,
+}
+
+/// Lives until all is over for them.
+pub(crate) async fn live(world: Arc<World>, person: Arc<Mutex<Person>>) {
+    let sim = Arc::clone(&world.site.sim);
+    let machines = world.machines.len() as u64;
+    let mut near = sim.draw(|random| random.below(machines)) as usize;
+    while !person.lock().gone {
+        let end = connect(&world, &person, near).await;
+        person.lock().cut();
+        if matches!(end, End::Elsewhere) || sim.chance(20) {
+            near = sim.draw(|random| random.below(machines)) as usize;
+        }
+        sleep(sim.millis(50, 1_500)).await;
+    }
+}
+
+/// One connection, from the link to its end.
+async fn connect(world: &World, person: &Mutex<Person>, near: usize) -> End {
+    let sim = &world.site.sim;
+    let machine = &world.machines[near];
+    let known = person.lock().resume.clone();
+    let token = match known {
+        Some(token) => token,
+        None => {
+            let secret = person.lock().secret.clone();
+            let Some(handle) = machine.handle() else { return End::Elsewhere };
+            match timeout(PATIENCE * 2, handle.exchange(secret.into())).await {
+                Ok(Ok(grant)) => grant.join_token,
+                Ok(Err(LinkError::Over { .. })) => {
+                    person.lock().gone = true;
+                    return End::Again;
+                }
+                Ok(Err(LinkError::Unknown)) => {
+                    let mut person = person.lock();
+                    let suspect = (person.visit_id, format!("the link of person {} is unknown", person.n));
+                    person.suspects.push(suspect);
+                    return End::Elsewhere;
+                }
+                Ok(Err(LinkError::Busy)) | Err(_) => return End::Elsewhere,
+            }
+        }
+    };
+    let address = machine.pages();
+    let Ok(Ok(wire)) = timeout(PATIENCE, world.site.net.connect(Place::People, &address)).await else {
+        return End::Elsewhere;
+    };
+    let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
+    request.headers_mut().insert(header::ORIGIN, HeaderValue::from_static(ORIGIN));
+    request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    let Ok(Ok((mut socket, _))) = timeout(PATIENCE, tokio_tungstenite::client_async(request, wire)).await else {
+        return End::Elsewhere;
+    };
+    let hello = ClientMessage::Hello { token, build: "sim".to_owned(), can_share_screen: true, traceparent: None };
+    if say(&mut socket, &hello).await.is_err() {
+        return End::Elsewhere;
+    }
+    talk(world, person, sim, &mut socket).await
+}
+
+async fn talk(world: &World, person: &Mutex<Person>, sim: &Sim, socket: &mut WebSocketStream<Wire>) -> End {
+    let (mut heard, mut ping, mut acts) = (Instant::now(), Instant::now() + PING, Instant::now());
+    let mut welcomed = false;
+    loop {
+        let next = ping.min(acts.max(Instant::now() + Duration::from_millis(1)));
+        let mut said = Vec::new();
+        tokio::select! {
+            biased;
+            frame = socket.next() => {
+                heard = Instant::now();
+                match frame {
+                    Some(Ok(Message::Text(text))) => {
+                        let mut person = person.lock();
+                        person.hear(sim, text.as_str());
+                        if person.welcomed && !welcomed {
+                            welcomed = true;
+                            acts = Instant::now() + sim.millis(20, 1_000);
+                            said = again(&mut person, sim, Duration::ZERO);
+                        }
+                    }
+                    Some(Ok(Message::Close(frame))) => return closed(&mut person.lock(), frame.map(|f| f.code.into())),
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return End::Elsewhere,
+                }
+            }
+            () = sleep_until(next) => {
+                let now = Instant::now();
+                if now - heard > SILENCE {
+                    return End::Elsewhere;
+                }
+                let mut person = person.lock();
+                if now >= ping {
+                    ping = now + PING;
+                    said.push(ClientMessage::Ping { nonce: 1 });
+                }
+                if now >= acts {
+                    acts = now + sim.millis(50, 2_500);
+                    if welcomed {
+                        said.extend(again(&mut person, sim, AGAIN));
+                        if !world.is_calm() {
+                            said.extend(person.act(sim));
+                        } else if person.wish() != MediaWish::Idle && !person.has_media {
+                            said.extend(person.offer(CommandId(sim.draw(|random| random.uuid()))).inspect(|offer| person.offered = offer.id()));
+                        }
+                    }
+                }
+            }
+        }
+        // Some press twice.
+        if said.len() == 1 && said[0].id().is_some() && sim.chance(8) {
+            sim.count("command-pressed-twice");
+            said.push(said[0].clone());
+        }
+        for message in said {
+            if let Some(id) = message.id() {
+                sim.tell(|| format!("person {} says {} {id}", person.lock().n, kind(&message)));
+            }
+            if say(socket, &message).await.is_err() {
+                return End::Elsewhere;
+            }
+        }
+    }
+}
+
+/// What has had no answer for so long.
+fn again(person: &mut Person, sim: &Sim, after: Duration) -> Vec<ClientMessage> {
+    let now = Instant::now();
+    let due = person.unanswered.iter_mut().filter(|(_, said)| now - *said >= after);
+    due.map(|(message, said)| {
+        sim.count("command-said-again");
+        *said = now;
+        message.clone()
+    })
+    .collect()
+}
+
+fn closed(person: &mut Person, code: Option<u16>) -> End {
+    match code.and_then(|code| CloseCode::try_from(code).ok()) {
+        Some(CloseCode::Normal) => person.gone |= person.role != Role::Clinician,
+        // Taken over by another tab, or too old: joined anew by the link.
+        Some(CloseCode::Replaced | CloseCode::NotAuthorized) => person.resume = None,
+        _ => return End::Elsewhere,
+    }
+    End::Again
+}
+
+async fn say(socket: &mut WebSocketStream<Wire>, message: &ClientMessage) -> Result<(), ()> {
+    let text = serde_json::to_string(message).unwrap();
+    match timeout(PATIENCE, socket.send(Message::text(text))).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(()),
+    }
+}
+
+fn kind(message: &ClientMessage) -> String {
+    let json = serde_json::to_value(message).unwrap();
+    json["type"].as_str().unwrap_or_default().to_owned()
+}
