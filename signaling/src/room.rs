@@ -71,6 +71,8 @@ pub(crate) enum Input {
     },
     /// Exchange a link.
     Greet { hash: LinkHash, done: oneshot::Sender<Result<Greeting, LinkError>> },
+    /// Another process owns the room.
+    Lost,
     /// The process goes down.
     Drain(ErrorCode),
 }
@@ -85,6 +87,8 @@ pub(crate) struct Room {
     calls: JoinSet<Input>,
     /// In which epoch of the room's ownership this task writes and speaks for its media.
     epoch: Epoch,
+    /// Another process owns the room, and it was said.
+    lost: bool,
     /// The last admission, to measure how long it takes until both are seated.
     admitted: Option<(VisitId, Instant)>,
     traces: Traces,
@@ -103,6 +107,7 @@ impl Room {
             questions: HashMap::new(),
             calls: JoinSet::new(),
             epoch,
+            lost: false,
             admitted: None,
         };
         // Links must lead here before the first request comes in.
@@ -167,6 +172,17 @@ impl Room {
         self.carry_out();
     }
 
+    fn note_lost(&mut self) {
+        if std::mem::replace(&mut self.lost, true) {
+            return;
+        }
+        self.shared.metrics.lost();
+        tracing::warn!(
+            waiting_room.id = %self.owner.id(), epoch = self.epoch.0,
+            "Another process owns a waiting room of this one"
+        );
+    }
+
     /// What waiting rooms' sessions have in common.
     const fn affinity(&self) -> Affinity {
         Affinity(self.owner.id().0.as_u128())
@@ -196,11 +212,7 @@ impl Room {
             }
             Input::Appended { stream, ticket, result, took } => {
                 if result == Err(AppendFailure::Fenced) {
-                    self.shared.metrics.lost();
-                    tracing::warn!(
-                        waiting_room.id = %self.owner.id(), epoch = self.epoch.0,
-                        "Another process owns a waiting room of this one"
-                    );
+                    self.note_lost();
                 }
                 self.shared.metrics.appended(took, &result);
                 self.owner.handle_appended(now, stream, ticket, result);
@@ -218,6 +230,10 @@ impl Room {
             }
             Input::Greet { hash, done } => {
                 let _ = done.send(self.owner.greet(&hash));
+            }
+            Input::Lost => {
+                self.note_lost();
+                self.owner.lose(now);
             }
             Input::Drain(because) => self.owner.drain(now, because),
         }

@@ -212,11 +212,18 @@ impl Socket {
         let Some(token) = self.verify(token.expose()) else {
             return self.connection.handle_close(Some(ErrorCode::NotAuthorized));
         };
-        let room = match self.way_to(token.bearer(), trace).await {
+        let bearer = token.bearer();
+        let room = match self.way_to(bearer, trace).await {
             Ok(Some(room)) => room,
             Ok(None) => return self.connection.relay(),
             Err(because) => return self.connection.handle_close(Some(because)),
         };
+        let comes_back = matches!(token, Verified::Resume { .. });
+        if comes_back && !self.shared.is_still_ours(bearer.tenant, bearer.waiting_room).await {
+            // The room sends the others on as well.
+            let _ = room.try_send(Input::Lost);
+            return self.connection.handle_close(Some(ErrorCode::Restarting));
+        }
         let Some(to) = self.sender.take() else { return };
         let hello = Input::Hello { from: self.id, token, can_share_screen, trace, to };
         if room.send(hello).await.is_err() {

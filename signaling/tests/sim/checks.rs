@@ -26,7 +26,7 @@ const VISIT: Category = Category { name: "visit", lane: Lane::Critical };
 const WAITING_ROOM: Category = Category { name: "waiting-room", lane: Lane::Critical };
 
 /// Everything that is still to become right.
-pub(crate) fn settled(world: &World) -> Result<(), String> {
+pub(crate) async fn settled(world: &World) -> Result<(), String> {
     for machine in &world.machines {
         let journal = machine.journal().ok_or_else(|| format!("machine {} is down", machine.index))?;
         let left = *journal.unrecorded().borrow();
@@ -50,9 +50,9 @@ pub(crate) fn settled(world: &World) -> Result<(), String> {
     if !letters::all_handled(&*world.site.theirs, &world.site.ledger) {
         return Err("messages are not handled".to_owned());
     }
-    let visits = fold(world)?;
+    let (visits, parked) = (fold(world)?, Parked::of(world).await);
     for person in &people {
-        agrees(&person.lock(), &visits)?;
+        agrees(&person.lock(), &visits, &parked)?;
     }
     for session in world.site.media.sessions() {
         let Some(room) = session.room else { continue };
@@ -100,7 +100,7 @@ fn events(store: &dyn Store, stream: StreamId) -> Vec<RecordedEvent> {
 }
 
 /// What a person sees is what the store says.
-fn agrees(person: &Person, visits: &BTreeMap<VisitId, Visit>) -> Result<(), String> {
+fn agrees(person: &Person, visits: &BTreeMap<VisitId, Visit>, parked: &Parked) -> Result<(), String> {
     let wrong = |what: &str| Err(format!("person {} sees {what}", person.n));
     if person.gone {
         let visit = person.visit_id.and_then(|id| visits.get(&id));
@@ -108,7 +108,8 @@ fn agrees(person: &Person, visits: &BTreeMap<VisitId, Visit>) -> Result<(), Stri
             matches!(visit.phase(), Phase::Ended { .. })
                 || visit.booked().is_some_and(|booked| visit.seats().has_left(booked.patient))
         });
-        return if over { Ok(()) } else { wrong("an end that is none") };
+        let made_void = || parked.makes_void(person.room, person.visit_id);
+        return if over || made_void() { Ok(()) } else { wrong("an end that is none") };
     }
     let room = ROOMS[person.room].1;
     let queue = Queue::of(visits.values().filter(|visit| lives_in(visit, room)));
@@ -156,32 +157,39 @@ struct Parked {
     streams: BTreeSet<Uuid>,
 }
 
+impl Parked {
+    async fn of(world: &World) -> Self {
+        let mut parked = Self { keys: BTreeSet::new(), streams: BTreeSet::new() };
+        for machine in &world.machines {
+            let Some(journal) = machine.journal() else { continue };
+            let mut page = journal.parked(0).await.unwrap();
+            while let Some(last) = page.last().map(|last| last.seq) {
+                for entry in page {
+                    parked.keys.insert(entry.key);
+                    parked.streams.insert(entry.stream);
+                }
+                page = journal.parked(last).await.unwrap();
+            }
+        }
+        parked
+    }
+
+    /// Whether what somebody was told of a visit, or of the seat they sit in, may be no longer so.
+    fn makes_void(&self, room: usize, visit: Option<VisitId>) -> bool {
+        self.streams.contains(&ROOMS[room].1.0) || visit.is_some_and(|visit| self.streams.contains(&visit.0))
+    }
+}
+
 /// What must hold of everything that ever happened.
 pub(crate) async fn judge(world: &World) {
     let (sim, store) = (&world.site.sim, &*world.site.ours);
-    let mut parked = Parked { keys: BTreeSet::new(), streams: BTreeSet::new() };
-    for machine in &world.machines {
-        let Some(journal) = machine.journal() else { continue };
-        let (mut after, mut page) = (0, journal.parked(0).await.unwrap());
-        while let Some(last) = page.last() {
-            after = after.max(last.seq);
-            for entry in page {
-                sim.count("parked");
-                parked.keys.insert(entry.key);
-                parked.streams.insert(entry.stream);
-            }
-            page = journal.parked(after).await.unwrap();
-        }
-    }
+    let parked = Parked::of(world).await;
+    parked.keys.iter().for_each(|_| sim.count("parked"));
     let visits = fold(world).unwrap();
     for person in world.people.lock().iter() {
         let person = person.lock();
-        let room = ROOMS[person.room].1;
-        let is_void = |visit: Option<VisitId>| {
-            parked.streams.contains(&room.0) || visit.is_none_or(|visit| parked.streams.contains(&visit.0))
-        };
         for (visit, what) in &person.suspects {
-            if !is_void(*visit) {
+            if !parked.makes_void(person.room, *visit) {
                 sim.fail(what.clone());
             }
         }

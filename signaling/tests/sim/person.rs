@@ -158,7 +158,8 @@ impl Person {
         }
     }
 
-    fn hear(&mut self, sim: &Sim, text: &str) {
+    fn hear(&mut self, world: &World, text: &str) {
+        let sim = &*world.site.sim;
         if let Some(word) = self.foreign.iter().find(|word| text.contains(word.as_str())) {
             sim.fail(format!("person {} heard {word}, which is not theirs to know", self.n));
         }
@@ -174,13 +175,13 @@ impl Person {
             }
             ServerMessage::Visit { visit } => {
                 if let Some(visit) = &visit {
-                    self.look(visit.id, &visit.phase);
+                    self.look(world, visit.id, &visit.phase);
                 }
                 self.visit = visit.map(|visit| *visit);
             }
             ServerMessage::Queue { queue } => {
                 for entry in &queue.entries {
-                    self.look(entry.visit, &entry.phase);
+                    self.look(world, entry.visit, &entry.phase);
                 }
                 self.queue = Some(queue);
             }
@@ -228,10 +229,11 @@ impl Person {
         self.acknowledged.push(message);
     }
 
-    /// A view never shows less than what this person was told is done.
-    fn look(&mut self, visit: VisitId, phase: &PhaseView) {
+    /// A view never shows less than what this person was told is done; except that an owner which cannot reach the store
+    /// goes on, and cannot know that it is none.
+    fn look(&mut self, world: &World, visit: VisitId, phase: &PhaseView) {
         let (sees, knows) = (rank(phase), self.ranks.get(&visit).copied().unwrap_or(0));
-        if sees < knows {
+        if sees < knows && world.store_is_reached() {
             let what = format!("person {} sees visit {visit} in {phase:?}, and was told it had come further", self.n);
             self.suspects.push((Some(visit), what));
         }
@@ -334,7 +336,7 @@ async fn talk(world: &World, person: &Mutex<Person>, sim: &Sim, socket: &mut Web
                 match frame {
                     Some(Ok(Message::Text(text))) => {
                         let mut person = person.lock();
-                        person.hear(sim, text.as_str());
+                        person.hear(world, text.as_str());
                         if person.welcomed && !welcomed {
                             welcomed = true;
                             acts = Instant::now() + sim.millis(20, 1_000);

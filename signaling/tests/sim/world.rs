@@ -51,6 +51,8 @@ pub(crate) const ROOMS: [(TenantId, WaitingRoomId); 3] = [
 const PATIENTS: usize = 3;
 /// One seed in so many is on SQLite: it costs many times more.
 const ON_SQLITE: u64 = 40;
+/// A process that reaches the store again knows within it which waiting rooms are no longer its own.
+const NOTICED_WITHIN: Duration = Duration::from_secs(5);
 /// How long everything may take to be right again after the last fault.
 const SETTLES_WITHIN: Duration = Duration::from_secs(120);
 
@@ -97,6 +99,8 @@ pub(crate) struct World {
     /// Machines that are down, or on their way up.
     down: Mutex<Vec<usize>>,
     calm: AtomicBool,
+    /// Until when some process did not reach the store.
+    unreached: Mutex<Duration>,
     /// Of the store, if it has one.
     _disk: Option<TempDir>,
 }
@@ -138,7 +142,7 @@ async fn story(seed: u64, loud: bool) -> Result<Told, String> {
     world.heal().await;
     let healed = sim.now();
     while !sim.has_failed() {
-        let Err(wrong) = checks::settled(&world) else { break };
+        let Err(wrong) = checks::settled(&world).await else { break };
         if sim.now() - healed > SETTLES_WITHIN {
             sim.fail(format!("not well {SETTLES_WITHIN:?} after the last fault: {wrong}"));
         }
@@ -181,7 +185,13 @@ impl World {
         let count = if sim.chance(30) { 3 } else { 2 };
         let machines = (0..count).map(|index| Machine::new(&site, index)).collect();
         let (people, down, calm) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
-        Arc::new(Self { site, machines, people, down, calm, _disk: on_sqlite })
+        Arc::new(Self { site, machines, people, down, calm, unreached: Mutex::default(), _disk: on_sqlite })
+    }
+
+    /// Every process reaches the store, and has for long enough to have noticed.
+    pub(crate) fn store_is_reached(&self) -> bool {
+        let long = self.site.sim.now().saturating_sub(*self.unreached.lock()) > NOTICED_WITHIN;
+        long && self.machines.iter().all(|machine| *machine.reach.lock() == Reach::Well)
     }
 
     /// Nobody begins anything any more.
@@ -263,9 +273,11 @@ impl World {
         let all = self.machines.iter().filter(|machine| one.is_none_or(|one| one == machine.index));
         let all: Vec<_> = all.map(|machine| Arc::clone(&machine.reach)).collect();
         all.iter().for_each(|its| *its.lock() = reach);
+        let world = Arc::clone(self);
         tasks.spawn(async move {
             sleep(lasts).await;
             all.iter().for_each(|its| *its.lock() = Reach::Well);
+            *world.unreached.lock() = world.site.sim.now();
         });
         what
     }
@@ -300,6 +312,7 @@ impl World {
     /// All is well from now on, except that a clock that was set stays so.
     async fn heal(&self) {
         self.calm.store(true, Ordering::SeqCst);
+        *self.unreached.lock() = self.site.sim.now();
         for machine in &self.machines {
             *machine.reach.lock() = Reach::Well;
             machine.bus_away.store(false, Ordering::SeqCst);
