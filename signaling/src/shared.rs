@@ -13,7 +13,7 @@ use platform::{
 use sfu_core::port::MediaNode;
 use signaling_core::link::LinkHash;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -45,7 +45,8 @@ pub(crate) struct Shared {
     pub(crate) build: String,
     pub(crate) metrics: Metrics,
     pub(crate) tracer: Tracer,
-    pub(crate) rooms: RwLock<HashMap<WaitingRoomId, mpsc::Sender<Input>>>,
+    /// In their order, so that they are told in one.
+    pub(crate) rooms: RwLock<BTreeMap<WaitingRoomId, mpsc::Sender<Input>>>,
     pub(crate) links: RwLock<HashMap<LinkHash, WaitingRoomId>>,
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) control: mpsc::Sender<crate::service::Control>,

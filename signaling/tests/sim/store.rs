@@ -26,6 +26,9 @@ use std::{
 use tokio::time::sleep;
 use uuid::Uuid;
 
+/// How long an adapter waits for a database that says nothing.
+const GIVES_UP: Duration = Duration::from_secs(6);
+
 /// How a machine reaches the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Reach {
@@ -141,9 +144,9 @@ enum Fate {
     Refused,
     /// Not done, and nobody knows.
     Lost,
-    /// Never answered, and not done.
+    /// Not answered, and not done.
     Silent,
-    /// Never answered, and done later, if it is an append.
+    /// Not answered, and done later, if it is an append.
     Late(Duration),
     Done { after: Duration, forgotten: bool },
 }
@@ -214,7 +217,10 @@ impl Reached {
         Box::pin(async move {
             match self.fate().await {
                 Fate::Refused | Fate::Lost => Err(ReadError),
-                Fate::Silent | Fate::Late(_) => pending().await,
+                Fate::Silent | Fate::Late(_) => {
+                    self.pause(GIVES_UP).await;
+                    Err(ReadError)
+                }
                 Fate::Done { after, forgotten } => {
                     let answer = now(read(&*self.cable.store));
                     self.pause(after).await;
@@ -233,7 +239,10 @@ impl Reached {
             match self.fate().await {
                 Fate::Refused => Err(Refusal::Unavailable.into()),
                 Fate::Lost => Err(AppendError::Unknown),
-                Fate::Silent | Fate::Late(_) => pending().await,
+                Fate::Silent | Fate::Late(_) => {
+                    self.pause(GIVES_UP).await;
+                    Err(AppendError::Unknown)
+                }
                 Fate::Done { after, forgotten } => {
                     let answer = now(write(&*self.cable.store));
                     if let Ok(done) = &answer {
@@ -284,7 +293,10 @@ impl EventStore for Reached {
             match self.fate().await {
                 Fate::Refused => Err(Refusal::Unavailable.into()),
                 Fate::Lost => Err(AppendError::Unknown),
-                Fate::Silent => pending().await,
+                Fate::Silent => {
+                    self.pause(GIVES_UP).await;
+                    Err(AppendError::Unknown)
+                }
                 Fate::Late(by) => {
                     let cable = Arc::clone(&self.cable);
                     #[expect(clippy::disallowed_methods, reason = "it outlives the process, as what is on its way does")]
@@ -293,7 +305,8 @@ impl EventStore for Reached {
                         cable.sim.count("append-late");
                         let _ = cable.append(append);
                     });
-                    pending().await
+                    self.pause(GIVES_UP).await;
+                    Err(AppendError::Unknown)
                 }
                 Fate::Done { after, forgotten } => {
                     let answer = self.cable.append(append);
