@@ -3,7 +3,10 @@
 //! A page's WebSocket is passed on frame by frame; questions of programs are one POST each. Who may ask is shown by a
 //! short token of the fleet's keys. Names travel here: the network between processes is a private one.
 
-use crate::{limits::{DIAL_TIMEOUT, MAX_ASK_BYTES, PEER_TOKEN_TTL, READ_LIMIT, WRITE_BUFFER}, network::{Network, Stream}};
+use crate::{
+    limits::{DIAL_TIMEOUT, MAX_ASK_BYTES, PEER_TOKEN_TTL, READ_LIMIT, WRITE_BUFFER},
+    network::{Network, Stream},
+};
 use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
@@ -197,7 +200,8 @@ impl Peers {
             .body(Full::new(axum::body::Bytes::from(body)))
             .map_err(|_| NoAnswer::Refused)?;
         trace::send_along(request.headers_mut());
-        let connected = timeout(DIAL_TIMEOUT, self.network.connect(address)).await.map_err(|_| NoAnswer::Gone)?;
+        let connected =
+            timeout(DIAL_TIMEOUT, self.network.connect(address)).await.map_err(|_| NoAnswer::Gone)?;
         let stream = connected.map_err(|_| NoAnswer::Gone)?;
         let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = shaken.map_err(|_| NoAnswer::Gone)?;

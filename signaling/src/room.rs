@@ -30,7 +30,7 @@ use signaling_core::{
     waiting_room::Opened,
 };
 use signaling_protocol::{ClientMessage, ErrorCode, ServerMessage};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -81,8 +81,9 @@ pub(crate) struct Room {
     shared: Arc<Shared>,
     owner: Owner,
     inbox: mpsc::Receiver<Input>,
-    sockets: HashMap<ConnectionId, mpsc::Sender<ToSocket>>,
-    questions: HashMap<ProgramTicket, oneshot::Sender<Result<Done, Rejection>>>,
+    /// In their order, so that all are let go in one.
+    sockets: BTreeMap<ConnectionId, mpsc::Sender<ToSocket>>,
+    questions: BTreeMap<ProgramTicket, oneshot::Sender<Result<Done, Rejection>>>,
     /// Calls to the store and the media node; each ends in an input.
     calls: JoinSet<Input>,
     /// In which epoch of the room's ownership this task writes and speaks for its media.
@@ -103,8 +104,8 @@ impl Room {
             shared,
             owner,
             inbox,
-            sockets: HashMap::new(),
-            questions: HashMap::new(),
+            sockets: BTreeMap::new(),
+            questions: BTreeMap::new(),
             calls: JoinSet::new(),
             epoch,
             lost: false,

@@ -23,7 +23,11 @@ use platform::{
 use sfu_core::port::{MediaEvent, MediaNode};
 use signaling_core::{Owner, codec::DecodeError};
 use signaling_protocol::ErrorCode;
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -110,7 +114,7 @@ pub struct Service {
     owners: Vec<(Owner, Epoch)>,
     /// Searches that go on, and who waits for each.
     searches: JoinSet<(WaitingRoomId, Result<Found, Error>)>,
-    asking: HashMap<WaitingRoomId, Vec<oneshot::Sender<Place>>>,
+    asking: BTreeMap<WaitingRoomId, Vec<oneshot::Sender<Place>>>,
     /// Owners in other processes, for when the store cannot be asked.
     remembered: HashMap<WaitingRoomId, Owned>,
     control: mpsc::Receiver<Control>,
@@ -147,7 +151,7 @@ impl Service {
             shared,
             owners,
             searches: JoinSet::new(),
-            asking: HashMap::new(),
+            asking: BTreeMap::new(),
             remembered: HashMap::new(),
             control: requests,
             media_events,

@@ -28,15 +28,15 @@ pub(crate) struct Transport {
     sim: Arc<Sim>,
     clock: Arc<dyn Clock>,
     bus: Mutex<Arc<MemoryBus>>,
-    incarnation: watch::Sender<Option<Incarnation>>,
+    /// One for each who looks: those of one channel are woken in no order that a seed decides.
+    incarnations: Mutex<Vec<watch::Sender<Option<Incarnation>>>>,
 }
 
 impl Transport {
     pub(crate) fn new(sim: &Arc<Sim>) -> Arc<Self> {
         let clock = clock(sim);
         let bus = empty(&clock);
-        let incarnation = watch::Sender::new(*bus.incarnation(Lane::Critical).borrow());
-        Arc::new(Self { sim: Arc::clone(sim), clock, bus: Mutex::new(bus), incarnation })
+        Arc::new(Self { sim: Arc::clone(sim), clock, bus: Mutex::new(bus), incarnations: Mutex::default() })
     }
 
     /// It has lost everything that it held.
@@ -44,7 +44,11 @@ impl Transport {
         let bus = empty(&self.clock);
         let incarnation = *bus.incarnation(Lane::Critical).borrow();
         *self.bus.lock() = bus;
-        self.incarnation.send_replace(incarnation);
+        let mut looking = self.incarnations.lock();
+        looking.retain(|one| one.receiver_count() > 0);
+        for one in &*looking {
+            one.send_replace(incarnation);
+        }
     }
 
     fn bus(&self) -> Arc<MemoryBus> {
@@ -124,7 +128,10 @@ impl Bus for Line {
                 Fate::Lost => Ok(()),
                 Fate::Late(by) => {
                     let transport = Arc::clone(&self.transport);
-                    #[expect(clippy::disallowed_methods, reason = "it outlives the process, as what is on its way does")]
+                    #[expect(
+                        clippy::disallowed_methods,
+                        reason = "it outlives the process, as what is on its way does"
+                    )]
                     tokio::spawn(async move {
                         sleep(by).await;
                         // If it is full or gone by then, it is one more that was lost.
@@ -147,8 +154,11 @@ impl Bus for Line {
         Box::pin(async move { self.transport.bus().consume(name, lane, pattern).await })
     }
 
-    fn incarnation(&self, _: Lane) -> watch::Receiver<Option<Incarnation>> {
-        self.transport.incarnation.subscribe()
+    fn incarnation(&self, lane: Lane) -> watch::Receiver<Option<Incarnation>> {
+        let now = *self.transport.bus().incarnation(lane).borrow();
+        let (sender, receiver) = watch::channel(now);
+        self.transport.incarnations.lock().push(sender);
+        receiver
     }
 
     fn parked(&self, lane: Lane) -> BusFuture<'_, u64> {

@@ -134,7 +134,8 @@ fn agrees(person: &Person, visits: &BTreeMap<VisitId, Visit>, parked: &Parked) -
         return wrong("nothing");
     }
     let said = visit.chat().history().iter();
-    let missed = said.filter(|message| person.chat.get(&(visit.id(), message.seq)) != Some(message.text.expose()));
+    let missed =
+        said.filter(|message| person.chat.get(&(visit.id(), message.seq)) != Some(message.text.expose()));
     if missed.count() > 0 { wrong("other words than were said") } else { Ok(()) }
 }
 
@@ -194,7 +195,12 @@ pub(crate) async fn judge(world: &World) {
             }
         }
         for message in &person.acknowledged {
-            if !is_kept(world, &person, message, &visits) && !message.id().is_some_and(|id| parked.keys.contains(&id)) {
+            let by_itself = message.id().is_some_and(|id| parked.keys.contains(&id));
+            // What was so already left no event; it is void with what had made it so.
+            let with_another =
+                || parked.makes_void(person.room, aim(&person, message).map(|(visit, _)| visit));
+            let is_chat = matches!(message, ClientMessage::Chat { .. });
+            if !is_kept(world, &person, message, &visits) && !by_itself && (is_chat || !with_another()) {
                 sim.fail(format!("person {} has lost what was acknowledged: {:?}", person.n, message.id()));
             }
         }
@@ -219,17 +225,27 @@ pub(crate) async fn judge(world: &World) {
 }
 
 /// Whether what was acknowledged is in the store.
-fn is_kept(world: &World, person: &Person, message: &ClientMessage, visits: &BTreeMap<VisitId, Visit>) -> bool {
-    let (visit, least) = match message {
-        ClientMessage::CheckIn { .. } => (person.visit_id, 1),
-        ClientMessage::Admit { visit, .. } => (Some(*visit), 2),
-        ClientMessage::Deny { visit, .. } | ClientMessage::End { visit, .. } => (Some(*visit), 3),
-        ClientMessage::Chat { visit, .. } => (Some(*visit), u8::MAX),
-        _ => return true,
-    };
-    let (Some(visit), Some(key)) = (visit, message.id()) else { return true };
+fn is_kept(
+    world: &World,
+    person: &Person,
+    message: &ClientMessage,
+    visits: &BTreeMap<VisitId, Visit>,
+) -> bool {
+    let (Some((visit, least)), Some(key)) = (aim(person, message), message.id()) else { return true };
     let stream = StreamId { tenant: ROOMS[person.room].0, category: VISIT, id: visit.0 };
     let recorded = world.site.ledger.recorded.lock();
     recorded.keys.get(&name(stream)).is_some_and(|keys| keys.contains(&key))
         || visits.get(&visit).is_some_and(|visit| rank_of(visit) >= least)
+}
+
+/// Which visit a command is about, and how far that has come at least once it is acknowledged. What does not bring it
+/// further leaves an event each time.
+const fn aim(person: &Person, message: &ClientMessage) -> Option<(VisitId, u8)> {
+    match (message, person.visit_id) {
+        (ClientMessage::CheckIn { .. }, Some(visit)) => Some((visit, 1)),
+        (ClientMessage::Admit { visit, .. }, _) => Some((*visit, 2)),
+        (ClientMessage::Deny { visit, .. } | ClientMessage::End { visit, .. }, _) => Some((*visit, 3)),
+        (ClientMessage::Chat { visit, .. }, _) => Some((*visit, u8::MAX)),
+        _ => None,
+    }
 }

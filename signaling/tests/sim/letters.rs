@@ -72,7 +72,9 @@ pub(crate) fn judge(sim: &Sim, theirs: &dyn Store, ledger: &Ledger) {
             let (position, told) = (place + 1, format!("{subject} {body}"));
             let seen = row(format!("seen/{partition}/{position}"));
             if seen.as_deref() != Some(&told) {
-                sim.fail(format!("message {position} of partition {partition} is {told:?} and was seen as {seen:?}"));
+                sim.fail(format!(
+                    "message {position} of partition {partition} is {told:?} and was seen as {seen:?}"
+                ));
             }
         }
     }

@@ -112,12 +112,14 @@ impl Machine {
     pub(crate) async fn start(&self) {
         let site = &self.site;
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<_>;
-        let (ours, theirs) = (self.reached(&site.ours, &site.ledger), self.reached(&site.theirs, &site.heard));
+        let (ours, theirs) =
+            (self.reached(&site.ours, &site.ledger), self.reached(&site.theirs, &site.heard));
         let registry = Registry::new();
         let journal = loop {
             let (patience, inner, registry) = (Patience::default(), Arc::clone(&ours), Registry::new());
             let clock = Arc::clone(&clock);
-            let opened = Journaled::open_on(Disk::Caller, patience, self.disk.path(), inner, clock, &registry);
+            let opened =
+                Journaled::open_on(Disk::Caller, patience, self.disk.path(), inner, clock, &registry);
             match at_once(opened) {
                 Ok(journal) => break Arc::new(journal),
                 // The process before has not let go of it yet.
@@ -139,7 +141,11 @@ impl Machine {
             name: consumer(),
             service: service(),
             table: TABLE.name,
-            source: if self.index == 0 { inbox::Source::Outbox(Arc::clone(&store)) } else { inbox::Source::Relay },
+            source: if self.index == 0 {
+                inbox::Source::Outbox(Arc::clone(&store))
+            } else {
+                inbox::Source::Relay
+            },
         };
         let counting = Counting(Arc::clone(&theirs) as Arc<_>);
         let into: Arc<dyn Store> = Arc::clone(&theirs) as Arc<_>;

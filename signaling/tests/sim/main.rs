@@ -111,7 +111,10 @@ fn many_seeds() {
                 Err(why) => {
                     failed.store(true, Ordering::Relaxed);
                     let again = "cargo test -p signaling --test sim one_seed -- --nocapture";
-                    eprintln!("{why}\nseed {seed} failed, number {}: SIM_SEED={seed} {again}", seed - first + 1);
+                    eprintln!(
+                        "{why}\nseed {seed} failed, number {}: SIM_SEED={seed} {again}",
+                        seed - first + 1
+                    );
                 }
             }
         }

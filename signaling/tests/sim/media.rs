@@ -4,8 +4,8 @@ use crate::sim::Sim;
 use model::{Epoch, ParticipantId, RoomId, TenantId};
 use parking_lot::Mutex;
 use sfu_core::port::{
-    Affinity, Answer, Claim, ClosedReason, Connect, Direction, Existing, MediaError, MediaEvent, MediaNode, PortFuture,
-    SessionId, Shown, Transport,
+    Affinity, Answer, Claim, ClosedReason, Connect, Direction, Existing, MediaError, MediaEvent, MediaNode,
+    PortFuture, SessionId, Shown, Transport,
 };
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::{sync::mpsc, time::sleep};
@@ -118,7 +118,12 @@ impl MediaNode for Link {
             if !state.is_owner(affinity, self.machine) {
                 return Err(MediaError::Fenced);
             }
-            let older: Vec<_> = state.sessions.iter().filter(|(_, s)| s.participant == participant).map(|(id, _)| *id).collect();
+            let older: Vec<_> = state
+                .sessions
+                .iter()
+                .filter(|(_, s)| s.participant == participant)
+                .map(|(id, _)| *id)
+                .collect();
             older.into_iter().for_each(|id| state.close(id, ClosedReason::Replaced));
             state.next += 1;
             let session = SessionId(state.next);
@@ -132,7 +137,11 @@ impl MediaNode for Link {
     fn restart(&self, session: SessionId, _: String) -> PortFuture<'_, Result<Answer, MediaError>> {
         Box::pin(async move {
             let known = self.media.state.lock().sessions.contains_key(&session);
-            if known { Ok(Answer { session, sdp: "answer".to_owned() }) } else { Err(MediaError::NoSuchSession) }
+            if known {
+                Ok(Answer { session, sdp: "answer".to_owned() })
+            } else {
+                Err(MediaError::NoSuchSession)
+            }
         })
     }
 
@@ -158,7 +167,11 @@ impl MediaNode for Link {
         _: RoomId,
         _: Option<ParticipantId>,
     ) -> Result<(), MediaError> {
-        if self.media.state.lock().is_owner(affinity, self.machine) { Ok(()) } else { Err(MediaError::Fenced) }
+        if self.media.state.lock().is_owner(affinity, self.machine) {
+            Ok(())
+        } else {
+            Err(MediaError::Fenced)
+        }
     }
 
     fn disconnect(&self, session: SessionId) {

@@ -115,7 +115,9 @@ impl Net {
         let mut state = self.state.lock();
         state.cut.insert((from, to));
         for ends in &state.wires {
-            for (wire_from, wire_to, pipe) in [(ends.from, ends.to, &ends.there), (ends.to, ends.from, &ends.back)] {
+            for (wire_from, wire_to, pipe) in
+                [(ends.from, ends.to, &ends.there), (ends.to, ends.from, &ends.back)]
+            {
                 if (wire_from, wire_to) == (from, to)
                     && let Some(pipe) = pipe.upgrade()
                 {
@@ -157,7 +159,10 @@ impl Net {
         state.listeners.retain(|_, (here, _)| *here != machine);
         for ends in &state.wires {
             if [ends.from, ends.to].contains(&Place::Machine(machine)) {
-                [&ends.there, &ends.back].into_iter().filter_map(Weak::upgrade).for_each(|pipe| pipe.lock().reset());
+                [&ends.there, &ends.back]
+                    .into_iter()
+                    .filter_map(Weak::upgrade)
+                    .for_each(|pipe| pipe.lock().reset());
             }
         }
     }
@@ -170,8 +175,11 @@ impl Net {
     /// One of the connections of people breaks, at once or by going silent.
     pub(crate) fn break_one(&self) -> bool {
         let state = self.state.lock();
-        let theirs: Vec<_> =
-            state.wires.iter().filter(|ends| ends.from == Place::People && ends.there.strong_count() > 0).collect();
+        let theirs: Vec<_> = state
+            .wires
+            .iter()
+            .filter(|ends| ends.from == Place::People && ends.there.strong_count() > 0)
+            .collect();
         if theirs.is_empty() {
             return false;
         }
@@ -232,7 +240,11 @@ impl Wire {
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let read = Arc::clone(&self.read);
         let mut pipe = read.lock();
         if pipe.reset {
@@ -278,7 +290,9 @@ impl AsyncWrite for Wire {
             pipe.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let delay = self.sim.draw(|random| if random.chance(2) { random.millis(20, 400) } else { random.millis(0, 3) });
+        let delay = self
+            .sim
+            .draw(|random| if random.chance(2) { random.millis(20, 400) } else { random.millis(0, 3) });
         let last = pipe.bytes.back().map(|(at, _)| *at);
         let at = (Instant::now() + delay).max(last.unwrap_or_else(Instant::now));
         pipe.bytes.push_back((at, Bytes::copy_from_slice(buf)));

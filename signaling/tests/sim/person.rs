@@ -85,6 +85,14 @@ impl Person {
         }
     }
 
+    /// Whether the store knows of what their link leads to.
+    fn is_recorded(&self, world: &World) -> bool {
+        let (tenant, room) = crate::world::ROOMS[self.room];
+        let stream =
+            self.visit_id.map_or(("waiting-room", tenant, room.0), |visit| ("visit", tenant, visit.0));
+        world.site.ledger.recorded.lock().events.contains_key(&stream)
+    }
+
     /// What this person does next, if anything.
     fn act(&mut self, sim: &Sim) -> Option<ClientMessage> {
         let (id, roll) = sim.draw(|random| (CommandId(random.uuid()), random.below(100)));
@@ -118,7 +126,9 @@ impl Person {
         let visit = self.visit_id?;
         let devices = DeviceHealth::default();
         match (&self.visit.as_ref()?.phase, roll) {
-            (PhaseView::Booked, 0..70) => Some(ClientMessage::CheckIn { id, modality: Modality::Video, devices }),
+            (PhaseView::Booked, 0..70) => {
+                Some(ClientMessage::CheckIn { id, modality: Modality::Video, devices })
+            }
             (_, 0..20) if !self.has_media => self.offer(id),
             (_, 20..23) => Some(ClientMessage::Leave { id }),
             (_, 23..30) => Some(ClientMessage::MediaState { microphone: true, camera: sim.chance(50) }),
@@ -189,7 +199,8 @@ impl Person {
                 self.chat.insert((visit, message.seq), message.text.expose().clone());
             }
             ServerMessage::ChatHistory { visit, messages } => {
-                let messages = messages.iter().map(|message| ((visit, message.seq), message.text.expose().clone()));
+                let messages =
+                    messages.iter().map(|message| ((visit, message.seq), message.text.expose().clone()));
                 self.chat.extend(messages);
             }
             ServerMessage::Answer { re, .. } if self.offered == Some(re) => {
@@ -211,7 +222,9 @@ impl Person {
     }
 
     fn acknowledged(&mut self, sim: &Sim, re: CommandId) {
-        let Some(at) = self.unanswered.iter().position(|(message, _)| message.id() == Some(re)) else { return };
+        let Some(at) = self.unanswered.iter().position(|(message, _)| message.id() == Some(re)) else {
+            return;
+        };
         let (message, _) = self.unanswered.remove(at);
         sim.count("acknowledged");
         sim.tell(|| format!("person {} has {re} acknowledged", self.n));
@@ -234,7 +247,10 @@ impl Person {
     fn look(&mut self, world: &World, visit: VisitId, phase: &PhaseView) {
         let (sees, knows) = (rank(phase), self.ranks.get(&visit).copied().unwrap_or(0));
         if sees < knows && world.store_is_reached() {
-            let what = format!("person {} sees visit {visit} in {phase:?}, and was told it had come further", self.n);
+            let what = format!(
+                "person {} sees visit {visit} in {phase:?}, and was told it had come further",
+                self.n
+            );
             self.suspects.push((Some(visit), what));
         }
     }
@@ -290,6 +306,7 @@ async fn connect(world: &World, person: &Mutex<Person>, near: usize) -> End {
         None => {
             let secret = person.lock().secret.clone();
             let Some(handle) = machine.handle() else { return End::Elsewhere };
+            let is_recorded = person.lock().is_recorded(world);
             match timeout(PATIENCE * 2, handle.exchange(secret.into())).await {
                 Ok(Ok(grant)) => grant.join_token,
                 Ok(Err(LinkError::Over { .. })) => {
@@ -297,9 +314,11 @@ async fn connect(world: &World, person: &Mutex<Person>, near: usize) -> End {
                     return End::Again;
                 }
                 Ok(Err(LinkError::Unknown)) => {
-                    let mut person = person.lock();
-                    let suspect = (person.visit_id, format!("the link of person {} is unknown", person.n));
-                    person.suspects.push(suspect);
+                    if is_recorded {
+                        sim.fail(format!("the link of person {} is unknown", person.lock().n));
+                    }
+                    // It was given out while the store was away, by a process that is gone now.
+                    sim.count("link-not-recorded-yet");
                     return End::Elsewhere;
                 }
                 Ok(Err(LinkError::Busy)) | Err(_) => return End::Elsewhere,
@@ -313,10 +332,12 @@ async fn connect(world: &World, person: &Mutex<Person>, near: usize) -> End {
     let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
     request.headers_mut().insert(header::ORIGIN, HeaderValue::from_static(ORIGIN));
     request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-    let Ok(Ok((mut socket, _))) = timeout(PATIENCE, tokio_tungstenite::client_async(request, wire)).await else {
+    let Ok(Ok((mut socket, _))) = timeout(PATIENCE, tokio_tungstenite::client_async(request, wire)).await
+    else {
         return End::Elsewhere;
     };
-    let hello = ClientMessage::Hello { token, build: "sim".to_owned(), can_share_screen: true, traceparent: None };
+    let hello =
+        ClientMessage::Hello { token, build: "sim".to_owned(), can_share_screen: true, traceparent: None };
     if say(&mut socket, &hello).await.is_err() {
         return End::Elsewhere;
     }

@@ -6,9 +6,9 @@ use model::{CommandId, Epoch, TenantId, Timestamp};
 use parking_lot::Mutex;
 use platform::{
     event_log::{
-        Append, AppendError, Appended, AuditRow, Category, Change, EventStore, Fence, Holder, Moment, OutboxMessage,
-        Owned, Ownership, Partition, Position, Possession, ReadError, RecordedEvent, Records, Refusal, Row, Snapshot,
-        Snapshots, Store, StoreFuture, StreamId, Table, Tables, TailEvent, Version,
+        Append, AppendError, Appended, AuditRow, Category, Change, EventStore, Fence, Holder, Moment,
+        OutboxMessage, Owned, Ownership, Partition, Position, Possession, ReadError, RecordedEvent, Records,
+        Refusal, Row, Snapshot, Snapshots, Store, StoreFuture, StreamId, Table, Tables, TailEvent, Version,
     },
     lane::Lane,
 };
@@ -84,7 +84,9 @@ impl Ledger {
                 owner.filter(|(epoch, _)| *epoch == fence.epoch)
             });
             if owner.is_none_or(|(_, owner)| *owner != machine) {
-                self.sim.fail(format!("machine {machine} appended to {stream:?} and was not its owner: {owner:?}"));
+                self.sim.fail(format!(
+                    "machine {machine} appended to {stream:?} and was not its owner: {owner:?}"
+                ));
             }
         }
         if let Some(key) = append.key
@@ -110,7 +112,10 @@ impl Ledger {
         let mut recorded = self.recorded.lock();
         let (before, owner) = recorded.owners.get(&(tenant, scope)).copied().unwrap_or((Epoch(0), machine));
         if before != expected || fence.epoch.0 != before.0 + 1 {
-            self.sim.fail(format!("{scope} was taken in epoch {before:?} from {expected:?} to {:?}", fence.epoch));
+            self.sim.fail(format!(
+                "{scope} was taken in epoch {before:?} from {expected:?} to {:?}",
+                fence.epoch
+            ));
         }
         recorded.owners.insert((tenant, scope), (fence.epoch, machine));
         drop(recorded);
@@ -148,7 +153,10 @@ enum Fate {
     Silent,
     /// Not answered, and done later, if it is an append.
     Late(Duration),
-    Done { after: Duration, forgotten: bool },
+    Done {
+        after: Duration,
+        forgotten: bool,
+    },
 }
 
 impl Reached {
@@ -299,7 +307,10 @@ impl EventStore for Reached {
                 }
                 Fate::Late(by) => {
                     let cable = Arc::clone(&self.cable);
-                    #[expect(clippy::disallowed_methods, reason = "it outlives the process, as what is on its way does")]
+                    #[expect(
+                        clippy::disallowed_methods,
+                        reason = "it outlives the process, as what is on its way does"
+                    )]
                     tokio::spawn(async move {
                         sleep(by).await;
                         cable.sim.count("append-late");
@@ -372,7 +383,11 @@ impl Records for Reached {
         Reached::read(self, move |store| store.outbox_head(partition))
     }
 
-    fn prune_outbox(&self, partition: Partition, up_to: Position) -> StoreFuture<'_, Result<(), AppendError>> {
+    fn prune_outbox(
+        &self,
+        partition: Partition,
+        up_to: Position,
+    ) -> StoreFuture<'_, Result<(), AppendError>> {
         self.write(move |store| store.prune_outbox(partition, up_to), |()| {})
     }
 
@@ -421,7 +436,12 @@ impl Tables for Reached {
         self.write(move |store| store.go_live(table), |()| {})
     }
 
-    fn row(&self, table: Table, tenant: TenantId, key: String) -> StoreFuture<'_, Result<Option<Row>, ReadError>> {
+    fn row(
+        &self,
+        table: Table,
+        tenant: TenantId,
+        key: String,
+    ) -> StoreFuture<'_, Result<Option<Row>, ReadError>> {
         Reached::read(self, move |store| store.row(table, tenant, key))
     }
 
@@ -446,7 +466,8 @@ impl Ownership for Reached {
         holder: Holder,
         at: Timestamp,
     ) -> StoreFuture<'_, Result<Fence, AppendError>> {
-        let taken = move |fence: &Fence| self.cable.ledger.taken(self.cable.machine, tenant, scope, expected, *fence);
+        let taken =
+            move |fence: &Fence| self.cable.ledger.taken(self.cable.machine, tenant, scope, expected, *fence);
         self.write(move |store| store.take(tenant, scope, expected, holder, at), taken)
     }
 

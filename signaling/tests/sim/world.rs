@@ -116,7 +116,8 @@ pub(crate) struct Told {
 pub(crate) fn run(seed: u64, loud: bool) -> Result<Told, String> {
     let mut ids = Random::new(seed ^ 0x1D5);
     platform::ids::choose(move || ids.uuid());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let panics = crate::panics_of_this_thread();
     let told = runtime.block_on(story(seed, loud));
     drop(runtime);
@@ -221,7 +222,11 @@ impl World {
                 "bus-wiped"
             }
             72..90 => {
-                if self.site.net.break_one() { "connection-broken" } else { return }
+                if self.site.net.break_one() {
+                    "connection-broken"
+                } else {
+                    return;
+                }
             }
             90..93 => return self.site.media.lose_one(),
             _ => self.set_clock(machine),
@@ -239,16 +244,27 @@ impl World {
         let (world, back) = (Arc::clone(self), self.site.sim.millis(50, 7_000));
         tasks.spawn(async move {
             let it = &world.machines[machine];
-            if gently { it.drain().await } else { it.crash() }
+            if gently {
+                it.drain().await
+            } else {
+                it.crash()
+            }
             sleep(back).await;
             it.start().await;
             world.down.lock().retain(|down| *down != machine);
         });
     }
 
-    fn cut(self: &Arc<Self>, tasks: &mut JoinSet<()>, one: usize, both: bool, lasts: Duration) -> &'static str {
-        let other = (one + 1 + self.site.sim.draw(|random| random.below(self.machines.len() as u64 - 1)) as usize)
-            % self.machines.len();
+    fn cut(
+        self: &Arc<Self>,
+        tasks: &mut JoinSet<()>,
+        one: usize,
+        both: bool,
+        lasts: Duration,
+    ) -> &'static str {
+        let other =
+            (one + 1 + self.site.sim.draw(|random| random.below(self.machines.len() as u64 - 1)) as usize)
+                % self.machines.len();
         let (one, other) = (Place::Machine(one), Place::Machine(other));
         self.site.net.cut(one, other);
         if both {
@@ -366,7 +382,8 @@ async fn open(world: &World, room: usize) -> String {
     loop {
         if let Some(handle) = world.machines[world.any()].handle() {
             let (clinic, practitioner) = (clinic.clone(), format!("Dr {}", tag(room)).into());
-            let opened = handle.open_waiting_room(NewWaitingRoom { tenant, id, clinic, practitioner, clinician });
+            let opened =
+                handle.open_waiting_room(NewWaitingRoom { tenant, id, clinic, practitioner, clinician });
             if let Ok(Ok(opened)) = timeout(Duration::from_secs(20), opened).await {
                 return secret(&opened.link);
             }
@@ -401,7 +418,9 @@ async fn invite(world: &World, room: usize, patient: usize) -> (VisitId, String)
                     }
                     return it.clone();
                 }
-                (Ok(Err(HandleError::Rejected(because))), _) if because != Rejection::Unavailable => sim.fail(format!("an invitation is refused: {because}")),
+                (Ok(Err(HandleError::Rejected(because))), _) if because != Rejection::Unavailable => {
+                    sim.fail(format!("an invitation is refused: {because}"))
+                }
                 (Ok(Err(_)) | Err(_), _) => {}
             }
         }
