@@ -1,9 +1,10 @@
 //! What must hold when all is well again.
 
 use crate::{
+    ledger::name,
     letters,
     person::{Person, rank, waiting},
-    store::{name, now},
+    store::now,
     world::{ROOMS, World},
 };
 use model::{CommandId, ParticipantId, VisitId, WaitingRoomId};
@@ -113,10 +114,8 @@ fn agrees(person: &Person, visits: &BTreeMap<VisitId, Visit>, parked: &Parked) -
     }
     let room = ROOMS[person.room].1;
     let queue = Queue::of(visits.values().filter(|visit| lives_in(visit, room)));
-    if let Some(shown) = &person.queue {
-        if waiting(shown) != queue.waiting() {
-            return wrong("another queue");
-        }
+    if person.queue.as_ref().is_some_and(|shown| waiting(shown) != queue.waiting()) {
+        return wrong("another queue");
     }
     if let Some(view) = &person.visit {
         let Some(visit) = visits.get(&view.id) else { return wrong("a visit that is none") };

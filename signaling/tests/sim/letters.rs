@@ -1,9 +1,6 @@
 //! Another service, which hears what happens in waiting rooms: it counts, so that doing something twice would show.
 
-use crate::{
-    sim::Sim,
-    store::{Ledger, now},
-};
+use crate::{ledger::Ledger, sim::Sim, store::now};
 use model::TenantId;
 use platform::{
     bus::ConsumerName,

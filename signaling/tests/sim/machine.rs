@@ -2,11 +2,12 @@
 
 use crate::{
     bus::{Line, Transport},
+    ledger::Ledger,
     letters::{Counting, TABLE, consumer, service},
     media::{Link, Media},
     net::{Net, Place, Way},
     sim::Sim,
-    store::{Cable, Ledger, Reach, Reached},
+    store::{Cable, Reach, Reached},
     world::{ORIGIN, SkewedClock, WorldKeys},
 };
 use parking_lot::Mutex;

@@ -2,16 +2,17 @@
 
 use crate::{
     bus::Transport,
-    checks,
+    checks, desk,
+    ledger::Ledger,
     machine::{self, Machine, Site},
     media::Media,
     net::{Net, Place},
-    person::{self, Person},
+    person::Person,
     random::Random,
     sim::Sim,
-    store::{Ledger, Reach},
+    store::Reach,
 };
-use model::{CommandId, ParticipantId, Role, TenantId, Timestamp, VisitId, WaitingRoomId};
+use model::{TenantId, Timestamp, WaitingRoomId};
 use parking_lot::Mutex;
 use platform::{
     clock::Clock,
@@ -19,9 +20,6 @@ use platform::{
     keys::Keys,
 };
 use prometheus::Registry;
-use signaling::{HandleError, NewInvitation, NewWaitingRoom};
-use signaling_core::Rejection;
-use signaling_protocol::view::ClinicView;
 use std::{
     collections::BTreeMap,
     sync::{
@@ -32,10 +30,7 @@ use std::{
 };
 use tempfile::TempDir;
 use testkit::event_log::MemoryStore;
-use tokio::{
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use tokio::{task::JoinSet, time::sleep};
 use uuid::Uuid;
 
 pub(crate) const ORIGIN: &str = "http://clinic.test";
@@ -47,8 +42,6 @@ pub(crate) const ROOMS: [(TenantId, WaitingRoomId); 3] = [
     (TenantId(Uuid::from_u128(0x2)), WaitingRoomId(Uuid::from_u128(0xB))),
     (TenantId(Uuid::from_u128(0x1)), WaitingRoomId(Uuid::from_u128(0xC))),
 ];
-/// Patients of each.
-const PATIENTS: usize = 3;
 /// One seed in so many is on SQLite: it costs many times more.
 const ON_SQLITE: u64 = 40;
 /// A process that reaches the store again knows within it which waiting rooms are no longer its own.
@@ -59,10 +52,6 @@ const SETTLES_WITHIN: Duration = Duration::from_secs(120);
 /// Words that stand in everything of a waiting room.
 pub(crate) fn tag(room: usize) -> String {
     format!("<room-{room}>")
-}
-
-fn name_of(patient: usize) -> String {
-    format!("<patient-{patient}>")
 }
 
 /// A machine's wall clock: the world's, and wrong by so much.
@@ -134,7 +123,7 @@ async fn story(seed: u64, loud: bool) -> Result<Told, String> {
         machine.start().await;
     }
     let mut tasks = JoinSet::new();
-    tasks.spawn(desk(Arc::clone(&world)));
+    tasks.spawn(desk::desk(Arc::clone(&world)));
     let trouble = sim.millis(15_000, 45_000);
     while sim.now() < trouble && !sim.has_failed() {
         sleep(sim.millis(100, 2_500)).await;
@@ -200,7 +189,7 @@ impl World {
         self.calm.load(Ordering::SeqCst)
     }
 
-    fn any(&self) -> usize {
+    pub(crate) fn any(&self) -> usize {
         self.site.sim.draw(|random| random.below(self.machines.len() as u64)) as usize
     }
 
@@ -340,102 +329,4 @@ impl World {
             sleep(Duration::from_millis(100)).await;
         }
     }
-}
-
-/// The desk: opens waiting rooms and invites, at whichever process answers, until it is done.
-async fn desk(world: Arc<World>) {
-    let mut lives = JoinSet::new();
-    let mut patients = 0;
-    for room in 0..ROOMS.len() {
-        let secret = open(&world, room).await;
-        let clinician = Person::new(lives.len(), room, Role::Clinician, secret, None);
-        enter(&world, &mut lives, clinician, None);
-    }
-    for _ in 0..PATIENTS {
-        for room in 0..ROOMS.len() {
-            let (visit, secret) = invite(&world, room, patients).await;
-            let patient = Person::new(lives.len(), room, Role::Patient, secret, Some(visit));
-            enter(&world, &mut lives, patient, Some(patients));
-            patients += 1;
-        }
-        sleep(world.site.sim.millis(0, 6_000)).await;
-    }
-    while lives.join_next().await.is_some() {}
-}
-
-fn enter(world: &Arc<World>, lives: &mut JoinSet<()>, mut person: Person, patient: Option<usize>) {
-    let rooms = (0..ROOMS.len()).filter(|room| *room != person.room).map(tag);
-    person.foreign = rooms.collect();
-    if let Some(patient) = patient {
-        let others = (0..PATIENTS * ROOMS.len()).filter(|other| *other != patient).map(name_of);
-        person.foreign.extend(others);
-    }
-    let person = Arc::new(Mutex::new(person));
-    world.people.lock().push(Arc::clone(&person));
-    lives.spawn(person::live(Arc::clone(world), person));
-}
-
-async fn open(world: &World, room: usize) -> String {
-    let (tenant, id) = ROOMS[room];
-    let clinic = ClinicView { name: format!("Clinic {}", tag(room)), phone: "+1 555 0100".into() };
-    let clinician = ParticipantId(Uuid::from_u128(0xC0 + room as u128));
-    loop {
-        if let Some(handle) = world.machines[world.any()].handle() {
-            let (clinic, practitioner) = (clinic.clone(), format!("Dr {}", tag(room)).into());
-            let opened =
-                handle.open_waiting_room(NewWaitingRoom { tenant, id, clinic, practitioner, clinician });
-            if let Ok(Ok(opened)) = timeout(Duration::from_secs(20), opened).await {
-                return secret(&opened.link);
-            }
-        }
-        sleep(world.site.sim.millis(50, 1_000)).await;
-    }
-}
-
-/// Invites once, however often it is asked, and wherever.
-async fn invite(world: &World, room: usize, patient: usize) -> (VisitId, String) {
-    let sim = &world.site.sim;
-    let (tenant, waiting_room) = ROOMS[room];
-    let id = CommandId(sim.draw(|random| random.uuid()));
-    let mut first: Option<(VisitId, String)> = None;
-    loop {
-        if let Some(handle) = world.machines[world.any()].handle() {
-            let (name, reason) = (name_of(patient).into(), format!("Check-up {}", tag(room)).into());
-            let invited = handle.invite(NewInvitation { tenant, waiting_room, id, name, reason });
-            match (timeout(Duration::from_secs(20), invited).await, &first) {
-                (Ok(Ok(invited)), None) => {
-                    let it = (invited.visit, secret(&invited.link));
-                    if !sim.chance(30) {
-                        return it;
-                    }
-                    first = Some(it);
-                }
-                (Ok(Ok(invited)), Some(it)) => {
-                    sim.count("invited-again");
-                    if invited.visit != it.0 {
-                        world.suspect(it.0, format!("invitation {id} became {} and {}", it.0, invited.visit));
-                        return (invited.visit, secret(&invited.link));
-                    }
-                    return it.clone();
-                }
-                (Ok(Err(HandleError::Rejected(because))), _) if because != Rejection::Unavailable => {
-                    sim.fail(format!("an invitation is refused: {because}"))
-                }
-                (Ok(Err(_)) | Err(_), _) => {}
-            }
-        }
-        sleep(sim.millis(50, 1_000)).await;
-    }
-}
-
-impl World {
-    fn suspect(&self, visit: VisitId, what: String) {
-        if let Some(person) = self.people.lock().first() {
-            person.lock().suspects.push((Some(visit), what));
-        }
-    }
-}
-
-fn secret(link: &str) -> String {
-    link.split_once("#k=").unwrap().1.to_owned()
 }
