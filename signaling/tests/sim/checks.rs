@@ -213,7 +213,7 @@ pub(crate) async fn judge(world: &World) {
         }
         for stream in streams {
             let found = events(store, stream);
-            if found.windows(2).any(|pair| pair[0].at >= pair[1].at) {
+            if found.windows(2).any(|pair| pair[0].at > pair[1].at) {
                 sim.fail(format!("{} does not say when what happened first", stream.id));
             }
             let gapless = found.iter().zip(1..).all(|(event, version)| event.version.0 == version);
