@@ -1,14 +1,14 @@
 # Thin names for the real commands.
 
-.PHONY: run fleet rolling-restart test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting bench-store bench-lanes kill-store plots loadtest
+.PHONY: run fleet rolling-restart test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers simulate bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting bench-store bench-lanes kill-store plots loadtest
 
 PROFILE ?= dev
 # Debian packages that the browser tests need, and a program of each.
 BROWSER_PROGRAMS := chromium firefox-esr Xvfb ip nft unshare
 BROWSER_PACKAGES := chromium firefox-esr xvfb iproute2 nftables util-linux fonts-liberation
 # And what the adapters of platform are tested against.
-ENGINE_PROGRAMS := nats-server redis-server redis-sentinel setpriv haproxy openssl
-ENGINE_PACKAGES := nats-server redis-server redis-sentinel postgresql util-linux haproxy openssl
+ENGINE_PROGRAMS := nats-server redis-server redis-sentinel setpriv haproxy openssl faketime
+ENGINE_PACKAGES := nats-server redis-server redis-sentinel postgresql util-linux haproxy openssl faketime
 
 CARGO_TEST := $(if $(shell command -v cargo-nextest),nextest run,test)
 
@@ -90,6 +90,10 @@ bench-lanes:
 kill-store: packages
 	cargo build --quiet --profile perf --package benches --bin kill-store --locked
 	$${CARGO_TARGET_DIR:-target}/perf/kill-store
+
+# The fleet in virtual time, with everything that can go wrong: docs/simulator.md. SEEDS says how many stories.
+simulate:
+	SIM_SEEDS=$${SEEDS:-20000} cargo test --package signaling --test sim --locked -- many_seeds --nocapture
 
 # Draws docs/plots/*.svg from the data beside them.
 plots:

@@ -1,5 +1,9 @@
 //! Wall-clock time as an argument: shells hold a [`Clock`], cores are told the time.
 
+mod steady;
+
+pub use steady::{Jump, Steady, SteadyClock};
+
 use model::Timestamp;
 use std::{
     sync::atomic::{AtomicI64, Ordering},
@@ -12,7 +16,8 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's clock.
+/// The machine's clock, with its jumps: what machines agree on, for tokens. What measures how much time has passed uses
+/// [`SteadyClock`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

@@ -7,6 +7,14 @@ use std::{ops::RangeInclusive, time::Duration};
 /// base64 and JSON of a stranger's megabyte would be parsed before its signature is known.
 pub const MAX_TOKEN_BYTES: usize = 2_048;
 
+/// By which part of the time that passes a steady clock is drawn towards the machine's: an hour that the machine's was
+/// set by is made up for in ten. Less, and it would be wrong for longer; more, and waits would be shown more wrongly.
+pub const CLOCK_DRAWN_BY: u32 = 10;
+
+/// How far the machine's clock may be from the steady one before it is said that it was set. It is followed as slowly
+/// either way.
+pub const CLOCK_JUMP: Duration = Duration::from_secs(2);
+
 /// Most events in one append. One command decides a handful; more is a programming mistake, refused as
 /// too large.
 pub const MAX_EVENTS_PER_APPEND: usize = 64;

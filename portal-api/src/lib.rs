@@ -23,7 +23,7 @@ pub use headers::Hsts;
 
 use axum::{Router, middleware, routing};
 use platform::{
-    clock::Clock,
+    clock::{Clock, SteadyClock},
     problem::{self, Problem},
     trace::Tracer,
 };
@@ -59,7 +59,9 @@ pub fn router(
     deps: Deps,
     registry: &prometheus::Registry,
 ) -> Result<Router, prometheus::Error> {
-    let exchange = exchange::router(config, deps.links, deps.clock, deps.tracer, registry)?;
+    // Who guessed wrongly waits for as long as was said, even if the machine's clock is set back meanwhile.
+    let clock = Arc::new(SteadyClock::new(deps.clock));
+    let exchange = exchange::router(config, deps.links, clock, deps.tracer, registry)?;
     Ok(Router::new()
         .merge(exchange)
         .merge(pages::router(deps.assets))

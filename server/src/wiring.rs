@@ -198,6 +198,7 @@ pub(crate) async fn build(
                 public_url: url.to_owned(),
                 build: assets.build(),
                 tracer: base.tracer.clone(),
+                network: Arc::new(signaling::network::Tcp),
             };
             let config = config.signaling.clone();
             let (service, handle) = signaling::Service::new(config, deps, &base.registry).await?;

@@ -6,7 +6,7 @@
 
 use crate::{Error, limits, load, room::Input, shared::Shared};
 use model::{Epoch, TenantId, WaitingRoomId};
-use platform::event_log::{AppendError, Owned, Refusal};
+use platform::event_log::{AppendError, Owned, ReadError, Refusal};
 use signaling_core::Owner;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -90,7 +90,7 @@ pub(crate) async fn search(shared: &Arc<Shared>, wanted: Wanted) -> Result<Found
         if !new && !load::exists(&*shared.store, tenant, room).await? {
             return Ok(Found::Nowhere);
         }
-        let (me, now) = (shared.me.clone(), shared.clock.now());
+        let (me, now) = (shared.me.clone(), shared.steady.now());
         match shared.store.take(tenant, room.0, before, me, now).await {
             // Read after it was taken: nothing that another process appends comes later.
             Ok(fence) => {
@@ -105,6 +105,22 @@ pub(crate) async fn search(shared: &Arc<Shared>, wanted: Wanted) -> Result<Found
 }
 
 impl Shared {
+    /// Whether a waiting room that is here is still ours. Who joins anew takes a seat, which the store refuses us if it
+    /// is not; who only comes back to their seat would be shown a past in which they may have been told more.
+    pub(crate) async fn is_still_ours(&self, tenant: TenantId, room: WaitingRoomId) -> bool {
+        if self.me.address.is_empty() {
+            return true;
+        }
+        for _ in 0..limits::OWNER_LOOKS {
+            match tokio::time::timeout(limits::OWNER_LOOK, self.store.owner(tenant, room.0)).await {
+                Ok(Ok(owned)) => return owned.is_some_and(|owned| owned.holder.process == self.me.process),
+                Ok(Err(ReadError)) => {}
+                Err(_) => break,
+            }
+        }
+        true
+    }
+
     /// Whether an owner may still be alive in another process. One at our own address is an earlier life of ours, and
     /// one without an address ran alone.
     fn is_elsewhere(&self, owned: &Owned) -> bool {

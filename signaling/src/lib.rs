@@ -15,9 +15,9 @@
 //! Every queue between them has a bound in [`limits`]. A slow reader fills only its own and is closed
 //! with 1013.
 //!
-//! Reading order: [`config`], [`service`], [`handle`], `room`, `socket`, `upgrade`, `sessions`; `history`; `find` (where a room
-//! lives), `load`, `index`; `peers` and `inside` (what processes say to each other), [`links`], `sweep`; `metrics`,
-//! [`limits`].
+//! Reading order: [`config`], [`service`], [`handle`], `room`, `socket`, `upgrade`, `sessions`; `history`; `find` (where a
+//! room lives), `load`, `index`; `peers` and `inside` (what processes say to each other), [`network`], [`links`], `sweep`;
+//! `metrics`, [`limits`].
 
 #![forbid(unsafe_code)]
 
@@ -31,6 +31,7 @@ pub mod limits;
 pub mod links;
 mod load;
 mod metrics;
+pub mod network;
 mod peers;
 mod room;
 pub mod service;

@@ -52,6 +52,11 @@ pub const MAX_ASKING: usize = 4_096;
 pub const FORWARD_WITHIN: Duration = Duration::from_secs(5);
 /// Silence after which the process that owns a waiting room counts as gone, and another takes over.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long, and how often, the store is asked whether a waiting room is still ours before somebody comes back to it.
+/// Beyond it they are let in: while the store is away, the owner goes on.
+pub const OWNER_LOOK: Duration = Duration::from_millis(500);
+/// See [`OWNER_LOOK`].
+pub const OWNER_LOOKS: u32 = 3;
 /// Waiting rooms whose owner is remembered for when the store cannot be asked. Beyond it all are forgotten.
 pub const MAX_REMEMBERED: usize = 65_536;
 /// How often a process looks whether others are gone whose waiting rooms nobody has asked for.

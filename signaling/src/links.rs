@@ -2,6 +2,7 @@
 
 use crate::{
     limits,
+    network::Tcp,
     peers::{NoAnswer, Peers, Question, Reply},
 };
 use model::Phi;
@@ -30,13 +31,13 @@ impl std::fmt::Debug for RemoteLinks {
 impl RemoteLinks {
     /// `addresses` are those of the signaling processes there are now, `host:port` each.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         keys: Arc<Keys>,
         clock: Arc<dyn Clock>,
         process: Uuid,
         addresses: watch::Receiver<Vec<String>>,
     ) -> Self {
-        Self { peers: Peers::new(keys, clock, process), addresses, turn: AtomicUsize::new(0) }
+        Self { peers: Peers::new(keys, clock, process, Arc::new(Tcp)), addresses, turn: AtomicUsize::new(0) }
     }
 
     async fn ask(&self, secret: Phi<String>) -> Result<LinkGrant, LinkError> {

@@ -4,7 +4,10 @@
 //! short token of the fleet's keys. Names travel here: the network between processes is a private one. How long somebody
 //! waits for the answer travels along (`x-request-budget-ms`); a process of an earlier build neither says nor heeds it.
 
-use crate::limits::{DIAL_TIMEOUT, MAX_ASK_BYTES, PEER_TOKEN_TTL, READ_LIMIT, WRITE_BUFFER};
+use crate::{
+    limits::{DIAL_TIMEOUT, MAX_ASK_BYTES, PEER_TOKEN_TTL, READ_LIMIT, WRITE_BUFFER},
+    network::{Network, Stream},
+};
 use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
@@ -14,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use signaling_core::Rejection;
 use signaling_protocol::{SUBPROTOCOL, view::ClinicView};
 use std::{sync::Arc, time::Duration};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{self, client::IntoClientRequest as _, protocol::WebSocketConfig},
@@ -110,7 +113,7 @@ pub(crate) enum NoAnswer {
 }
 
 /// A page's WebSocket, from here on to the process that owns its waiting room.
-pub(crate) type Far = WebSocketStream<TcpStream>;
+pub(crate) type Far = WebSocketStream<Box<dyn Stream>>;
 
 /// Talks to other processes.
 #[derive(Clone)]
@@ -118,11 +121,17 @@ pub(crate) struct Peers {
     keys: Arc<Keys>,
     clock: Arc<dyn Clock>,
     process: Uuid,
+    network: Arc<dyn Network>,
 }
 
 impl Peers {
-    pub(crate) const fn new(keys: Arc<Keys>, clock: Arc<dyn Clock>, process: Uuid) -> Self {
-        Self { keys, clock, process }
+    pub(crate) const fn new(
+        keys: Arc<Keys>,
+        clock: Arc<dyn Clock>,
+        process: Uuid,
+        network: Arc<dyn Network>,
+    ) -> Self {
+        Self { keys, clock, process, network }
     }
 
     /// Whether a request comes from a process of the fleet.
@@ -152,7 +161,7 @@ impl Peers {
             .max_message_size(Some(WRITE_BUFFER))
             .max_frame_size(Some(WRITE_BUFFER));
         let dialled = async {
-            let stream = connect(address).await?;
+            let stream = self.network.connect(address).await?;
             tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await
         };
         match timeout(DIAL_TIMEOUT, dialled).await {
@@ -203,7 +212,8 @@ impl Peers {
         if let Some(left) = deadline::left().and_then(|left| HeaderValue::from_str(&left).ok()) {
             request.headers_mut().insert(deadline::HEADER, left);
         }
-        let connected = timeout(DIAL_TIMEOUT, connect(address)).await.map_err(|_| NoAnswer::Gone)?;
+        let connected =
+            timeout(DIAL_TIMEOUT, self.network.connect(address)).await.map_err(|_| NoAnswer::Gone)?;
         let stream = connected.map_err(|_| NoAnswer::Gone)?;
         let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = shaken.map_err(|_| NoAnswer::Gone)?;
@@ -217,6 +227,7 @@ impl Peers {
                 .map_err(|_| NoAnswer::Refused)
         };
         tokio::select! {
+            biased;
             answer = exchanged => answer,
             // The connection ends with the answer, or before it.
             () = async { let _ = connection.await; std::future::pending::<()>().await } => Err(NoAnswer::Gone),
@@ -230,12 +241,6 @@ impl Peers {
         value.set_sensitive(true);
         Ok(value)
     }
-}
-
-async fn connect(address: &str) -> std::io::Result<TcpStream> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }
 
 /// What a status other than success says about the process that answered.

@@ -30,7 +30,7 @@ use signaling_core::{
     waiting_room::Opened,
 };
 use signaling_protocol::{ClientMessage, ErrorCode, ServerMessage};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -75,6 +75,8 @@ pub(crate) enum Input {
     Greet { hash: LinkHash, done: oneshot::Sender<Result<Greeting, LinkError>> },
     /// Of use until then.
     Until(Instant, Box<Self>),
+    /// Another process owns the room.
+    Lost,
     /// The process goes down.
     Drain(ErrorCode),
 }
@@ -83,12 +85,15 @@ pub(crate) struct Room {
     shared: Arc<Shared>,
     owner: Owner,
     inbox: mpsc::Receiver<Input>,
-    sockets: HashMap<ConnectionId, mpsc::Sender<ToSocket>>,
-    questions: HashMap<ProgramTicket, oneshot::Sender<Result<Done, Rejection>>>,
+    /// In their order, so that all are let go in one.
+    sockets: BTreeMap<ConnectionId, mpsc::Sender<ToSocket>>,
+    questions: BTreeMap<ProgramTicket, oneshot::Sender<Result<Done, Rejection>>>,
     /// Calls to the store and the media node; each ends in an input.
     calls: JoinSet<Input>,
     /// In which epoch of the room's ownership this task writes and speaks for its media.
     epoch: Epoch,
+    /// Another process owns the room, and it was said.
+    lost: bool,
     /// The last admission, to measure how long it takes until both are seated.
     admitted: Option<(VisitId, Instant)>,
     traces: Traces,
@@ -103,14 +108,15 @@ impl Room {
             shared,
             owner,
             inbox,
-            sockets: HashMap::new(),
-            questions: HashMap::new(),
+            sockets: BTreeMap::new(),
+            questions: BTreeMap::new(),
             calls: JoinSet::new(),
             epoch,
+            lost: false,
             admitted: None,
         };
         // Links must lead here before the first request comes in.
-        room.owner.start(room.shared.clock.now());
+        room.owner.start(room.shared.steady.now());
         room.carry_out();
         (room, sender)
     }
@@ -118,14 +124,16 @@ impl Room {
     pub(crate) async fn run(mut self) {
         self.adopt().await;
         while !self.owner.is_drained() {
-            let wake = self.owner.poll_timeout().map(|at| at.since(self.shared.clock.now()));
+            let wake = self.owner.poll_timeout().map(|at| at.since(self.shared.steady.now()));
+            // Answers first: there are never more of them than was asked for.
             tokio::select! {
-                Some(input) = self.inbox.recv() => self.handle(input),
+                biased;
                 Some(done) = self.calls.join_next(), if !self.calls.is_empty() => match done {
                     Ok(input) => self.handle(input),
                     Err(error) => tracing::error!(%error, "A call of a waiting room failed"),
                 },
-                () = sleep(wake) => self.owner.handle_timeout(self.shared.clock.now()),
+                Some(input) = self.inbox.recv() => self.handle(input),
+                () = sleep(wake) => self.owner.handle_timeout(self.shared.steady.now()),
             }
             self.carry_out();
         }
@@ -158,7 +166,7 @@ impl Room {
             }
         };
         let sessions: Vec<_> = existing.iter().map(|existing| existing.session).collect();
-        self.owner.adopt(self.shared.clock.now(), existing);
+        self.owner.adopt(self.shared.steady.now(), existing);
         for session in sessions {
             self.claim(session);
         }
@@ -166,8 +174,19 @@ impl Room {
     }
 
     fn lose(&mut self) {
-        self.owner.lose(self.shared.clock.now());
+        self.owner.lose(self.shared.steady.now());
         self.carry_out();
+    }
+
+    fn note_lost(&mut self) {
+        if std::mem::replace(&mut self.lost, true) {
+            return;
+        }
+        self.shared.metrics.lost();
+        tracing::warn!(
+            waiting_room.id = %self.owner.id(), epoch = self.epoch.0,
+            "Another process owns a waiting room of this one"
+        );
     }
 
     /// What waiting rooms' sessions have in common.
@@ -176,7 +195,7 @@ impl Room {
     }
 
     fn handle(&mut self, input: Input) {
-        let now = self.shared.clock.now();
+        let now = self.shared.steady.now();
         self.shared.metrics.room_queue(self.inbox.len());
         match input {
             Input::Hello { from, token, can_share_screen, trace, to } => {
@@ -227,19 +246,15 @@ impl Room {
             // Too late, nothing is done, and whoever asked hears it by the end of the question.
             Input::Until(deadline, input) if Instant::now() < deadline => self.handle(*input),
             Input::Until(..) => self.shared.metrics.overdue(),
+            Input::Lost => {
+                self.note_lost();
+                self.owner.lose(now);
+            }
             Input::Drain(because) => {
                 self.shared.note_owed(self.owner.tenant(), self.owner.id());
                 self.owner.drain(now, because);
             }
         }
-    }
-
-    fn note_lost(&self) {
-        self.shared.metrics.lost();
-        tracing::warn!(
-            waiting_room.id = %self.owner.id(), epoch = self.epoch.0,
-            "Another process owns a waiting room of this one"
-        );
     }
 
     fn question(&mut self, done: oneshot::Sender<Result<Done, Rejection>>) -> ProgramTicket {
@@ -254,7 +269,7 @@ impl Room {
 
     fn answered(&mut self, ticket: Ticket, result: Result<Answer, MediaError>) {
         let session = result.as_ref().ok().map(|answer| answer.session);
-        let now = self.shared.clock.now();
+        let now = self.shared.steady.now();
         self.owner.handle_answer(now, ticket, result);
         if let Some(session) = session {
             self.claim(session);
@@ -265,7 +280,7 @@ impl Room {
     fn claim(&mut self, session: SessionId) {
         let missed = self.shared.sessions.lock().claim(session, self.owner.id());
         for event in missed {
-            self.owner.handle_media(self.shared.clock.now(), event);
+            self.owner.handle_media(self.shared.steady.now(), event);
         }
     }
 
@@ -290,7 +305,7 @@ impl Room {
                         participant: bearer.participant,
                         role: bearer.role,
                         resume_token: self.shared.keys.sign(RESUME_AUDIENCE, RESUME_TTL, now, &claims),
-                        server_time: now,
+                        server_time: self.shared.steady.now(),
                         build: self.shared.build.clone(),
                     };
                     self.send(to, ToSocket::Message(Box::new(welcome)));
@@ -333,7 +348,7 @@ impl Room {
                     let trace = self.traces.of_seat(room);
                     let seated = trace::in_scope(trace, || self.shared.media.seat(session, room));
                     if let Err(error) = seated {
-                        self.owner.handle_seat_failed(self.shared.clock.now(), session, &error);
+                        self.owner.handle_seat_failed(self.shared.steady.now(), session, &error);
                     } else if let Some(room) = room {
                         self.seated(room);
                     }
@@ -342,7 +357,7 @@ impl Room {
                     let room = RoomId::from(visit);
                     // Where the room is somebody else's, they say who shares.
                     if self.set_sharer(room, sharer).is_err_and(|error| error != MediaError::Fenced) {
-                        self.owner.handle_sharer_failed(self.shared.clock.now(), visit);
+                        self.owner.handle_sharer_failed(self.shared.steady.now(), visit);
                     }
                 }
                 Output::Disconnect { session } => self.shared.media.disconnect(session),
@@ -430,7 +445,7 @@ impl Room {
         let Some(socket) = self.sockets.get(&to) else { return };
         if socket.try_send(what).is_err() {
             self.sockets.remove(&to);
-            self.owner.handle_disconnected(self.shared.clock.now(), to);
+            self.owner.handle_disconnected(self.shared.steady.now(), to);
         }
     }
 

@@ -5,6 +5,7 @@ use crate::{
     find::{self, Found, Place, Wanted},
     limits, load,
     metrics::Metrics,
+    network::Network,
     room::{self, Input},
     shared::{Parts, Shared},
     sweep,
@@ -12,7 +13,7 @@ use crate::{
 use futures_util::StreamExt as _;
 use model::{Epoch, WaitingRoomId};
 use platform::{
-    clock::Clock,
+    clock::{Clock, SteadyClock},
     event_log::{Behind, Holder, Owned, ReadError, Store},
     keys::Keys,
     lifecycle::Drained,
@@ -22,7 +23,11 @@ use platform::{
 use sfu_core::port::{MediaEvent, MediaNode};
 use signaling_core::{Owner, codec::DecodeError};
 use signaling_protocol::ErrorCode;
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -53,6 +58,8 @@ pub struct Deps {
     pub build: String,
     /// Records traces.
     pub tracer: Tracer,
+    /// The way to other processes.
+    pub network: Arc<dyn Network>,
 }
 
 impl std::fmt::Debug for Deps {
@@ -107,7 +114,7 @@ pub struct Service {
     owners: Vec<(Owner, Epoch)>,
     /// Searches that go on, and who waits for each.
     searches: JoinSet<(WaitingRoomId, Result<Found, Error>)>,
-    asking: HashMap<WaitingRoomId, Vec<oneshot::Sender<Place>>>,
+    asking: BTreeMap<WaitingRoomId, Vec<oneshot::Sender<Place>>>,
     /// Owners in other processes, for when the store cannot be asked.
     remembered: HashMap<WaitingRoomId, Owned>,
     control: mpsc::Receiver<Control>,
@@ -132,18 +139,19 @@ impl Service {
         registry: &prometheus::Registry,
     ) -> Result<(Self, Handle), Error> {
         config.check()?;
-        let metrics = Metrics::new(registry, Arc::clone(&deps.clock))?;
+        let steady: Arc<dyn Clock> = Arc::new(SteadyClock::new(Arc::clone(&deps.clock)));
+        let metrics = Metrics::new(registry, Arc::clone(&steady))?;
         let (control, requests) = mpsc::channel(limits::CONTROL_QUEUE);
         let (_, closed) = mpsc::channel(1);
         let media_events = std::mem::replace(&mut deps.media_events, closed);
-        let shared = Shared::new(Parts { config, deps, metrics, control });
+        let shared = Shared::new(Parts { config, deps, steady, metrics, control });
         let handle = Handle::new(Arc::clone(&shared));
         let owners = if shared.me.address.is_empty() { take_all(&shared).await? } else { Vec::new() };
         let service = Self {
             shared,
             owners,
             searches: JoinSet::new(),
-            asking: HashMap::new(),
+            asking: BTreeMap::new(),
             remembered: HashMap::new(),
             control: requests,
             media_events,
@@ -170,20 +178,22 @@ impl Service {
             chores.spawn(sweep::sweep(Arc::clone(&self.shared)));
         }
         loop {
+            // Nothing here takes long, and what comes in most is looked at last.
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => break,
-                Some(control) = self.control.recv() => self.control(control),
                 Some(found) = self.searches.join_next(), if !self.searches.is_empty() => match found {
                     Ok((room, found)) => self.found(&mut rooms, room, found),
                     Err(error) => tracing::error!(%error, "A search for a waiting room failed"),
                 },
-                Some(event) = self.media_events.recv() => self.media(event).await,
                 Some(ended) = rooms.join_next(), if !rooms.is_empty() => {
                     match ended {
                         Ok(room) => self.shared.forget(room),
                         Err(error) => self.shared.forget_the_dead(&error),
                     }
                 }
+                Some(control) = self.control.recv() => self.control(control),
+                Some(event) = self.media_events.recv() => self.media(event).await,
             }
         }
         drop(chores);

@@ -14,7 +14,7 @@ use platform::{
 use sfu_core::port::MediaNode;
 use signaling_core::link::LinkHash;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -37,13 +37,17 @@ pub(crate) struct Shared {
     pub(crate) waker: Waker,
     pub(crate) media: Arc<dyn MediaNode>,
     pub(crate) keys: Arc<Keys>,
+    /// The machine's: for tokens, which other machines judge.
     pub(crate) clock: Arc<dyn Clock>,
+    /// What waiting rooms go by: nobody has waited longer because somebody has set the clock.
+    pub(crate) steady: Arc<dyn Clock>,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) public_url: String,
     pub(crate) build: String,
     pub(crate) metrics: Metrics,
     pub(crate) tracer: Tracer,
-    pub(crate) rooms: RwLock<HashMap<WaitingRoomId, mpsc::Sender<Input>>>,
+    /// In their order, so that they are told in one.
+    pub(crate) rooms: RwLock<BTreeMap<WaitingRoomId, mpsc::Sender<Input>>>,
     pub(crate) links: RwLock<HashMap<LinkHash, WaitingRoomId>>,
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) control: mpsc::Sender<crate::service::Control>,
@@ -64,23 +68,25 @@ pub(crate) struct Shared {
 pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) deps: crate::Deps,
+    pub(crate) steady: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
     pub(crate) control: mpsc::Sender<crate::service::Control>,
 }
 
 impl Shared {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { config, deps, metrics, control } = parts;
+        let Parts { config, deps, steady, metrics, control } = parts;
         Arc::new(Self {
             seats: Arc::new(Semaphore::new(config.max_connections)),
             config,
             index: Index::new(Arc::clone(&deps.store)),
-            peers: Peers::new(Arc::clone(&deps.keys), Arc::clone(&deps.clock), deps.me.process),
+            peers: Peers::new(Arc::clone(&deps.keys), Arc::clone(&deps.clock), deps.me.process, deps.network),
             me: deps.me,
             waker: deps.waker,
             store: deps.store,
             media: deps.media,
             keys: deps.keys,
+            steady,
             clock: deps.clock,
             allowed_origins: deps.allowed_origins,
             public_url: deps.public_url.trim_end_matches('/').to_owned(),

@@ -107,17 +107,19 @@ impl Socket {
             let deadline = self.connection.poll_timeout().map(|at| self.on_grid(Instant::from_std(at)));
             let has_frame = self.connection.has_frame();
             let takes_more = self.connection.takes_more();
+            // What goes out goes first, so that a burst from the room does not overrun a reader that keeps up; what comes
+            // in goes last, and has limits of its own.
             let step = tokio::select! {
-                frame = self.stream.next() => self.read(frame),
+                biased;
+                idle = self.writer.idle(), if has_frame || self.writer.flushing => match idle {
+                    Ok(()) => self.write(),
+                    Err(_) => Step::Gone,
+                },
                 said = self.inbox.recv(), if self.far.is_none() => self.told(said),
                 said = next(&mut self.far), if takes_more => {
                     self.far_said(said);
                     Step::On
                 }
-                idle = self.writer.idle(), if has_frame || self.writer.flushing => match idle {
-                    Ok(()) => self.write(),
-                    Err(_) => Step::Gone,
-                },
                 () = sleep_until(deadline) => {
                     self.connection.handle_timeout(now());
                     Step::On
@@ -126,6 +128,7 @@ impl Socket {
                     self.connection.handle_shutdown(self.shared.config.drain_for_good);
                     Step::On
                 }
+                frame = self.stream.next() => self.read(frame),
             };
             if matches!(step, Step::Gone) {
                 return None;
@@ -209,11 +212,18 @@ impl Socket {
         let Some(token) = self.verify(token.expose()) else {
             return self.connection.handle_close(Some(ErrorCode::NotAuthorized));
         };
-        let room = match self.way_to(token.bearer(), trace).await {
+        let bearer = token.bearer();
+        let room = match self.way_to(bearer, trace).await {
             Ok(Some(room)) => room,
             Ok(None) => return self.connection.relay(),
             Err(because) => return self.connection.handle_close(Some(because)),
         };
+        let comes_back = matches!(token, Verified::Resume { .. });
+        if comes_back && !self.shared.is_still_ours(bearer.tenant, bearer.waiting_room).await {
+            // The room sends the others on as well.
+            let _ = room.try_send(Input::Lost);
+            return self.connection.handle_close(Some(ErrorCode::Restarting));
+        }
         let Some(to) = self.sender.take() else { return };
         let hello = Input::Hello { from: self.id, token, can_share_screen, trace, to };
         if room.send(hello).await.is_err() {
@@ -293,7 +303,9 @@ impl Socket {
         }
         let (keys, now) = (&self.shared.keys, self.shared.clock.now());
         if let Ok(join) = keys.verify::<JoinClaims>(JOIN_AUDIENCE, now, token) {
-            return Some(Verified::Join { claims: join.claims, jti: join.jti, expires_at: join.expires_at });
+            // The room remembers it by its own clock.
+            let expires_at = self.shared.steady.now() + join.expires_at.since(now);
+            return Some(Verified::Join { claims: join.claims, jti: join.jti, expires_at });
         }
         let resume = keys.verify::<ResumeClaims>(RESUME_AUDIENCE, now, token).ok()?;
         Some(Verified::Resume { claims: resume.claims })

@@ -1,11 +1,16 @@
 //! What a process does unasked: takes over waiting rooms whose owner is gone, so that nobody who waits there is
-//! forgotten, and keeps the index up to date, so that taking one over is quick.
+//! forgotten; gives up those that another process has taken over, so that nobody is shown what is no longer so; and
+//! keeps the index up to date, so that taking one over is quick.
 
-use crate::{find::Wanted, limits, shared::Shared};
+use crate::{find::Wanted, limits, room::Input, shared::Shared};
 use futures_util::StreamExt as _;
 use model::{TenantId, WaitingRoomId};
 use platform::event_log::{Holder, Possession, ReadError};
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -18,11 +23,13 @@ pub(crate) async fn keep_index(shared: Arc<Shared>) {
     }
 }
 
-/// Looks after waiting rooms whose owners are gone. Ends when it is dropped.
+/// Looks after waiting rooms whose owners are gone, and those that are no longer ours. Ends when it is dropped.
 pub(crate) async fn sweep(shared: Arc<Shared>) {
     let mut silent = HashSet::new();
     loop {
         sleep(shared.some(limits::SWEEP)).await;
+        // Where it cannot be read now, it is the next time.
+        let _ = give_up(&shared).await;
         match look(&shared, &silent).await {
             Ok(now) => silent = now,
             Err(ReadError) => silent.clear(),
@@ -64,6 +71,28 @@ async fn take_over(shared: &Shared, process: Uuid) -> Result<(), ReadError> {
         let _places: Vec<_> =
             futures_util::stream::iter(taken).buffer_unordered(limits::ROOMS_AT_ONCE).collect().await;
     }
+}
+
+/// Sends everybody on from waiting rooms that another process has taken over. Whoever appends there is told so by the
+/// store; but where nobody says anything, people would look at an old queue for as long as that lasts.
+async fn give_up(shared: &Shared) -> Result<(), ReadError> {
+    // First what is here, then what is ours: what is taken meanwhile is in neither.
+    let mut lost: BTreeMap<_, _> =
+        shared.rooms.read().iter().map(|(room, inbox)| (room.0, inbox.clone())).collect();
+    let mut after: Option<(TenantId, Uuid)> = None;
+    while !lost.is_empty() {
+        let page = shared.store.owned_by(shared.me.process, after, limits::STREAM_PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some((last.tenant, last.scope));
+        for possession in page {
+            lost.remove(&possession.scope);
+        }
+    }
+    for inbox in lost.into_values() {
+        // If it is full, the room hears of it by what it appends.
+        let _ = inbox.try_send(Input::Lost);
+    }
+    Ok(())
 }
 
 impl Shared {

@@ -1,6 +1,8 @@
 //! The program as an SRE uses it, against a real `telehealth`: what it writes, what it says, what it ends with.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod clock;
+
 use serde_json::Value;
 use std::{
     fs,

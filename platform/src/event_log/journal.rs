@@ -94,7 +94,18 @@ pub struct Journaled<S: ?Sized> {
     patience: Patience,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// Who writes, by [`Disk`]: the one or the other.
     thread: Mutex<Option<JoinHandle<()>>>,
+    writer: TaskTracker,
+}
+
+/// Who waits for the journal's disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disk {
+    /// A thread of its own.
+    Thread,
+    /// The caller's runtime, all of it: for a simulation, in which nothing may happen beside what it orders.
+    Caller,
 }
 
 impl<S: Store + ?Sized> Journaled<S> {
@@ -123,6 +134,21 @@ impl<S: Store + ?Sized> Journaled<S> {
         clock: Arc<dyn Clock>,
         registry: &Registry,
     ) -> Result<Self, OpenError> {
+        Self::open_on(Disk::Thread, patience, dir, inner, clock, registry).await
+    }
+
+    /// As [`Self::open_with`], for those who choose who waits for the disk.
+    ///
+    /// # Errors
+    /// By variant of [`OpenError`].
+    pub async fn open_on(
+        disk: Disk,
+        patience: Patience,
+        dir: &Path,
+        inner: Arc<S>,
+        clock: Arc<dyn Clock>,
+        registry: &Registry,
+    ) -> Result<Self, OpenError> {
         let metrics = JournalMetrics::new(registry).map_err(OpenError::Metrics)?;
         let shared = Arc::new(Shared::new(clock, metrics));
         let file = |source| OpenError::File { dir: dir.to_owned(), source };
@@ -134,13 +160,20 @@ impl<S: Store + ?Sized> Journaled<S> {
         });
         let writer = opened.await.map_err(|died| OpenError::Thread(died.into()))?.map_err(file)?;
         let (journal, inbox) = mpsc::channel(MAX_QUEUED_FOR_JOURNAL);
-        let thread = std::thread::Builder::new().name("local-journal".into());
-        let thread = thread.spawn(move || writer.run(inbox)).map_err(OpenError::Thread)?;
+        let (mut thread, tracker) = (None, TaskTracker::new());
+        match disk {
+            Disk::Thread => {
+                let named = std::thread::Builder::new().name("local-journal".into());
+                thread = Some(named.spawn(move || writer.run(inbox)).map_err(OpenError::Thread)?);
+            }
+            Disk::Caller => drop(tracker.spawn(writer.run_here(inbox))),
+        }
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (store, state) = (Arc::clone(&inner), Arc::clone(&shared));
         let replayer = Replayer { inner: store, shared: state, journal: journal.clone(), patience };
         tasks.spawn(replayer.run(stop.clone()));
-        Ok(Self { inner, shared, journal, patience, stop, tasks, thread: Mutex::new(Some(thread)) })
+        let thread = Mutex::new(thread);
+        Ok(Self { inner, shared, journal, patience, stop, tasks, thread, writer: tracker })
     }
 
     /// How many acknowledged appends the store does not have yet. Parked ones are not among them.
@@ -193,6 +226,8 @@ impl<S: Store + ?Sized> Journaled<S> {
         self.tasks.wait().await;
         // If it has ended already, there is nobody to be told.
         let _ = self.journal.send(Request::Close).await;
+        self.writer.close();
+        self.writer.wait().await;
         let thread = self.thread.lock().take();
         if let Some(thread) = thread {
             // A panic in there has been printed.

@@ -156,6 +156,34 @@ async fn an_owner_that_was_replaced_writes_nothing_and_sends_everybody_on() {
 }
 
 #[tokio::test]
+async fn where_nobody_says_anything_an_owner_that_was_replaced_notices_by_itself() {
+    let fleet = Fleet::new();
+    let (a, b) = (fleet.start().await, fleet.start().await);
+    let mut alice = a.join(&a.open().await).await;
+    let (_, epoch) = fleet.owner().await;
+    fleet.store.take(TENANT, ROOM.0, epoch, b.me.clone(), model::Timestamp(0)).await.unwrap();
+    assert_eq!(alice.ended().await, restarting(), "or she would look at an old queue");
+    Client::join(a.addr, &alice.resume_token).await.queue(|_| true).await;
+    b.stop().await;
+    a.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_comes_back_to_an_owner_that_was_replaced() {
+    let fleet = Fleet::new();
+    let (a, b) = (fleet.start().await, fleet.start().await);
+    let alice = a.join(&a.open().await).await;
+    let (_, epoch) = fleet.owner().await;
+    fleet.store.take(TENANT, ROOM.0, epoch, b.me.clone(), model::Timestamp(0)).await.unwrap();
+    let mut again = Client::connect(a.addr).await;
+    again.hello(&alice.resume_token).await;
+    assert_eq!(again.ended().await, restarting(), "and not what was so before");
+    assert!(again.seen.is_empty(), "{:?}", again.seen);
+    b.stop().await;
+    a.stop().await;
+}
+
+#[tokio::test]
 async fn a_process_that_goes_down_hands_its_rooms_on_at_once() {
     let fleet = Fleet::new();
     let (a, b) = (fleet.start().await, fleet.start().await);

@@ -122,6 +122,7 @@ impl Home {
             public_url: ORIGIN.to_owned(),
             build: "test".to_owned(),
             tracer: platform::trace::Tracer::off(),
+            network: Arc::new(signaling::network::Tcp),
         };
         let (service, handle) = Service::new(config, deps, &registry).await.unwrap();
         let shutdown = CancellationToken::new();

@@ -49,6 +49,7 @@ impl<S: Store + ?Sized> Replayer<S> {
             }
         };
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = ticking => {}
             () = self.replay() => {}

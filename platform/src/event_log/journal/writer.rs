@@ -121,27 +121,40 @@ impl Writer {
     pub(super) fn run(mut self, mut inbox: mpsc::Receiver<Request>) {
         let mut requests = Vec::new();
         while inbox.blocking_recv_many(&mut requests, MAX_JOURNALED_PER_COMMIT) > 0 {
-            let mut tasks = Vec::with_capacity(requests.len());
-            for request in requests.drain(..) {
-                if matches!(request, Request::Close) {
-                    inbox.close();
-                }
-                tasks.extend(self.judge(request));
+            self.write(&mut requests, &mut inbox);
+        }
+    }
+
+    /// As [`Self::run`], where the caller's runtime is to wait for the disk.
+    pub(super) async fn run_here(mut self, mut inbox: mpsc::Receiver<Request>) {
+        let mut requests = Vec::new();
+        while inbox.recv_many(&mut requests, MAX_JOURNALED_PER_COMMIT).await > 0 {
+            self.write(&mut requests, &mut inbox);
+        }
+    }
+
+    /// Judges what was asked, commits it together, answers.
+    fn write(&mut self, requests: &mut Vec<Request>, inbox: &mut mpsc::Receiver<Request>) {
+        let mut tasks = Vec::with_capacity(requests.len());
+        for request in requests.drain(..) {
+            if matches!(request, Request::Close) {
+                inbox.close();
             }
-            let writes = tasks.iter().any(Task::writes);
-            let result = if writes { self.commit(&mut tasks) } else { Ok(()) };
-            if writes {
-                self.note(result.err());
-            }
-            match result {
-                Ok(()) => self.succeeded(tasks),
-                Err(fate) => self.failed(tasks, fate),
-            }
-            if result.is_err() {
-                std::thread::sleep(PAUSE);
-            } else if writes && self.shared.state.lock().waiting.entries == 0 {
-                self.journal.tidy();
-            }
+            tasks.extend(self.judge(request));
+        }
+        let writes = tasks.iter().any(Task::writes);
+        let result = if writes { self.commit(&mut tasks) } else { Ok(()) };
+        if writes {
+            self.note(result.err());
+        }
+        match result {
+            Ok(()) => self.succeeded(tasks),
+            Err(fate) => self.failed(tasks, fate),
+        }
+        if result.is_err() {
+            std::thread::sleep(PAUSE);
+        } else if writes && self.shared.state.lock().waiting.entries == 0 {
+            self.journal.tidy();
         }
     }
 

@@ -63,6 +63,7 @@ impl Ears {
     async fn next(&mut self) -> Input {
         let Self { told, again, consumer } = self;
         tokio::select! {
+            biased;
             heard = hear(told) => Input::Told(heard),
             heard = hear(again) => Input::Again(heard),
             delivery = deliver(consumer) => Input::Delivery(delivery),
