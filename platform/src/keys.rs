@@ -8,6 +8,7 @@ use aws_lc_rs::{
     digest, hmac, rand,
     signature::{Ed25519KeyPair, KeyPair as _},
 };
+use axum::http::{HeaderMap, header};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use model::{ParticipantId, Timestamp};
@@ -18,6 +19,15 @@ use uuid::Uuid;
 mod files;
 
 pub use files::KeyFileError;
+
+/// The token of a request (RFC 6750, 2.1): none if there is no header `Authorization`, several, or one of another scheme.
+#[must_use]
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(one), None) = (all.next(), all.next()) else { return None };
+    let (scheme, token) = one.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
+}
 
 /// Bytes of a link's secret: 128 bits, 22 characters of base64url.
 const LINK_BYTES: usize = 16;
@@ -171,6 +181,23 @@ fn new_link_key() -> Vec<u8> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_request_has_one_token_or_none() {
+        let headers = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::AUTHORIZATION, value.parse().unwrap());
+            }
+            headers
+        };
+        for good in ["Bearer abc", "bearer abc", "BEARER  abc "] {
+            assert_eq!(bearer(&headers(&[good])), Some("abc"), "{good}");
+        }
+        for bad in [&[][..], &["Basic abc"], &["Bearer"], &["Bearerabc"], &["Bearer abc", "Bearer abc"]] {
+            assert_eq!(bearer(&headers(bad)), None, "{bad:?}");
+        }
+    }
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_500);
     const MINUTE: Duration = Duration::from_secs(60);

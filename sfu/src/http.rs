@@ -24,7 +24,10 @@ use axum::{
     routing::{delete, post},
 };
 use model::{ParticipantId, RoomId, TenantId};
-use platform::problem::{self, Problem};
+use platform::{
+    keys::bearer,
+    problem::{self, Problem},
+};
 use sfu_core::{limits::MAX_OFFER_BYTES, port::MediaError};
 use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
@@ -135,12 +138,8 @@ const SDP: &str = "application/sdp";
 
 /// The claims of the request's bearer token (RFC 6750 §2.1).
 fn claims(state: &State, headers: &HeaderMap) -> Result<Claims, Problem> {
-    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let (scheme, token) = value.and_then(|value| value.split_once(' ')).ok_or(problem::UNAUTHORIZED)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(problem::UNAUTHORIZED.into());
-    }
-    state.verifier.verify(token.trim()).map_err(|BadToken| problem::UNAUTHORIZED.into())
+    let token = bearer(headers).ok_or(problem::UNAUTHORIZED)?;
+    state.verifier.verify(token).map_err(|BadToken| problem::UNAUTHORIZED.into())
 }
 
 /// The offer in a request's body.

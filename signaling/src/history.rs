@@ -22,6 +22,7 @@ use futures_util::{StreamExt as _, stream};
 use model::{Role, TenantId, VisitId, WaitingRoomId};
 use platform::{
     event_log::{Append, Category, NewAudit, NewEvent, StreamId, Version},
+    keys,
     lane::Lane,
     problem::{self, Problem},
 };
@@ -150,10 +151,7 @@ async fn record(shared: &Shared, bearer: Bearer, visits: &[Past]) -> Result<(), 
 
 /// Whose waiting room it is: only of a clinician, and only their own.
 fn bearer(shared: &Shared, headers: &HeaderMap) -> Result<Bearer, Problem> {
-    let mut all = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(one), None) = (all.next(), all.next()) else { return Err(problem::UNAUTHORIZED.into()) };
-    let token = one.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
-    let token = token.ok_or(problem::UNAUTHORIZED)?;
+    let token = keys::bearer(headers).ok_or(problem::UNAUTHORIZED)?;
     let verified = shared.keys.verify::<JoinClaims>(JOIN_AUDIENCE, shared.clock.now(), token);
     let bearer = verified.map_err(|_| problem::UNAUTHORIZED)?.claims.bearer;
     if bearer.role == Role::Clinician { Ok(bearer) } else { Err(problem::FORBIDDEN.into()) }

@@ -12,7 +12,12 @@ use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
 use model::{CommandId, ParticipantId, Phi, Role, TenantId, Timestamp, VisitId, WaitingRoomId};
-use platform::{clock::Clock, keys::Keys, lane::deadline, trace};
+use platform::{
+    clock::Clock,
+    keys::{self, Keys},
+    lane::deadline,
+    trace,
+};
 use serde::{Deserialize, Serialize};
 use signaling_core::Rejection;
 use signaling_protocol::{SUBPROTOCOL, view::ClinicView};
@@ -136,10 +141,8 @@ impl Peers {
 
     /// Whether a request comes from a process of the fleet.
     pub(crate) fn trusts(&self, headers: &axum::http::HeaderMap) -> bool {
-        let mut all = headers.get_all(header::AUTHORIZATION).iter();
-        let (Some(one), None) = (all.next(), all.next()) else { return false };
-        let token = one.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
-        token.is_some_and(|token| self.keys.verify::<PeerClaims>(AUDIENCE, self.clock.now(), token).is_ok())
+        keys::bearer(headers)
+            .is_some_and(|token| self.keys.verify::<PeerClaims>(AUDIENCE, self.clock.now(), token).is_ok())
     }
 
     /// Opens a page's way to the owner of its waiting room.
@@ -256,3 +259,49 @@ fn judge(status: StatusCode) -> NoAnswer {
 
 /// Longest message that is passed on to a page; what the owner sends is never longer.
 const _: () = assert!(READ_LIMIT <= WRITE_BUFFER);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A question of each kind, as it travels.
+    fn questions() -> Vec<String> {
+        let (tenant, room) = (TenantId(Uuid::from_u128(1)), WaitingRoomId(Uuid::from_u128(2)));
+        let asked = [
+            Question::Invite {
+                tenant,
+                room,
+                id: CommandId(Uuid::from_u128(3)),
+                name: "A".to_owned().into(),
+                reason: "B".to_owned().into(),
+            },
+            Question::Exchange { secret: "C".to_owned().into() },
+        ];
+        asked.iter().map(|question| serde_json::to_string(question).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_question_is_understood_as_it_was_asked() {
+        for text in questions() {
+            let read: Question = serde_json::from_str(&text).unwrap();
+            assert_eq!(serde_json::to_string(&read).unwrap(), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_question_and_an_answer_or_an_error(bytes: Vec<u8>) {
+            let _ = serde_json::from_slice::<Question>(&bytes);
+            let _ = serde_json::from_slice::<Reply>(&bytes);
+        }
+
+        #[test]
+        fn a_question_with_a_byte_changed_is_read_or_refused(which in 0..2_usize, at: usize, byte: u8) {
+            let mut bytes = questions().swap_remove(which).into_bytes();
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            let _ = serde_json::from_slice::<Question>(&bytes);
+        }
+    }
+}

@@ -10,7 +10,10 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse as _, Response},
 };
-use platform::problem::{self, Problem};
+use platform::{
+    keys::bearer,
+    problem::{self, Problem},
+};
 use std::sync::Arc;
 
 /// Answers 101, or why not: 403 for a browser, 401 without a valid token, 400 for what is no stream of ours,
@@ -65,11 +68,4 @@ fn admit(
             stream::serve(shared, socket, claims.process).await;
             drop((place, tracked));
         }))
-}
-
-/// The one token of the one `Authorization` header.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut all = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(one), None) = (all.next(), all.next()) else { return None };
-    one.to_str().ok()?.strip_prefix("Bearer ")
 }

@@ -172,7 +172,8 @@ impl Owner {
     pub(super) fn submit(&mut self, now: Timestamp, stream: Stream, job: Job) {
         let by = job.by.id();
         if self.has_handled(stream, by, job.key) {
-            return self.answer(now, stream, &job, Ok(()));
+            self.answer(now, stream, &job, Ok(()));
+            return self.leave_again(now, stream, &job);
         }
         let lane = self.lanes.get(&stream);
         if lane.is_some_and(|lane| lane.jobs().any(|other| other.key == job.key && other.by.id() == by)) {
@@ -185,6 +186,20 @@ impl Owner {
         }
         self.lanes.entry(stream).or_default().waiting.push_back(job);
         self.advance(now, stream);
+    }
+
+    /// Somebody whose answer to `leave` was lost with their connection says it once more, on a new one, by which they
+    /// count as back: they are to have left all the same.
+    fn leave_again(&mut self, now: Timestamp, stream: Stream, said: &Job) {
+        let Stream::Visit(id) = stream else { return };
+        let Command::Visit(visit::Command::Leave) = said.command else { return };
+        let version = match self.visits.get(&id) {
+            Some(visit) if matches!(visit.phase(), visit::Phase::InCall(_)) => visit.version(),
+            _ => return,
+        };
+        let key = derived_key("leave", said.key.0, version);
+        let command = Command::Visit(visit::Command::Leave);
+        self.submit(now, stream, Job { command, by: said.by, key, origin: Origin::Deadline });
     }
 
     /// Decides the next commands in line until one needs an append.

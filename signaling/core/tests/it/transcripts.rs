@@ -65,6 +65,20 @@ fn leaving_the_queue_and_leaving_the_call() {
 }
 
 #[test]
+fn who_says_again_that_they_leave_has_left() {
+    check!(
+        "0s alice joins
+         1s bob joins
+         2s bob checks in
+         3s alice admits bob
+         4s bob leaves
+         5s bob resumes
+         5s bob repeats it
+         6s alice drops"
+    );
+}
+
+#[test]
 fn the_newest_tab_counts() {
     check!(
         "0s alice joins
