@@ -31,7 +31,7 @@ pub const CONNECTIONS_OF_A_LANE: [usize; Lane::ALL.len()] = [MAX_CONNECTIONS, 6_
 
 /// Requests of a lane that are being worked on. Further ones wait. Critical ones are cheap and mostly wait for
 /// the store; each of the batch lane keeps a thread busy.
-pub const WORKERS: [usize; Lane::ALL.len()] = [2_048, 256, 8];
+pub const WORKERS: [usize; Lane::ALL.len()] = [2_048, 256, 24];
 
 /// Requests of a lane that wait. Beyond it: 503.
 pub const QUEUE: [usize; Lane::ALL.len()] = [4_096, 512, 64];
