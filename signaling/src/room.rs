@@ -1,41 +1,30 @@
 //! One waiting room's task: a single `select!` over a closed [`Input`], driving the room's owner.
 
-use crate::{
-    limits,
-    load::{VISIT, stored, stream_id},
-    shared::Shared,
-    socket::ToSocket,
-    traces::Traces,
-};
-use model::{CommandId, Epoch, ParticipantId, Phi, RoomId, TraceContext, VisitId, WaitingRoomId};
-use platform::{
-    event_log::{self, AppendError, Fence, Moment, NewEvent, NewMessage, Refusal, Version},
-    trace,
-};
+use crate::{limits, shared::Shared, socket::ToSocket, traces::Traces};
+use model::{CommandId, Epoch, Phi, TraceContext, VisitId};
 use sfu_core::port::{Affinity, Answer, Claim, MediaError, MediaEvent, SessionId};
 use signaling_core::{
     Owner, Rejection,
-    codec::Encoded,
-    limits::READ_PAGE,
     link::LinkHash,
     owner::{
-        Append, AppendFailure, Appended, ConnectionId, Fresh, Output, Overtaken, ProgramTicket, ReadFailure,
-        Stream, Ticket,
+        AppendFailure, Appended, ConnectionId, Fresh, Overtaken, ProgramTicket, Stream, Ticket,
         io::Page,
         program::{Done, Greeting},
     },
     port::LinkError,
-    token::{RESUME_AUDIENCE, RESUME_TTL, ResumeClaims, Verified},
-    visit::Phase,
+    token::Verified,
     waiting_room::Opened,
 };
-use signaling_protocol::{ClientMessage, ErrorCode, ServerMessage};
+use signaling_protocol::{ClientMessage, ErrorCode};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
     time::Instant,
 };
+
+mod outputs;
+mod records;
 
 /// Every reason a waiting room's task wakes up, besides its clock.
 pub(crate) enum Input {
@@ -283,200 +272,6 @@ impl Room {
             self.owner.handle_media(self.shared.steady.now(), event);
         }
     }
-
-    /// Does everything the owner asks for. Nothing here waits: what takes time becomes a call.
-    fn carry_out(&mut self) {
-        while let Some(output) = self.owner.poll() {
-            match output {
-                Output::Append(append) => self.append(append),
-                Output::Read { stream, ticket, after } => self.read(stream, ticket, after),
-                Output::AwaitRecord { ticket } => {
-                    let (shared, tenant, room) =
-                        (Arc::clone(&self.shared), self.owner.tenant(), self.owner.id());
-                    self.calls.spawn(async move {
-                        let recorded = shared.store.recorded(tenant, room.0).await;
-                        Input::Recorded { ticket, result: recorded.map_err(|_| Overtaken) }
-                    });
-                }
-                Output::Welcome { to, bearer, generation } => {
-                    let claims = ResumeClaims { bearer, generation };
-                    let now = self.shared.clock.now();
-                    let welcome = ServerMessage::Welcome {
-                        participant: bearer.participant,
-                        role: bearer.role,
-                        resume_token: self.shared.keys.sign(RESUME_AUDIENCE, RESUME_TTL, now, &claims),
-                        server_time: self.shared.steady.now(),
-                        build: self.shared.build.clone(),
-                    };
-                    self.send(to, ToSocket::Message(Box::new(welcome)));
-                }
-                Output::Send { to, message } => self.send(to, ToSocket::Message(Box::new(message))),
-                Output::Close { to, because } => {
-                    self.send(to, ToSocket::Close(because));
-                    self.sockets.remove(&to);
-                }
-                Output::Invited { to, re, visit, patient } => {
-                    let link = self.shared.patient_link(patient);
-                    self.send(to, ToSocket::Message(Box::new(ServerMessage::Invited { re, visit, link })));
-                }
-                Output::Answer { ticket, result } => {
-                    if let Some(done) = self.questions.remove(&ticket) {
-                        let _ = done.send(result);
-                    }
-                }
-                Output::Connect { ticket, connect } => {
-                    let shared = Arc::clone(&self.shared);
-                    let mut span = self.traces.placing(connect.participant);
-                    self.calls.spawn(async move {
-                        let connected = or_busy(shared.media.connect(connect));
-                        let result = trace::scope(span.context(), connected).await;
-                        if result.is_err() {
-                            span.fail("not placed");
-                        }
-                        span.end();
-                        Input::Answered { ticket, result }
-                    });
-                }
-                Output::Restart { ticket, session, offer } => {
-                    let shared = Arc::clone(&self.shared);
-                    self.calls.spawn(async move {
-                        let result = or_busy(shared.media.restart(session, offer)).await;
-                        Input::Answered { ticket, result }
-                    });
-                }
-                Output::Seat { session, room } => {
-                    let trace = self.traces.of_seat(room);
-                    let seated = trace::in_scope(trace, || self.shared.media.seat(session, room));
-                    if let Err(error) = seated {
-                        self.owner.handle_seat_failed(self.shared.steady.now(), session, &error);
-                    } else if let Some(room) = room {
-                        self.seated(room);
-                    }
-                }
-                Output::SetSharer { visit, sharer } => {
-                    let room = RoomId::from(visit);
-                    // Where the room is somebody else's, they say who shares.
-                    if self.set_sharer(room, sharer).is_err_and(|error| error != MediaError::Fenced) {
-                        self.owner.handle_sharer_failed(self.shared.steady.now(), visit);
-                    }
-                }
-                Output::Disconnect { session } => self.shared.media.disconnect(session),
-                Output::Link { hash, .. } => {
-                    self.shared.links.write().insert(hash, self.owner.id());
-                }
-                Output::Unlink { hash } => {
-                    self.shared.links.write().remove(&hash);
-                }
-                Output::Escalated { visit, to } => {
-                    self.shared.metrics.escalated(to);
-                    tracing::warn!(
-                        visit.id = %visit,
-                        waiting_room.id = %self.owner.id(),
-                        "A patient has waited long in visit {visit}: the desk is told"
-                    );
-                }
-                Output::Handled(handled) => self.shared.metrics.handled(&handled),
-            }
-        }
-        self.report();
-    }
-
-    fn set_sharer(&self, room: RoomId, sharer: Option<ParticipantId>) -> Result<(), MediaError> {
-        self.shared.media.set_sharer(self.owner.tenant(), self.affinity(), room, sharer)
-    }
-
-    fn append(&mut self, append: Append) {
-        let Append { stream, ticket, expected, key, events, at } = append;
-        let id = stream_id(self.owner.tenant(), self.owner.id(), stream);
-        let outbox: Vec<_> =
-            events.iter().filter_map(|event| message(self.owner.id(), stream, event.kind)).collect();
-        let tells = !outbox.is_empty();
-        let events = events.into_iter().map(new_event).collect();
-        let append = event_log::Append {
-            key: Some(key),
-            outbox,
-            fence: Some(Fence { scope: self.owner.id().0, epoch: self.epoch }),
-            ..event_log::Append::new(id, Version(expected), events, at)
-        };
-        let shared = Arc::clone(&self.shared);
-        let mut span = self.traces.appending(stream, key);
-        self.calls.spawn(async move {
-            let begun = Instant::now();
-            let answer = tokio::time::timeout(limits::STORE_TIMEOUT, shared.store.append(append)).await;
-            if tells {
-                shared.waker.wake(VISIT.lane);
-            }
-            let result = match answer {
-                Ok(Ok(event_log::Appended { version, repeated, provisional, .. })) => {
-                    Ok(Appended { version: version.0, repeated, provisional })
-                }
-                Ok(Err(AppendError::Rejected(refusal))) => Err(match refusal {
-                    Refusal::Conflict { .. } => AppendFailure::Conflict,
-                    Refusal::TooLarge | Refusal::Invalid => AppendFailure::TooLarge,
-                    Refusal::Fenced => AppendFailure::Fenced,
-                    Refusal::Unavailable | Refusal::Overdue => AppendFailure::Unavailable,
-                }),
-                Ok(Err(AppendError::Unknown)) | Err(_) => Err(AppendFailure::Unknown),
-            };
-            if result.is_err() {
-                span.fail("not recorded");
-            }
-            span.end();
-            Input::Appended { stream, ticket, result, took: begun.elapsed() }
-        });
-    }
-
-    fn read(&mut self, stream: Stream, ticket: Ticket, after: u64) {
-        let id = stream_id(self.owner.tenant(), self.owner.id(), stream);
-        let shared = Arc::clone(&self.shared);
-        self.calls.spawn(async move {
-            let read = shared.store.read(id, Version(after), READ_PAGE, Moment::NOW);
-            let page = match tokio::time::timeout(limits::STORE_TIMEOUT, read).await {
-                Ok(Ok(events)) => Ok(events.into_iter().map(stored).collect()),
-                Ok(Err(_)) | Err(_) => Err(ReadFailure),
-            };
-            Input::Page { stream, ticket, page }
-        });
-    }
-
-    /// A socket whose queue is full is let go: it reads too slowly.
-    fn send(&mut self, to: ConnectionId, what: ToSocket) {
-        self.traces.said(to, &what);
-        let Some(socket) = self.sockets.get(&to) else { return };
-        if socket.try_send(what).is_err() {
-            self.sockets.remove(&to);
-            self.owner.handle_disconnected(self.shared.steady.now(), to);
-        }
-    }
-
-    fn seated(&self, room: RoomId) {
-        if let Some((visit, at)) = self.admitted
-            && RoomId::from(visit) == room
-        {
-            self.shared.metrics.seated(at.elapsed());
-        }
-    }
-
-    fn report(&self) {
-        let waiting = self.owner.visits().filter_map(|visit| match visit.phase() {
-            Phase::Waiting(wait) => Some(wait.since),
-            Phase::Booked | Phase::InCall(_) | Phase::Ended { .. } => None,
-        });
-        self.shared.metrics.waiting(self.owner.id(), waiting);
-    }
-}
-
-/// What other services are told of an event: that it happened, and to which visit.
-fn message(room: WaitingRoomId, stream: Stream, kind: &str) -> Option<NewMessage> {
-    let Stream::Visit(visit) = stream else { return None };
-    let told = ["booked", "checked-in", "escalated", "admitted", "denied", "left", "ended"].contains(&kind);
-    let body = || serde_json::json!({ "visit": visit, "waitingRoom": room }).to_string();
-    told.then(|| NewMessage { subject: format!("visit.{kind}"), body: body() })
-}
-
-fn new_event(event: Encoded) -> NewEvent {
-    let Encoded { kind, schema, body, phi } = event;
-    NewEvent { kind, schema, body, phi, effective: None }
 }
 
 /// An answer that takes too long is as good as none: the client tries again.
