@@ -15,9 +15,9 @@
 //! Every queue between them has a bound in [`limits`]. A slow reader fills only its own and is closed
 //! with 1013.
 //!
-//! Reading order: [`config`], [`service`], [`handle`], `room`, `socket`, `upgrade`, `sessions`; `history`; `find` (where a
-//! room lives), `load`, `index`; `peers` and `inside` (what processes say to each other), [`network`], [`links`], `sweep`;
-//! `metrics`, [`limits`].
+//! Reading order: [`config`], [`service`], [`handle`], `room`, `socket`, `upgrade`, `sessions`; `history`; `find` and
+//! `searches` (where a room lives), `load`, `index`; `peers` and `inside` (what processes say to each other), [`network`],
+//! [`links`], `sweep`; `metrics`, [`limits`].
 
 #![forbid(unsafe_code)]
 
@@ -34,6 +34,7 @@ mod metrics;
 pub mod network;
 mod peers;
 mod room;
+mod searches;
 pub mod service;
 mod sessions;
 mod shared;

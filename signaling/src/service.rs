@@ -7,6 +7,7 @@ use crate::{
     metrics::Metrics,
     network::Network,
     room::{self, Input},
+    searches::Searches,
     shared::{Parts, Shared},
     sweep,
 };
@@ -23,11 +24,7 @@ use platform::{
 use sfu_core::port::{MediaEvent, MediaNode};
 use signaling_core::{Owner, codec::DecodeError};
 use signaling_protocol::ErrorCode;
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -113,10 +110,8 @@ pub struct Service {
     shared: Arc<Shared>,
     owners: Vec<(Owner, Epoch)>,
     /// Searches that go on, and who waits for each.
-    searches: JoinSet<(WaitingRoomId, Result<Found, Error>)>,
-    asking: BTreeMap<WaitingRoomId, Vec<oneshot::Sender<Place>>>,
-    /// Owners in other processes, for when the store cannot be asked.
-    remembered: HashMap<WaitingRoomId, Owned>,
+    searching: JoinSet<(WaitingRoomId, Result<Found, Error>)>,
+    searches: Searches,
     control: mpsc::Receiver<Control>,
     media_events: mpsc::Receiver<MediaEvent>,
 }
@@ -150,9 +145,8 @@ impl Service {
         let service = Self {
             shared,
             owners,
-            searches: JoinSet::new(),
-            asking: BTreeMap::new(),
-            remembered: HashMap::new(),
+            searching: JoinSet::new(),
+            searches: Searches::default(),
             control: requests,
             media_events,
         };
@@ -182,7 +176,7 @@ impl Service {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                Some(found) = self.searches.join_next(), if !self.searches.is_empty() => match found {
+                Some(found) = self.searching.join_next(), if !self.searching.is_empty() => match found {
                     Ok((room, found)) => self.found(&mut rooms, room, found),
                     Err(error) => tracing::error!(%error, "A search for a waiting room failed"),
                 },
@@ -217,49 +211,42 @@ impl Service {
         let room = wanted.room;
         if let Some(inbox) = self.shared.room(room) {
             let _ = done.send(Place::Here(inbox));
-        } else if let Some(asking) = self.asking.get_mut(&room) {
-            if asking.len() < limits::MAX_ASKING {
-                asking.push(done);
-            }
-        } else if wanted.only_here {
-            let _ = done.send(Place::Nowhere);
-        } else {
-            self.asking.insert(room, vec![done]);
-            let shared = Arc::clone(&self.shared);
-            self.searches.spawn(async move {
-                let search = tokio::time::timeout(limits::FIND_TIMEOUT, find::search(&shared, wanted));
-                (room, search.await.unwrap_or(Err(Error::Read(ReadError))))
-            });
+            return;
         }
+        let Some(done) = self.searches.join(room, done) else { return };
+        if wanted.only_here {
+            let _ = done.send(Place::Nowhere);
+            return;
+        }
+        self.searches.begin(room, done);
+        let shared = Arc::clone(&self.shared);
+        self.searching.spawn(async move {
+            let search = tokio::time::timeout(limits::FIND_TIMEOUT, find::search(&shared, wanted));
+            (room, search.await.unwrap_or(Err(Error::Read(ReadError))))
+        });
     }
 
     /// A search is over: everybody who waits for it is told.
     fn found(&mut self, rooms: &mut Rooms, room: WaitingRoomId, found: Result<Found, Error>) {
         let place = match found {
             Ok(Found::Ours { owner, epoch }) => {
-                self.remembered.remove(&room);
+                self.searches.forget(room);
                 tracing::info!(waiting_room.id = %room, epoch = epoch.0, "A waiting room is owned by this process now");
                 self.shared.metrics.taken();
                 Place::Here(self.host(rooms, *owner, epoch))
             }
             Ok(Found::Theirs(owned)) => {
-                if self.remembered.len() >= limits::MAX_REMEMBERED {
-                    self.remembered.clear();
-                }
                 let place = there(&owned);
-                self.remembered.insert(room, owned);
+                self.searches.remember(room, owned);
                 place
             }
             Ok(Found::Nowhere) => Place::Nowhere,
             Err(error) => {
                 tracing::warn!(waiting_room.id = %room, %error, "A waiting room's owner cannot be found now");
-                self.remembered.get(&room).map_or(Place::Unknown, there)
+                self.searches.recall(room).map_or(Place::Unknown, there)
             }
         };
-        for done in self.asking.remove(&room).unwrap_or_default() {
-            // Who asked may have given up.
-            let _ = done.send(place.clone());
-        }
+        self.searches.end(room, &place);
     }
 
     async fn media(&self, event: MediaEvent) {
@@ -274,8 +261,8 @@ impl Service {
     }
 
     async fn drain(mut self, mut rooms: Rooms) {
-        self.searches.shutdown().await;
-        self.asking.clear();
+        self.searching.shutdown().await;
+        self.searches.give_up();
         self.shared.draining.cancel();
         self.shared.sockets.close();
         let inboxes: Vec<_> = self.shared.rooms.read().values().cloned().collect();
