@@ -2,13 +2,14 @@
 //! problems, lifecycle.
 //!
 //! Reading order: [`clock`], [`ids`], [`keys`], [`lane`], [`event_log`], [`bus`], [`outbox`], [`presence`],
-//! [`problem`], [`telemetry`], [`mod@trace`], [`lifecycle`], [`limits`].
+//! [`problem`], [`mod@exchange`], [`telemetry`], [`mod@trace`], [`lifecycle`], [`limits`].
 
 #![forbid(unsafe_code)]
 
 pub mod bus;
 pub mod clock;
 pub mod event_log;
+pub mod exchange;
 pub mod ids;
 pub mod keys;
 pub mod lane;

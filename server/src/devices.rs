@@ -20,9 +20,10 @@ use axum::{
     routing::get,
 };
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use hyper_util::rt::TokioIo;
 use model::{RoomId, TenantId};
 use platform::{
+    exchange::exchange,
+    keys::bearer,
     problem::{self, Problem},
     trace,
 };
@@ -95,7 +96,7 @@ async fn has_session(
 ) -> StatusCode {
     match devices.claims(&headers) {
         None => StatusCode::UNAUTHORIZED,
-        Some(_) if devices.media.has_resource(id) => StatusCode::NO_CONTENT,
+        Some(claims) if devices.media.has_resource(claims.tenant, id) => StatusCode::NO_CONTENT,
         Some(_) => StatusCode::NOT_FOUND,
     }
 }
@@ -114,7 +115,7 @@ impl Devices {
             }
             Method::DELETE => {
                 let id: Uuid = request.uri.path().rsplit('/').next()?.parse().ok()?;
-                if self.media.has_resource(id) {
+                if self.media.has_resource(claims.tenant, id) {
                     return None;
                 }
                 self.ask(&format!("{INSIDE}/session/{id}"), authorization).await.has_it
@@ -124,10 +125,7 @@ impl Devices {
     }
 
     fn claims(&self, headers: &HeaderMap) -> Option<Claims> {
-        let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-        let (scheme, token) = value.split_once(' ')?;
-        let token = scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())?;
-        self.verifier.verify(token).ok()
+        self.verifier.verify(bearer(headers)?).ok()
     }
 
     /// Whether somebody is in a room here, and more may come.
@@ -200,7 +198,7 @@ fn address(url: &str) -> Option<&str> {
 async fn status(address: &str, path: &str, authorization: &HeaderValue) -> Option<StatusCode> {
     let request =
         Request::get(path).header(header::HOST, address).header(header::AUTHORIZATION, authorization);
-    Some(exchange(address, request.body(Body::empty()).ok()?).await?.status())
+    Some(answer_of(address, request.body(Body::empty()).ok()?).await?.status())
 }
 
 /// Sends a request to another node, and its answer back.
@@ -220,27 +218,18 @@ async fn pass_on(address: &str, request: Request) -> Result<Response, Problem> {
     }
     let mut passed = passed.body(Body::from(body)).map_err(|_| Problem::new(problem::BAD_REQUEST))?;
     trace::send_along(passed.headers_mut());
-    exchange(address, passed).await.ok_or_else(later)
+    answer_of(address, passed).await.ok_or_else(later)
 }
 
-/// One request over a connection of its own. The answer's body has arrived.
-async fn exchange(address: &str, request: Request) -> Option<Response> {
+/// Asks another node. The answer's body has arrived.
+async fn answer_of(address: &str, request: Request) -> Option<Response> {
     let stream = timeout(DEVICE_ASK_WITHIN, TcpStream::connect(address)).await.ok()?.ok()?;
     stream.set_nodelay(true).ok()?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
-    let exchanged = async move {
-        let (mut parts, body) = sender.send_request(request).await.ok()?.into_parts();
-        let body = to_bytes(Body::new(body), DEVICE_ANSWER_BYTES).await.ok()?;
-        for of_the_connection in [header::CONNECTION, header::TRANSFER_ENCODING, header::CONTENT_LENGTH] {
-            parts.headers.remove(of_the_connection);
-        }
-        Some(Response::from_parts(parts, Body::from(body)))
-    };
-    tokio::select! {
-        answer = exchanged => answer,
-        // The connection ends with the answer, or before it.
-        () = async { let _ = connection.await; std::future::pending::<()>().await } => None,
+    let (mut parts, body) = exchange(stream, request, DEVICE_ANSWER_BYTES).await.ok()?.into_parts();
+    for of_the_connection in [header::CONNECTION, header::TRANSFER_ENCODING, header::CONTENT_LENGTH] {
+        parts.headers.remove(of_the_connection);
     }
+    Some(Response::from_parts(parts, Body::from(body?)))
 }
 
 fn later() -> Problem {

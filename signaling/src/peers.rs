@@ -9,11 +9,10 @@ use crate::{
     network::{Network, Stream},
 };
 use axum::http::{HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_util::rt::TokioIo;
 use model::{CommandId, ParticipantId, Phi, Role, TenantId, Timestamp, VisitId, WaitingRoomId};
 use platform::{
     clock::Clock,
+    exchange::exchange,
     keys::{self, Keys},
     lane::deadline,
     trace,
@@ -209,7 +208,7 @@ impl Peers {
             .header(header::HOST, address)
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::AUTHORIZATION, self.authorization()?)
-            .body(Full::new(axum::body::Bytes::from(body)))
+            .body(body.into())
             .map_err(|_| NoAnswer::Refused)?;
         trace::send_along(request.headers_mut());
         if let Some(left) = deadline::left().and_then(|left| HeaderValue::from_str(&left).ok()) {
@@ -218,23 +217,12 @@ impl Peers {
         let connected =
             timeout(DIAL_TIMEOUT, self.network.connect(address)).await.map_err(|_| NoAnswer::Gone)?;
         let stream = connected.map_err(|_| NoAnswer::Gone)?;
-        let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = shaken.map_err(|_| NoAnswer::Gone)?;
-        let exchanged = async move {
-            let response = sender.send_request(request).await.map_err(|_| NoAnswer::Gone)?;
-            if response.status() != StatusCode::OK {
-                return Err(judge(response.status()));
-            }
-            let body = Limited::new(response.into_body(), MAX_ASK_BYTES).collect().await;
-            serde_json::from_slice(&body.map_err(|_| NoAnswer::Gone)?.to_bytes())
-                .map_err(|_| NoAnswer::Refused)
-        };
-        tokio::select! {
-            biased;
-            answer = exchanged => answer,
-            // The connection ends with the answer, or before it.
-            () = async { let _ = connection.await; std::future::pending::<()>().await } => Err(NoAnswer::Gone),
+        let answer = exchange(stream, request, MAX_ASK_BYTES).await.map_err(|_| NoAnswer::Gone)?;
+        if answer.status() != StatusCode::OK {
+            return Err(judge(answer.status()));
         }
+        let body = answer.into_body().ok_or(NoAnswer::Gone)?;
+        serde_json::from_slice(&body).map_err(|_| NoAnswer::Refused)
     }
 
     fn authorization(&self) -> Result<HeaderValue, NoAnswer> {

@@ -13,13 +13,14 @@ use super::{
     otlp,
     span::{Finished, Sampler, Tracer, threshold},
 };
-use crate::limits::{
-    EXPORT_EVERY, EXPORT_PAUSE, EXPORT_TIMEOUT, EXPORT_TRIES, FLUSH_WITHIN, MAX_EXPORT_ANSWER_BYTES,
-    MAX_QUEUED_SPANS, MAX_SPANS_PER_EXPORT,
+use crate::{
+    exchange::exchange,
+    limits::{
+        EXPORT_EVERY, EXPORT_PAUSE, EXPORT_TIMEOUT, EXPORT_TRIES, FLUSH_WITHIN, MAX_EXPORT_ANSWER_BYTES,
+        MAX_QUEUED_SPANS, MAX_SPANS_PER_EXPORT,
+    },
 };
 use axum::http::{Method, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_util::rt::TokioIo;
 use prometheus::{IntCounterVec, Opts, Registry};
 use std::time::Duration;
 use tokio::{
@@ -268,23 +269,12 @@ impl Exporter {
             .uri(&self.endpoint.path)
             .header(header::HOST, &self.endpoint.authority)
             .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(axum::body::Bytes::from(body)))
+            .body(body.into())
             .map_err(|_| Failed::Refused)?;
         let stream = TcpStream::connect(&self.endpoint.authority).await.map_err(|_| Failed::Away)?;
-        let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = shaken.map_err(|_| Failed::Away)?;
-        let answered = async move {
-            let response = sender.send_request(request).await.map_err(|_| Failed::Away)?;
-            let status = response.status();
-            let answer = Limited::new(response.into_body(), MAX_EXPORT_ANSWER_BYTES).collect().await;
-            judge(status)?;
-            Ok(answer.map_or(0, |answer| otlp::rejected(&answer.to_bytes())))
-        };
-        tokio::select! {
-            answer = answered => answer,
-            // The connection ends with the answer, or before it.
-            () = async { let _ = connection.await; std::future::pending::<()>().await } => Err(Failed::Away),
-        }
+        let answer = exchange(stream, request, MAX_EXPORT_ANSWER_BYTES).await.map_err(|_| Failed::Away)?;
+        judge(answer.status())?;
+        Ok(answer.into_body().map_or(0, |answer| otlp::rejected(&answer)))
     }
 }
 

@@ -303,9 +303,9 @@ impl Handle {
         self.0.directory().shard_of((tenant, room)).is_some()
     }
 
-    /// Whether this node has the session that a WHIP or WHEP resource names.
-    pub fn has_resource(&self, resource: Uuid) -> bool {
-        self.0.directory().by_resource(resource).is_some()
+    /// Whether this node has the session of a tenant that a WHIP or WHEP resource names.
+    pub fn has_resource(&self, tenant: TenantId, resource: Uuid) -> bool {
+        self.by_resource(resource).is_some_and(|(_, identity, _)| identity.tenant == tenant)
     }
 
     /// Whether a participant has a connected session that publishes.
