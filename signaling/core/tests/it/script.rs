@@ -70,6 +70,8 @@ struct Stage {
     journals: bool,
     /// Who waits until all of it is in the store.
     asked: Option<Ticket>,
+    /// What somebody wanted to see of the store.
+    listed: Option<String>,
     next: u128,
     last: Option<(String, ClientMessage)>,
     transcript: String,
@@ -94,6 +96,7 @@ impl Stage {
             mood: None,
             journals: false,
             asked: None,
+            listed: None,
             next: 100,
             last: None,
             transcript: String::new(),
@@ -138,7 +141,8 @@ impl Stage {
             format!("{name}({role})")
         };
         self.act(name, what);
-        let told = self.carry_out();
+        let mut told = self.carry_out();
+        told.extend(self.listed.take());
         self.write(&format!("{who} {what}"), &told);
     }
 
@@ -201,6 +205,11 @@ impl Stage {
             ("store", ["catches", "up"]) => self.settle(Ok(())),
             ("store", ["was", "overtaken"]) => self.settle(Err(Overtaken)),
             ("server", ["restarts"]) => self.restart(),
+            ("store", ["lists", whom]) => {
+                let stream = Stream::Visit(self.person(whom).visit.unwrap());
+                let kinds: Vec<_> = self.log[&stream].iter().map(|event| event.kind.to_string()).collect();
+                self.listed = Some(kinds.join(", "));
+            }
             ("everybody", ["waits"]) => {}
             (_, ["joins"]) => {
                 self.join(name);

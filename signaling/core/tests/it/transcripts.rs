@@ -74,7 +74,7 @@ fn who_says_again_that_they_leave_has_left() {
          4s bob leaves
          5s bob resumes
          5s bob repeats it
-         6s alice drops"
+         6s store lists bob"
     );
 }
 
