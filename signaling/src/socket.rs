@@ -9,14 +9,13 @@ use crate::{
 };
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::{
-    FutureExt as _, Sink as _, SinkExt as _, StreamExt as _,
+    Sink as _, SinkExt as _, StreamExt as _,
     stream::{SplitSink, SplitStream},
 };
 use model::{Phi, TraceContext};
 use platform::trace::{self, Kind};
 use signaling_core::{
     connection::{Connection, Frame, Output},
-    limits::MESSAGE_BURST,
     owner::ConnectionId,
     token::{Bearer, JOIN_AUDIENCE, JoinClaims, RESUME_AUDIENCE, ResumeClaims, Verified},
 };
@@ -225,29 +224,12 @@ impl Socket {
             let _ = room.try_send(Input::Lost);
             return self.connection.handle_close(Some(ErrorCode::Restarting));
         }
-        // Finding out took its time. Who went away meanwhile is not announced: they would count as somebody who is back.
-        if self.has_gone() {
-            return self.connection.handle_close(None);
-        }
         let Some(to) = self.sender.take() else { return };
         let hello = Input::Hello { from: self.id, token, can_share_screen, trace, to };
         if room.send(hello).await.is_err() {
             return self.connection.handle_close(Some(ErrorCode::Restarting));
         }
         self.room = Some(room);
-    }
-
-    /// Whether the page has closed its socket; what it said until now is held for the room.
-    fn has_gone(&mut self) -> bool {
-        // So many at most: who says that much is not gone.
-        for _ in 0..MESSAGE_BURST {
-            match self.stream.next().now_or_never().map(|frame| self.read(frame)) {
-                Some(Step::Gone) => return true,
-                Some(_) => {}
-                None => return false,
-            }
-        }
-        false
     }
 
     /// The way to a waiting room's owner: here, or (`None`) in another process.
