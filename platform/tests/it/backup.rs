@@ -1,18 +1,12 @@
-use crate::sqlite::open;
+use crate::{
+    filled::{Beside, fill},
+    sqlite::open,
+};
 use platform::event_log::{
     EventStore as _, Moment, Version,
     sqlite::backup::{BackupError, Contents, backup, restore},
 };
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Instant,
-};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Instant};
 use testkit::event_log::{append, command, stream};
 
 /// The drill: 1,000,000 events, a server that goes on writing while they are copied, its directory destroyed, and
@@ -24,32 +18,11 @@ async fn a_million_events_are_restored_on_an_empty_machine() {
     let (old, safe, new) =
         (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let store = Arc::new(open(old.path()));
-    let mut tasks = tokio::task::JoinSet::new();
-    for n in 0..STREAMS {
-        let store = Arc::clone(&store);
-        tasks.spawn(async move {
-            let mut head = store.append(command(stream(n.into()), 0, 1)).await.unwrap().version.0;
-            while head < EVENTS / STREAMS {
-                let next = append(stream(n.into()), head, None, 64.min(EVENTS / STREAMS - head) as usize);
-                head = store.append(next).await.unwrap().version.0;
-            }
-        });
-    }
-    tasks.join_all().await;
+    fill(&store, STREAMS, EVENTS).await;
 
-    let (stop, beside) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let writing = tokio::spawn({
-        let (store, stop, beside) = (Arc::clone(&store), Arc::clone(&stop), Arc::clone(&beside));
-        async move {
-            while !stop.load(Ordering::Relaxed) {
-                let head = beside.load(Ordering::Relaxed);
-                store.append(append(stream(9_999), head, None, 1)).await.unwrap();
-                beside.store(head + 1, Ordering::Relaxed);
-            }
-        }
-    });
+    let beside = Beside::start(&store, 9_999);
     let (log, file) = (old.path().join("events.sqlite"), safe.path().join("events.backup"));
-    let before = beside.load(Ordering::Relaxed);
+    let before = beside.written();
     let begun = Instant::now();
     let copied = tokio::task::spawn_blocking({
         let file = file.clone();
@@ -58,9 +31,7 @@ async fn a_million_events_are_restored_on_an_empty_machine() {
     .await
     .unwrap();
     let took = begun.elapsed();
-    stop.store(true, Ordering::Relaxed);
-    writing.await.unwrap();
-    assert!(beside.load(Ordering::Relaxed) > before, "the server went on writing");
+    assert!(beside.stop().await > before, "the server went on writing");
     assert!(copied.events >= EVENTS + before, "{copied:?}");
     drop(store);
     drop(old);

@@ -7,6 +7,7 @@ mod backup;
 mod bus;
 mod child;
 mod disk_full;
+mod filled;
 mod journal;
 mod kill;
 mod outbox;

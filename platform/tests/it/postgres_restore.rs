@@ -1,19 +1,16 @@
 //! What docs/postgresql.md says of backups, done: a copy of the running database, its log archived, and a new one brought
 //! forward to a point in time or to the end.
 
-use crate::postgres::config;
+use crate::{
+    filled::{Beside, fill},
+    postgres::config,
+};
 use platform::event_log::{EventStore as _, Moment, Version, postgres::PostgresStore};
 use prometheus::Registry;
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 use testkit::{
     engines::{Postgres, until},
-    event_log::{append, command, stream},
+    event_log::{append, stream},
 };
 
 /// Each with events in pages of 64.
@@ -25,21 +22,6 @@ const BESIDE: u128 = 9_999;
 
 async fn open(server: &Postgres) -> Arc<PostgresStore> {
     Arc::new(PostgresStore::open(&config(server, "events"), &Registry::new()).await.unwrap())
-}
-
-async fn fill(store: &Arc<PostgresStore>) {
-    let mut tasks = tokio::task::JoinSet::new();
-    for n in 0..STREAMS {
-        let store = Arc::clone(store);
-        tasks.spawn(async move {
-            let mut head = store.append(command(stream(n.into()), 0, 1)).await.unwrap().version.0;
-            while head < EVENTS / STREAMS {
-                let next = append(stream(n.into()), head, None, 64.min(EVENTS / STREAMS - head) as usize);
-                head = store.append(next).await.unwrap().version.0;
-            }
-        });
-    }
-    tasks.join_all().await;
 }
 
 /// How many events a stream has; they are numbered without gaps.
@@ -70,26 +52,14 @@ async fn a_database_comes_back_as_it_was_at_a_time_or_at_its_end() {
     let (archive, base) = (readable_by_all(), readable_by_all());
     let server = Postgres::start_archiving(archive.path());
     let store = open(&server).await;
-    fill(&store).await;
+    fill(&store, STREAMS, EVENTS).await;
 
-    let (stop, beside) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let writing = tokio::spawn({
-        let (store, stop, beside) = (Arc::clone(&store), Arc::clone(&stop), Arc::clone(&beside));
-        async move {
-            while !stop.load(Ordering::Relaxed) {
-                let head = beside.load(Ordering::Relaxed);
-                store.append(append(stream(BESIDE), head, None, 1)).await.unwrap();
-                beside.store(head + 1, Ordering::Relaxed);
-            }
-        }
-    });
-    until("it is written", || beside.load(Ordering::Relaxed) > 0);
-    let (begun, before) = (Instant::now(), beside.load(Ordering::Relaxed));
+    let beside = Beside::start(&store, BESIDE);
+    until("it is written", || beside.written() > 0);
+    let (begun, before) = (Instant::now(), beside.written());
     tokio::task::block_in_place(|| server.base_backup(base.path()));
     let copied = begun.elapsed();
-    stop.store(true, Ordering::Relaxed);
-    writing.await.unwrap();
-    let beside = beside.load(Ordering::Relaxed);
+    let beside = beside.stop().await;
     assert!(beside > before, "it was written on while the copy was made");
 
     // What comes after this moment is what somebody wants to be undone.
