@@ -3,7 +3,7 @@
 
 use super::World;
 use crate::record::Stage;
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use loadtest::{
     consult::{connect, now},
     media::{Client, Options, PATIENCE, Sending, Sink, Source},
@@ -87,19 +87,21 @@ impl Seat {
         speech: Speech,
         sink: Sink,
     ) -> Result<(Self, Duration)> {
-        let began = now();
+        let (began, mut lost) = (now(), Duration::ZERO);
         let connected = loop {
-            match timeout(CONNECT_WITHIN, connect(&world.fleet, options, &mut who)).await {
-                Ok(Ok(connected)) => break connected,
-                Ok(Err(error)) if error.is::<loadtest::tenacity::Gone>() || now() >= began + PATIENCE => {
-                    return Err(error);
-                }
-                Err(_) if now() >= began + PATIENCE => bail!("no connection in {PATIENCE:?}"),
-                // The media node may have gone away in between: as in a page, another offer finds another.
-                Ok(Err(_)) | Err(_) => sleep(BETWEEN_TRIES).await,
+            let tried = timeout(CONNECT_WITHIN, connect(&world.fleet, options, &mut who)).await;
+            let error = match tried.context("no connection").flatten() {
+                Ok(connected) => break connected,
+                Err(error) => error,
+            };
+            if error.is::<loadtest::tenacity::Gone>() || now() >= began + PATIENCE {
+                return Err(error);
             }
+            // The media node may have gone away in between: as in a page, another offer finds another.
+            sleep(BETWEEN_TRIES).await;
+            lost = now() - began;
         };
-        let took = now() - began;
+        let took = lost + connected.took;
         let (offered, client, world) = (connected.offered, connected.client, Arc::clone(world));
         let seat =
             Self { world, who, client, options, speech, sink, offered, trouble: None, next_try: offered };
