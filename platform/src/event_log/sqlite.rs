@@ -133,6 +133,8 @@ pub struct SqliteStore {
     open: Option<std::sync::mpsc::SyncSender<()>>,
     threads: Vec<JoinHandle<()>>,
     lock: File,
+    /// Open for as long as any connection: closing it drops the locks that SQLite has on the file in this process.
+    _file: Arc<File>,
 }
 
 impl SqliteStore {
@@ -145,7 +147,7 @@ impl SqliteStore {
         let io = |source| OpenError::Io { path: path.clone(), source };
         let sqlite = |source| OpenError::Sqlite { path: path.clone(), source };
         let lock = lock(&path)?;
-        create_private(&path).map_err(io)?;
+        let file = Arc::new(create_private(&path).map_err(io)?);
         let mut connection = schema::open_writer(&path).map_err(sqlite)?;
         schema::migrate(&mut connection)
             .map_err(|source| OpenError::Schema { path: path.clone(), source })?;
@@ -158,7 +160,8 @@ impl SqliteStore {
         let answering =
             thread("event-log-answer").spawn(move || answers::run(&answered, &counts)).map_err(io)?;
         let (finish, (open, stop)) = (Arc::new(AtomicBool::new(false)), std::sync::mpsc::sync_channel(1));
-        let checkpointer = Checkpointer { path: path.clone(), finish: Arc::clone(&finish), stop };
+        let checkpointer =
+            Checkpointer { path: path.clone(), file: Arc::clone(&file), finish: Arc::clone(&finish), stop };
         let writer = Writer {
             answers,
             finish,
@@ -172,7 +175,7 @@ impl SqliteStore {
         let writing = thread("event-log").spawn(move || writer.run()).map_err(io)?;
         let bringing_in = thread("event-log-check").spawn(move || checkpointer.run()).map_err(io)?;
         let threads = vec![bringing_in, writing, answering];
-        Ok(Self { queue, readers, writable, open: Some(open), threads, lock })
+        Ok(Self { queue, readers, writable, open: Some(open), threads, lock, _file: file })
     }
 
     /// Whether the last write succeeded: for readiness.
@@ -400,6 +403,6 @@ pub(in crate::event_log) fn lock(path: &Path) -> Result<File, OpenError> {
 }
 
 /// SQLite gives its own files the mode of the database.
-pub(in crate::event_log) fn create_private(path: &Path) -> io::Result<()> {
-    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
+pub(in crate::event_log) fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
 }

@@ -147,7 +147,7 @@ impl Parts {
         // What an earlier try left behind.
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
-            _ => super::create_private(&path).map_err(io)?,
+            _ => drop(super::create_private(&path).map_err(io)?),
         }
         Ok(Self(path))
     }

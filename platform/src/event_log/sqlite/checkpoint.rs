@@ -6,6 +6,7 @@
 use super::schema;
 use rusqlite::Connection;
 use std::{
+    fs::File,
     path::PathBuf,
     sync::{
         Arc,
@@ -16,17 +17,19 @@ use std::{
 };
 
 /// How often the log is looked at.
-const GLANCE: Duration = Duration::from_millis(100);
+const GLANCE: Duration = Duration::from_millis(10);
 
 /// Pages of log that are worth bringing in.
-const WORTH: i64 = 2_000;
+const WORTH: i64 = 400;
 
 /// Pages of log from which on it should begin anew, and how few may be left to the writer.
 const LONG: i64 = 8_000;
-const LITTLE: i64 = 400;
+const LITTLE: i64 = 100;
 
 pub(super) struct Checkpointer {
     pub(super) path: PathBuf,
+    /// The database.
+    pub(super) file: Arc<File>,
     /// Set when the writer is to finish.
     pub(super) finish: Arc<AtomicBool>,
     /// Hung up when the store closes.
@@ -67,6 +70,9 @@ impl Checkpointer {
                 break;
             }
         }
+        // SQLite leaves this to whoever brings in the last page, all of it at once, and that is the writer.
+        // If it fails, the writer will find out.
+        let _ = self.file.sync_data();
         if log.pages > LONG {
             self.finish.store(true, Ordering::Relaxed);
         }
