@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A participant's role. What each may do is decided in one place: `signaling-core`'s policy table.
+/// A participant's role. What each may do is decided in one place: the `policy` crate's table.
 #[derive(
     Clone,
     Copy,

@@ -14,7 +14,7 @@
 //! [`waiting_room`]. What lives and dies with a process **is handled, then polled**: [`owner`], which
 //! holds the durable machines of one waiting room, and [`connection`], one WebSocket.
 //!
-//! Reading order: [`visit`], [`waiting_room`], [`queue`], [`policy`], [`views`], [`codec`],
+//! Reading order: [`visit`], [`waiting_room`], [`queue`], [`rights`], [`views`], [`codec`],
 //! [`owner`], [`connection`], [`history`], [`token`], [`port`], [`limits`].
 
 #![forbid(unsafe_code)]
@@ -26,11 +26,11 @@ pub mod history;
 pub mod limits;
 pub mod link;
 pub mod owner;
-pub mod policy;
 pub mod port;
 pub mod queue;
 pub mod record;
 pub mod rejection;
+pub mod rights;
 pub mod seat;
 pub mod token;
 pub mod views;

@@ -6,12 +6,13 @@ use super::{
 };
 use crate::{
     limits,
-    policy::{self, Action},
     record::Actor,
     rejection::{Rejection, words},
+    rights::{self, Kind},
     visit::{self, Booked, Effect, check_text},
 };
 use model::{CommandId, ParticipantId, Role, Timestamp, VisitId};
+use policy::Participant;
 use signaling_protocol::{ClientMessage, ErrorCode, ServerMessage, limits::MAX_LINE_CHARS, view::Outcome};
 
 /// Who is speaking.
@@ -46,9 +47,9 @@ impl Owner {
 
     fn hear(&mut self, now: Timestamp, speaker: Speaker, message: ClientMessage, fresh: Option<Fresh>) {
         let (id, kind) = (message.id(), kind(&message));
-        let permitted = Action::of(&message)
+        let permitted = rights::of(&message)
             .ok_or(Rejection::WrongState)
-            .and_then(|action| policy::permit(speaker.role, action));
+            .and_then(|right| self.permit(now, speaker, right));
         let begun = permitted.and_then(|()| match message {
             ClientMessage::Ping { nonce } => {
                 self.send(speaker.connection, ServerMessage::Pong { nonce });
@@ -75,6 +76,12 @@ impl Owner {
             self.handled(kind, Err(rejection));
             self.refuse(speaker.connection, id, rejection.code());
         }
+    }
+
+    fn permit(&self, now: Timestamp, speaker: Speaker, right: Kind) -> Result<(), Rejection> {
+        let Speaker { participant, role, visit, .. } = speaker;
+        let (tenant, waiting_room) = (self.tenant(), self.id());
+        rights::permit(Participant { tenant, waiting_room, visit, participant, role }, right, now)
     }
 
     fn report(
@@ -113,7 +120,7 @@ impl Owner {
             }
             ClientMessage::ShareStop { id, visit, participant } => {
                 if participant != speaker.participant {
-                    policy::permit(speaker.role, Action::DirectShare)?;
+                    self.permit(now, speaker, Kind::DirectShare)?;
                 }
                 (id, Some(visit), visit::Command::StopShare { of: participant })
             }

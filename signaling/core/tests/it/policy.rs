@@ -1,7 +1,8 @@
 //! Every message against every role: a stranger to an action is refused, by one table.
 
-use model::{CommandId, ParticipantId, Role, VisitId};
-use signaling_core::policy::{Action, permit};
+use model::{CommandId, ParticipantId, Role, TenantId, Timestamp, VisitId, WaitingRoomId};
+use policy::Participant;
+use signaling_core::rights::{of, permit};
 use signaling_protocol::{
     ClientMessage,
     view::{DeviceHealth, Modality, Outcome},
@@ -66,9 +67,16 @@ fn every_message_by_every_role() {
         let name = serde_json::to_value(&message).unwrap()["type"].as_str().unwrap().to_owned();
         table += &format!("\n{name:<14}");
         for role in Role::ALL {
-            let verdict = match Action::of(&message) {
+            let seat = Participant {
+                tenant: TenantId(Uuid::nil()),
+                waiting_room: WaitingRoomId(Uuid::nil()),
+                visit: (role != Role::Clinician).then_some(VisitId(Uuid::nil())),
+                participant: ParticipantId(Uuid::nil()),
+                role,
+            };
+            let verdict = match of(&message) {
                 None => "token",
-                Some(action) if permit(role, action).is_ok() => "yes",
+                Some(right) if permit(seat, right, Timestamp(0)).is_ok() => "yes",
                 Some(_) => "-",
             };
             table += &format!("{verdict:<13}");

@@ -1,0 +1,84 @@
+//! The table. What is not in it is not allowed.
+
+use crate::{action::Kind, subject::StaffRole};
+use model::Role;
+
+/// To whom something is granted, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// Anybody with a seat in this role, in their own visit (a clinician: in their own waiting room).
+    Seat(Role),
+    /// Anybody who is employed as this, in their own healthcare unit.
+    Unit(StaffRole),
+    /// Anybody who is employed as this, in a waiting room that they serve.
+    Duty(StaffRole),
+    /// Everybody who is signed in, about themselves.
+    Oneself,
+    /// Another process of this platform.
+    Process,
+}
+
+/// What each kind is granted to. A kind without a line is nobody's.
+pub const RIGHTS: &[(Kind, &[Grant])] = {
+    use Grant::{Duty, Oneself, Process, Seat, Unit};
+    use Role::{Caregiver, Clinician, Device, Interpreter, Observer, Patient};
+    use StaffRole::{Administrator, Auditor, Sre};
+    &[
+        (
+            Kind::Report,
+            &[
+                Seat(Patient),
+                Seat(Clinician),
+                Seat(Interpreter),
+                Seat(Caregiver),
+                Seat(Device),
+                Seat(Observer),
+            ],
+        ),
+        (
+            Kind::ConnectMedia,
+            &[
+                Seat(Patient),
+                Seat(Clinician),
+                Seat(Interpreter),
+                Seat(Caregiver),
+                Seat(Device),
+                Seat(Observer),
+            ],
+        ),
+        (Kind::CheckIn, &[Seat(Patient)]),
+        (
+            Kind::Leave,
+            &[
+                Seat(Patient),
+                Seat(Clinician),
+                Seat(Interpreter),
+                Seat(Caregiver),
+                Seat(Device),
+                Seat(Observer),
+            ],
+        ),
+        (Kind::Chat, &[Seat(Patient), Seat(Clinician), Seat(Interpreter), Seat(Caregiver)]),
+        (Kind::Share, &[Seat(Patient), Seat(Clinician)]),
+        (Kind::DirectShare, &[Seat(Clinician)]),
+        (Kind::Lead, &[Seat(Clinician)]),
+        (Kind::StreamDevice, &[Seat(Device), Seat(Observer)]),
+        (Kind::JoinWaitingRoom, &[Duty(StaffRole::Clinician)]),
+        (Kind::ReadHistory, &[Seat(Clinician), Duty(StaffRole::Clinician)]),
+        (Kind::ManageOwnAccount, &[Oneself]),
+        (Kind::ReadPeople, &[Unit(Administrator), Unit(Auditor)]),
+        (Kind::InvitePerson, &[Unit(Administrator)]),
+        (Kind::ChangePerson, &[Unit(Administrator)]),
+        (Kind::ReadRights, &[Unit(Administrator), Unit(Auditor), Oneself]),
+        (Kind::ReadAudit, &[Unit(Auditor)]),
+        (Kind::BreakGlass, &[Unit(StaffRole::Clinician)]),
+        (Kind::ReviewBreakGlass, &[Unit(Auditor)]),
+        (Kind::ReadStatus, &[Unit(Administrator), Unit(Auditor), Unit(Sre), Process]),
+    ]
+};
+
+/// Who is granted a kind.
+#[must_use]
+pub fn grants(kind: Kind) -> &'static [Grant] {
+    RIGHTS.iter().find(|(of, _)| *of == kind).map_or(&[], |(_, grants)| grants)
+}
