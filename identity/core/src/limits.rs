@@ -1,0 +1,42 @@
+//! What is bounded, and what happens beyond.
+
+use std::time::Duration;
+
+/// How long an invitation's link works. Beyond it the administrator invites again.
+pub const INVITATION_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How long somebody may be signed in before both factors are asked for again (NIST SP 800-63B-4, AAL3: 12 h). A call
+/// that goes on is not ended.
+pub const SESSION_TTL: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// How long a refresh token that was replaced is still taken: two tabs ask at once, an answer is lost on the way. After
+/// it, whoever shows it has stolen it.
+pub const RENEWAL_GRACE: Duration = Duration::from_secs(30);
+
+/// Refresh tokens that replace the same one within [`RENEWAL_GRACE`]: so many tabs may ask at once. Further ones are
+/// refused and ask again.
+pub const MAX_CURRENT: usize = 4;
+
+/// Replaced refresh tokens that a session remembers. Older ones are unknown and refused without ending the session.
+pub const MAX_REPLACED: usize = 512;
+
+/// Wrong factors at a locked session before it ends.
+pub const MAX_WRONG_UNLOCKS: u32 = 5;
+
+/// Recovery codes that are made at a time.
+pub const RECOVERY_CODES: usize = 10;
+
+/// Sessions of a person that are listed: the newest.
+pub const MAX_LISTED_SESSIONS: usize = 20;
+
+/// Waiting rooms that one person serves.
+pub const MAX_DUTIES: usize = 200;
+
+/// Characters of an e-mail address (RFC 5321, 4.5.3.1.3, less the brackets).
+pub const MAX_LOGIN_CHARS: usize = 254;
+
+/// Characters of a name.
+pub const MAX_NAME_CHARS: usize = 100;
+
+/// Characters of a password: at least (NIST SP 800-63B-4 beside a second factor: 8) and at most.
+pub const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 10..=256;
