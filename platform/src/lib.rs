@@ -2,7 +2,7 @@
 //! problems, lifecycle.
 //!
 //! Reading order: [`clock`], [`ids`], [`keys`], [`lane`], [`event_log`], [`bus`], [`outbox`], [`presence`],
-//! [`problem`], [`mod@exchange`], [`telemetry`], [`mod@trace`], [`lifecycle`], [`limits`].
+//! [`problem`], [`throttle`], [`mod@exchange`], [`telemetry`], [`mod@trace`], [`lifecycle`], [`limits`].
 
 #![forbid(unsafe_code)]
 
@@ -19,4 +19,5 @@ pub mod outbox;
 pub mod presence;
 pub mod problem;
 pub mod telemetry;
+pub mod throttle;
 pub mod trace;

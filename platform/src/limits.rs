@@ -334,3 +334,7 @@ pub const MAX_EXPORT_ANSWER_BYTES: usize = 64 * 1_024;
 
 /// How long a process that ends waits for the collector to take what is left. Then it is dropped, and counted.
 pub const FLUSH_WITHIN: Duration = Duration::from_millis(400);
+
+/// Keys whose failures a [`Throttle`](crate::throttle::Throttle) remembers. Beyond it the one that failed least is
+/// forgotten: a flood from many addresses must not lock anybody else out.
+pub const MAX_THROTTLED: usize = 10_000;

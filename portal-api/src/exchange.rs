@@ -6,7 +6,6 @@
 use crate::{
     Config,
     limits::{EXCHANGE_TIMEOUT, MAX_EXCHANGE_BYTES},
-    throttle::{Source, Throttle},
 };
 use axum::{
     Json, Router,
@@ -21,6 +20,7 @@ use parking_lot::Mutex;
 use platform::{
     clock::Clock,
     problem::{self, Kind, Problem},
+    throttle::{Source, Throttle},
     trace::{self, Tracer},
 };
 use prometheus::{IntCounterVec, Opts, Registry};
@@ -50,7 +50,7 @@ pub(crate) fn router(
         &["outcome"],
     )?;
     registry.register(Box::new(outcomes.clone()))?;
-    let throttle = Mutex::new(Throttle::new(config.wrong_links_per_minute));
+    let throttle = Mutex::new(Throttle::new(config.wrong_links_per_minute, Duration::from_secs(60)));
     Ok(Router::new()
         .route("/api/v1/links/exchange", post(exchange))
         .layer(DefaultBodyLimit::max(MAX_EXCHANGE_BYTES))
@@ -61,7 +61,7 @@ pub(crate) fn router(
 struct Exchange {
     links: Arc<dyn Links>,
     clock: Arc<dyn Clock>,
-    throttle: Mutex<Throttle>,
+    throttle: Mutex<Throttle<Source>>,
     outcomes: IntCounterVec,
     tracer: Tracer,
 }

@@ -4,7 +4,7 @@
 //! What it deliberately is not: a place with state. It asks signaling through the
 //! [`Links`](signaling_core::port::Links) port; everything else it serves is files.
 //!
-//! Reading order: [`exchange`], [`pages`], [`assets`], [`headers`], [`throttle`], [`limits`].
+//! Reading order: [`exchange`], [`pages`], [`assets`], [`headers`], [`limits`].
 
 #![forbid(unsafe_code)]
 
@@ -15,7 +15,6 @@ mod headers;
 pub mod limits;
 mod pages;
 mod problems;
-mod throttle;
 
 pub use assets::{Assets, KeepError};
 pub use config::Config;

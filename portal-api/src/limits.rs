@@ -8,10 +8,6 @@ pub const MAX_EXCHANGE_BYTES: usize = 1_024;
 /// Time a link exchange may take, its body's arrival included. Beyond it: 408.
 pub const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Sources whose failed exchanges are remembered. Beyond it the oldest memory goes: a flood from many
-/// addresses must not lock anybody else out.
-pub const MAX_THROTTLED_SOURCES: usize = 10_000;
-
 /// Builds whose assets are served, the running one included. A tab that was open before a deploy still
 /// finds the code it has not loaded yet.
 pub const KEPT_BUILDS: usize = 2;
