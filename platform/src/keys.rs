@@ -11,7 +11,7 @@ use aws_lc_rs::{
 use axum::http::{HeaderMap, header};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use model::{ParticipantId, Timestamp};
+use model::{ParticipantId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{fmt, path::Path, time::Duration};
 use uuid::Uuid;
@@ -140,6 +140,21 @@ impl Keys {
     pub fn link_secret(&self, participant: ParticipantId) -> String {
         let tag = hmac::sign(&self.links, participant.0.as_bytes());
         URL_SAFE_NO_PAD.encode(&tag.as_ref()[..LINK_BYTES])
+    }
+}
+
+impl Keys {
+    /// What stands for a text where it must be found again and not be read: the same id each time for the same purpose,
+    /// tenant and text. Whoever has the store and not the key cannot try out texts.
+    pub fn blind_id(&self, purpose: &str, tenant: TenantId, text: &str) -> Uuid {
+        let mut context = hmac::Context::with_key(&self.links);
+        for part in ["blind", purpose, &tenant.to_string(), text] {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let mut id = [0; 16];
+        id.copy_from_slice(&context.sign().as_ref()[..16]);
+        uuid::Builder::from_custom_bytes(id).into_uuid()
     }
 }
 
@@ -293,6 +308,23 @@ mod tests {
         assert_ne!(keys.link_secret(one), keys.link_secret(two));
         assert_ne!(keys.link_secret(one), Keys::ephemeral().link_secret(one));
         assert_ne!(hash_link(&keys.link_secret(one)), hash_link(&keys.link_secret(two)));
+    }
+
+    #[test]
+    fn a_blind_id_is_found_again_by_purpose_tenant_text_and_key_only() {
+        let keys = Keys::ephemeral();
+        let (one, two) = (TenantId(Uuid::from_u128(1)), TenantId(Uuid::from_u128(2)));
+        let id = keys.blind_id("login", one, "a@b.c");
+        assert_eq!(id, keys.blind_id("login", one, "a@b.c"));
+        for other in [
+            keys.blind_id("login", two, "a@b.c"),
+            keys.blind_id("phone", one, "a@b.c"),
+            keys.blind_id("login", one, "a@b.d"),
+            Keys::ephemeral().blind_id("login", one, "a@b.c"),
+        ] {
+            assert_ne!(id, other);
+        }
+        assert_eq!(id.get_version_num(), 8);
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //! problems, lifecycle.
 //!
 //! Reading order: [`clock`], [`ids`], [`keys`], [`lane`], [`event_log`], [`bus`], [`outbox`], [`presence`],
-//! [`problem`], [`throttle`], [`mod@exchange`], [`telemetry`], [`mod@trace`], [`lifecycle`], [`limits`].
+//! [`problem`], [`body`], [`throttle`], [`mod@exchange`], [`telemetry`], [`mod@trace`], [`lifecycle`], [`limits`].
 
 #![forbid(unsafe_code)]
 
+pub mod body;
 pub mod bus;
 pub mod clock;
 pub mod event_log;

@@ -18,6 +18,7 @@ use axum::{
 use model::{Phi, Role, Timestamp};
 use parking_lot::Mutex;
 use platform::{
+    body::{json, own_site},
     clock::Clock,
     problem::{self, Kind, Problem},
     throttle::{Source, Throttle},
@@ -118,17 +119,8 @@ async fn judge(
     if let Some(wait) = wait {
         return Err(Problem::new(problem::TOO_MANY_REQUESTS).retry_after(wait));
     }
-    if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
-        return Err(problem::FORBIDDEN.into());
-    }
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => problem::TOO_LARGE,
-        _ => problem::BAD_REQUEST,
-    })?;
-    if !is_json(headers) {
-        return Err(problem::UNSUPPORTED_MEDIA_TYPE.into());
-    }
-    let ask: Ask = serde_json::from_slice(&body).map_err(|_| problem::BAD_REQUEST)?;
+    own_site(headers)?;
+    let ask: Ask = json(headers, body)?;
     match state.links.exchange(ask.secret).await {
         Ok(grant) => Ok(grant),
         Err(LinkError::Unknown) => {
@@ -141,12 +133,6 @@ async fn judge(
         }
         Err(LinkError::Busy) => Err(Problem::new(problem::UNAVAILABLE).retry_after(Duration::from_secs(1))),
     }
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    kind.and_then(|kind| kind.split(';').next())
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
 fn granted(grant: LinkGrant) -> Response {

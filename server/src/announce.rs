@@ -15,6 +15,9 @@ pub(crate) struct Ready {
     /// The demonstration's links, as `clinic` and `patient`.
     #[serde(flatten)]
     pub(crate) demo: Option<Links>,
+    /// The first administrator's link, until it was used. A secret, as the others are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) administrator: Option<String>,
 }
 
 /// Links of the demonstration clinic. Secrets: for standard output and the ready file, never the log.
@@ -41,8 +44,14 @@ impl Ready {
             Some(links) => {
                 writeln!(out, "\nTelehealth is ready. A demonstration clinic is open.\n")?;
                 writeln!(out, "  Clinician   {}", links.clinician)?;
-                writeln!(out, "  Patient     {}\n", links.patient)?;
-                writeln!(out, "Open the first in one browser and the second in another. Ctrl-C stops it.\n")?;
+                writeln!(out, "  Patient     {}", links.patient)?;
+                if let Some(link) = &self.administrator {
+                    writeln!(out, "  Administrator, not joined yet\n              {link}")?;
+                }
+                writeln!(
+                    out,
+                    "\nOpen the first in one browser and the second in another. Ctrl-C stops it.\n"
+                )?;
             }
         }
         if with_qr {
@@ -83,6 +92,7 @@ mod tests {
             metrics: vec![],
             media: vec![],
             demo: demo.then_some(links),
+            administrator: demo.then(|| "http://x/join#i=3".to_owned()),
         }
     }
 

@@ -4,6 +4,7 @@
 use crate::{
     cli::{Common, Serve},
     config::{self, Config},
+    demo,
     failure::Failure,
     http, lan, tls,
 };
@@ -29,6 +30,9 @@ pub(crate) struct Plan {
 /// One line that names the key.
 pub(crate) fn plan(args: &Serve, clock: &dyn Clock) -> Result<Plan, Failure> {
     let mut config = config::load(&args.common)?;
+    if args.demo {
+        demo::name(&mut config.identity);
+    }
     let mut lan = None;
     let tls = if args.lan {
         let broken = |e| Failure::Broken(format!("--lan: this machine's addresses cannot be read: {e}"));

@@ -27,6 +27,9 @@ use std::sync::{
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
+/// In the data directory, while nobody has used it.
+const FIRST_ADMINISTRATOR: &str = "first-administrator.link";
+
 /// Runs until a signal, or until a service fails.
 ///
 /// # Errors
@@ -86,6 +89,7 @@ impl Server {
             metrics: wiring::addresses(&metrics),
             media: process.media.as_ref().map(|media| media.handle.local_addrs()).unwrap_or_default(),
             demo: None,
+            administrator: None,
         };
         tracing::info!(http = ?ready.http, metrics = ?ready.metrics, media = ?ready.media, "Listening");
         let Process {
@@ -97,6 +101,7 @@ impl Server {
             nodes,
             router,
             inside: inside_router,
+            identity,
             traces,
         } = process;
 
@@ -141,6 +146,9 @@ impl Server {
             })?;
             ready.demo = Some(demo::open(signaling, args.demo_rooms).await?);
         }
+        if let Some(identity) = &identity {
+            ready.administrator = first_administrator(identity, &plan.config.data_dir, args.demo).await?;
+        }
         accepting.store(true, Ordering::Relaxed);
         if let Some(path) = &args.ready_file {
             ready.write(path)?;
@@ -182,6 +190,42 @@ impl Server {
         }
         failed.map_or(Ok(()), Err)
     }
+}
+
+/// Lets the first administrator in: the link goes to a file that only the operator reads, and, of a demonstration, to
+/// whoever looks at it.
+async fn first_administrator(
+    identity: &identity::Identity,
+    data: &std::path::Path,
+    demo: bool,
+) -> Result<Option<String>, Failure> {
+    let path = data.join(FIRST_ADMINISTRATOR);
+    match identity.first_administrator().await {
+        Ok(identity::FirstAdministrator::Invited(link)) if demo => Ok(Some(link.into_exposed())),
+        Ok(identity::FirstAdministrator::Invited(link)) => {
+            let broken = |e: std::io::Error| Failure::Usage(format!("data_dir: {}: {e}", path.display()));
+            write_private(&path, &format!("{}\n", link.expose())).map_err(broken)?;
+            tracing::info!("The first administrator's link is in {}", path.display());
+            Ok(None)
+        }
+        Ok(identity::FirstAdministrator::Nobody) => {
+            // It was used, or is not wanted: nobody should find it and wonder.
+            let _ = std::fs::remove_file(&path);
+            Ok(None)
+        }
+        // People who have joined can sign in as soon as it answers.
+        Err(identity::service::Later) => {
+            tracing::warn!("Whether there is an administrator cannot be seen now: the store does not answer");
+            Ok(None)
+        }
+    }
+}
+
+fn write_private(path: &std::path::Path, text: &str) -> std::io::Result<()> {
+    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
+    let _ = std::fs::remove_file(path);
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
 }
 
 /// Nobody appends any more: what was acknowledged while the database was away gets to it now, or at the next start.

@@ -30,6 +30,7 @@ use crate::{
     roles::Role,
 };
 use axum::{Router, http::StatusCode, middleware, response::IntoResponse as _};
+use identity::Identity;
 use model::TenantId;
 use platform::{
     bus::{
@@ -83,6 +84,8 @@ pub(crate) struct Process {
     pub(crate) router: Router,
     /// For other processes.
     pub(crate) inside: Router,
+    /// Who works here, and who is signed in.
+    pub(crate) identity: Option<Arc<Identity>>,
     /// The way to the trace collector, if there is one.
     pub(crate) traces: Option<Exporter>,
 }
@@ -166,11 +169,20 @@ pub(crate) async fn build(
         tracing::warn!("The pages are not built: run `make web`");
     }
     let (media, mut events) = base.media(nodes.as_ref().zip(link_metrics.clone()))?;
-    let log = match config.roles.has(Role::Signaling) {
+    // A portal that is a process of its own has people sign in only where it shares the others' database.
+    let has_people = config.roles.has(Role::Portal)
+        && (config.roles.has(Role::Signaling) || config.store.postgres().is_some());
+    let log = match config.roles.has(Role::Signaling) || has_people {
         true => Some(store::open(config, Arc::clone(&base.clock), &base.registry).await?),
         false => None,
     };
     let (store, journal) = log.map_or((None, None), |log| (Some(log.store), log.journal));
+    let identity = match &store {
+        Some(store) if has_people => Some(Arc::new(base.identity(store, url)?)),
+        _ => None,
+    };
+    // Pages are served without it.
+    let store = store.filter(|_| config.roles.has(Role::Signaling));
     let signaling = match &store {
         None => None,
         Some(store) => {
@@ -217,7 +229,8 @@ pub(crate) async fn build(
         let (me, nodes) = (nodes.name().to_owned(), nodes.media());
         Arc::new(Devices { media: media.handle.clone(), verifier: base.verifier(), me, nodes })
     });
-    let router = base.router(links, assets, media.as_ref(), devices.as_ref(), signaling.as_ref())?;
+    let router =
+        base.router(links, assets, media.as_ref(), devices.as_ref(), signaling.as_ref(), identity.as_ref())?;
     let mut inside = Router::new();
     if let Some(link) = media.as_ref().and_then(|media| media.link.as_ref()) {
         inside = inside.merge(link.router());
@@ -228,7 +241,18 @@ pub(crate) async fn build(
     if let Some(signaling) = &signaling {
         inside = inside.merge(signaling.handle.inside());
     }
-    Ok(Process { registry: base.registry, store, journal, media, signaling, nodes, router, inside, traces })
+    Ok(Process {
+        registry: base.registry,
+        store,
+        journal,
+        media,
+        signaling,
+        nodes,
+        router,
+        inside,
+        identity,
+        traces,
+    })
 }
 
 /// Where the keys are.
@@ -327,6 +351,18 @@ impl Base<'_> {
         Arc::new(media_token::Verifier { keys: Arc::clone(&self.keys), clock: Arc::clone(&self.clock) })
     }
 
+    /// Who works here.
+    fn identity(&self, store: &Arc<dyn Store>, url: &str) -> Result<Identity, Failure> {
+        let deps = identity::Deps {
+            store: Arc::clone(store),
+            keys: Arc::clone(&self.keys),
+            clock: Arc::clone(&self.clock),
+            tenant: TENANT,
+            public_url: url.to_owned(),
+        };
+        Identity::new(&self.config.identity, deps).map_err(|error| Failure::Usage(error.to_string()))
+    }
+
     /// What people's browsers ask.
     fn router(
         &self,
@@ -335,8 +371,12 @@ impl Base<'_> {
         media: Option<&Media>,
         devices: Option<&Arc<Devices>>,
         signaling: Option<&Signaling>,
+        identity: Option<&Arc<Identity>>,
     ) -> Result<Router, Failure> {
         let mut router = Router::new();
+        if let Some(identity) = identity {
+            router = router.merge(identity::router(Arc::clone(identity)));
+        }
         if let Some(links) = links.filter(|_| self.config.roles.has(Role::Portal)) {
             let portal = portal_api::Deps {
                 links,

@@ -1,0 +1,108 @@
+//! Who asks, by the access token of the request.
+
+use crate::{
+    limits::{BELIEVED_FOR, MAX_BELIEVED},
+    service::Identity,
+};
+use axum::http::HeaderMap;
+use identity_core::{account::Account, session::Session};
+use model::{TenantId, Timestamp};
+use parking_lot::Mutex;
+use platform::{event_log::ReadError, keys::bearer};
+use policy::{AccountId, SessionId, Staff, Subject};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// `aud` of an access token.
+pub const ACCESS_AUDIENCE: &str = "access";
+
+/// The claims of an access token. What its bearer may do stands in their account, not in here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessClaims {
+    /// The healthcare unit.
+    pub tenant: TenantId,
+    /// Who.
+    pub account: AccountId,
+    /// By which sign-in.
+    pub session: SessionId,
+}
+
+/// What was looked up a moment ago.
+#[derive(Debug, Default)]
+pub(crate) struct Believed(Mutex<HashMap<SessionId, (Timestamp, Option<Staff>)>>);
+
+impl Believed {
+    fn get(&self, session: SessionId, now: Timestamp) -> Option<Option<Staff>> {
+        let known = self.0.lock();
+        let (at, staff) = known.get(&session)?;
+        // A clock that was set back must not make it last.
+        (now >= *at && now.since(*at) < BELIEVED_FOR).then(|| staff.clone())
+    }
+
+    fn put(&self, session: SessionId, now: Timestamp, staff: Option<Staff>) {
+        let mut known = self.0.lock();
+        if known.len() >= MAX_BELIEVED {
+            known.clear();
+        }
+        known.insert(session, (now, staff));
+    }
+
+    /// Something was changed here: it is looked up again.
+    pub(crate) fn forget(&self, session: SessionId) {
+        self.0.lock().remove(&session);
+    }
+}
+
+/// Somebody who is signed in, as the policy sees them; none if the session does not count.
+pub(crate) fn staff(
+    claims: AccessClaims,
+    account: &Account,
+    session: &Session,
+    now: Timestamp,
+) -> Option<Staff> {
+    let AccessClaims { tenant, account: id, session: session_id } = claims;
+    let counts = session.account == id
+        && session.is_open(now)
+        && session.started_at >= account.sessions_since
+        && account.factors().is_some();
+    counts.then(|| Staff {
+        tenant,
+        account: id,
+        session: session_id,
+        roles: account.roles.clone(),
+        duties: account.duties.clone(),
+        locked: session.locked.is_some(),
+        confirmed_at: session.confirmed_at,
+    })
+}
+
+impl Identity {
+    /// Who asks: somebody who is signed in, or a stranger.
+    ///
+    /// # Errors
+    /// The store does not answer: nobody is let in on what was true some time ago.
+    pub async fn who(&self, headers: &HeaderMap) -> Result<Subject, ReadError> {
+        let now = self.records.clock.now();
+        let verified = bearer(headers)
+            .and_then(|token| self.records.keys.verify::<AccessClaims>(ACCESS_AUDIENCE, now, token).ok());
+        let Some(claims) = verified.map(|verified| verified.claims) else { return Ok(Subject::Stranger) };
+        let staff = match self.believed.get(claims.session, now) {
+            Some(staff) => staff,
+            None => {
+                let staff = self.look_up(claims, now).await?;
+                self.believed.put(claims.session, now, staff.clone());
+                staff
+            }
+        };
+        Ok(staff
+            .filter(|staff| staff.account == claims.account && staff.tenant == claims.tenant)
+            .map_or(Subject::Stranger, Subject::Staff))
+    }
+
+    async fn look_up(&self, claims: AccessClaims, now: Timestamp) -> Result<Option<Staff>, ReadError> {
+        let AccessClaims { tenant, account, session } = claims;
+        let account = self.records.account(tenant, account).await?;
+        let session = self.records.session(tenant, session).await?;
+        Ok(account.zip(session).and_then(|(account, session)| staff(claims, &account, &session, now)))
+    }
+}

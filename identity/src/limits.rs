@@ -1,0 +1,40 @@
+//! Every limit of this crate, and what happens beyond it.
+
+use std::time::Duration;
+
+/// Largest body of a request, bytes. Larger ones are refused with 413.
+pub const MAX_BODY_BYTES: usize = 16 * 1_024;
+
+/// Time a request may take, its body's arrival included. Beyond it: 408.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long an access token is valid.
+pub const ACCESS_TTL: Duration = Duration::from_secs(5 * 60);
+
+/// How long somebody has for the second factor after the password, or to set up an authenticator app.
+pub const TICKET_TTL: Duration = Duration::from_secs(10 * 60);
+
+/// How long a browser is remembered as one that somebody signed in with.
+pub const DEVICE_TTL: Duration = Duration::from_secs(180 * 24 * 60 * 60);
+
+/// How long what is known of a session is believed before it is looked up again: an ended session, or changed rights,
+/// are noticed everywhere within that.
+pub const BELIEVED_FOR: Duration = Duration::from_secs(2);
+
+/// Sessions that are remembered at a time. Beyond it all are looked up again.
+pub const MAX_BELIEVED: usize = 20_000;
+
+/// Passwords that are hashed at a time; each takes memory and a processor.
+pub const HASHERS: usize = 2;
+
+/// Passwords that wait to be hashed. Beyond it: 503, at once.
+pub const MAX_WAITING_FOR_HASHER: usize = 64;
+
+/// Events of an account or a session that are read at a time.
+pub const READ_PAGE: usize = 256;
+
+/// How often a decision is made anew because somebody else was faster.
+pub const TRIES: usize = 5;
+
+/// People on one page, at most and by default.
+pub const PEOPLE_PAGE: usize = 50;

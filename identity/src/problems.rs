@@ -1,0 +1,101 @@
+//! What goes wrong when people sign in or are managed, as HTTP says it.
+
+use crate::records::Failed;
+use identity_core::{
+    account,
+    session::{self, Ending},
+    text::TextError,
+};
+use platform::problem::{self, Kind, Problem};
+use policy::Denied;
+use std::time::Duration;
+
+/// Wrong address or password: deliberately one kind.
+pub(crate) const SIGN_IN_FAILED: Kind =
+    Kind::new("sign-in-failed", 401, "The e-mail address or the password is not right.");
+/// Wrong or used code.
+pub(crate) const WRONG_CODE: Kind =
+    Kind::new("wrong-code", 401, "This code is not right, or was used before. Wait for the next one.");
+/// The ticket between two steps is too old.
+pub(crate) const BEGIN_AGAIN: Kind = Kind::new("begin-again", 401, "This took too long. Please begin again.");
+/// No session, or one that is over.
+pub(crate) const SIGNED_OUT: Kind = Kind::new("signed-out", 401, "You are signed out. Please sign in.");
+/// The session is locked.
+pub(crate) const SESSION_LOCKED: Kind =
+    Kind::new("session-locked", 403, "The screen is locked. Unlock it first.");
+/// A factor must be shown again.
+pub(crate) const CONFIRM_FIRST: Kind =
+    Kind::new("confirm-first", 403, "Please confirm with a code of your app that it is you.");
+/// The role does not allow it.
+pub(crate) const NOT_ALLOWED: Kind = Kind::new("not-allowed", 403, "Your role does not allow this.");
+/// An invitation that does not work.
+pub(crate) const NO_INVITATION: Kind = Kind::new(
+    "no-invitation",
+    410,
+    "This invitation does not work any more. Ask whoever invited you for another one.",
+);
+/// What was typed cannot be taken.
+pub(crate) const INVALID: Kind = Kind::new("invalid", 422, "Something you wrote cannot be taken.");
+/// Somebody with that address works here already.
+pub(crate) const EXISTS: Kind =
+    Kind::new("person-exists", 409, "Somebody with this e-mail address is here already.");
+/// Nobody changes their own rights.
+pub(crate) const ONESELF: Kind =
+    Kind::new("not-oneself", 409, "Nobody changes their own rights. Ask another administrator.");
+
+/// When to try again after the store could not answer.
+const LATER: Duration = Duration::from_secs(2);
+
+pub(crate) fn later() -> Problem {
+    Problem::new(problem::UNAVAILABLE).retry_after(LATER)
+}
+
+pub(crate) fn invalid(field: &'static str, error: TextError) -> Problem {
+    Problem::new(INVALID).detail(error.to_string()).with("field", field)
+}
+
+pub(crate) fn denied(denied: Denied) -> Problem {
+    Problem::new(match denied {
+        Denied::Unknown => SIGNED_OUT,
+        Denied::Hidden => problem::NOT_FOUND,
+        Denied::NotAllowed => NOT_ALLOWED,
+        Denied::Locked => SESSION_LOCKED,
+        Denied::ConfirmFirst => CONFIRM_FIRST,
+    })
+}
+
+pub(crate) fn of_account(failed: Failed<account::Rejection>) -> Problem {
+    use account::Rejection::{
+        Exists, NoInvitation, NoRole, NotActive, Oneself, TooManyDuties, Unknown, WrongCode,
+    };
+    match failed {
+        Failed::Later => later(),
+        Failed::Rejected(Unknown) => Problem::new(problem::NOT_FOUND),
+        Failed::Rejected(Exists) => Problem::new(EXISTS),
+        Failed::Rejected(NoInvitation) => Problem::new(NO_INVITATION),
+        Failed::Rejected(NotActive) => Problem::new(SIGN_IN_FAILED),
+        Failed::Rejected(WrongCode) => Problem::new(WRONG_CODE),
+        Failed::Rejected(NoRole) => {
+            Problem::new(INVALID).detail("Choose at least one role.").with("field", "roles")
+        }
+        Failed::Rejected(TooManyDuties) => Problem::new(INVALID)
+            .detail("That is too many waiting rooms for one person.")
+            .with("field", "duties"),
+        Failed::Rejected(Oneself) => Problem::new(ONESELF),
+    }
+}
+
+pub(crate) fn of_session(failed: Failed<session::Rejection>) -> Problem {
+    match failed {
+        Failed::Later => later(),
+        Failed::Rejected(session::Rejection::Unknown) => Problem::new(SIGNED_OUT),
+        Failed::Rejected(session::Rejection::Over(ending)) => over(ending),
+        Failed::Rejected(session::Rejection::Locked) => Problem::new(SESSION_LOCKED),
+    }
+}
+
+/// Signed out, and why: the page says it in words.
+pub(crate) fn over(ending: Ending) -> Problem {
+    let why = serde_json::to_value(ending).unwrap_or_default();
+    Problem::new(SIGNED_OUT).with("ending", why)
+}

@@ -1,0 +1,253 @@
+//! Accounts and sessions in the event log: load, decide, append, and again if somebody else was faster.
+
+use crate::limits::{READ_PAGE, TRIES};
+use identity_core::{
+    account::{self, Account},
+    codec::{self, SCHEMA},
+    session::{self, Session},
+    text::Login,
+};
+use model::{CommandId, TenantId, Timestamp};
+use platform::{
+    clock::Clock,
+    event_log::{
+        Append, AppendError, Category, Moment, NewAudit, NewEvent, ReadError, Refusal, Store, StreamId,
+        Version,
+    },
+    ids,
+    keys::Keys,
+    lane::Lane,
+};
+use policy::{AccountId, SessionId};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Category of an account's stream.
+pub(crate) const ACCOUNT: Category = Category { name: "account", lane: Lane::Standard };
+/// Category of a session's stream.
+const SESSION: Category = Category { name: "session", lane: Lane::Standard };
+/// Category of the streams that say whose an e-mail address is: one event, so that nobody else can have it.
+const LOGIN: Category = Category { name: "login", lane: Lane::Standard };
+
+/// A machine whose events are recorded.
+pub(crate) trait Machine: Sized + Send {
+    /// What is recorded of it.
+    type Event: Serialize + DeserializeOwned + Clone + Send;
+    /// Its streams.
+    const CATEGORY: Category;
+    fn evolve(before: Option<Self>, at: Timestamp, event: Self::Event) -> Option<Self>;
+}
+
+impl Machine for Account {
+    type Event = account::Event;
+    const CATEGORY: Category = ACCOUNT;
+    fn evolve(before: Option<Self>, at: Timestamp, event: Self::Event) -> Option<Self> {
+        Self::evolve(before, at, event)
+    }
+}
+
+impl Machine for Session {
+    type Event = session::Event;
+    const CATEGORY: Category = SESSION;
+    fn evolve(before: Option<Self>, at: Timestamp, event: Self::Event) -> Option<Self> {
+        Self::evolve(before, at, event)
+    }
+}
+
+/// Why nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failed<R> {
+    /// The store does not answer, or everybody wants the same: later.
+    Later,
+    /// The machine refuses.
+    Rejected(R),
+}
+
+impl<R> From<ReadError> for Failed<R> {
+    fn from(_: ReadError) -> Self {
+        Self::Later
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claimed {
+    account: AccountId,
+}
+
+/// What is recorded of a healthcare unit's people.
+pub struct Records {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Records {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Records").finish_non_exhaustive()
+    }
+}
+
+impl Records {
+    /// An account as it is now.
+    pub(crate) async fn account(
+        &self,
+        tenant: TenantId,
+        id: AccountId,
+    ) -> Result<Option<Account>, ReadError> {
+        Ok(self.load(tenant, id.0).await?.0)
+    }
+
+    /// A session as it is now.
+    pub(crate) async fn session(
+        &self,
+        tenant: TenantId,
+        id: SessionId,
+    ) -> Result<Option<Session>, ReadError> {
+        Ok(self.load(tenant, id.0).await?.0)
+    }
+
+    /// Decides on an account and records it; answers what it is then.
+    pub(crate) async fn change_account(
+        &self,
+        tenant: TenantId,
+        id: AccountId,
+        audit: Option<NewAudit>,
+        command: account::Command,
+    ) -> Result<Account, Failed<account::Rejection>> {
+        let decide = |account: Option<&Account>, now| {
+            account::decide(account, id, now, command.clone()).map(|event| vec![event])
+        };
+        let (account, _) = self.change(tenant, id.0, &audit, decide).await?;
+        account.ok_or(Failed::Rejected(account::Rejection::Unknown))
+    }
+
+    /// Decides on a session and records it; answers what it is then, and what was recorded.
+    pub(crate) async fn change_session(
+        &self,
+        tenant: TenantId,
+        id: SessionId,
+        audit: Option<NewAudit>,
+        command: session::Command,
+    ) -> Result<(Session, Vec<session::Event>), Failed<session::Rejection>> {
+        let decide = |session: Option<&Session>, now| session::decide(session, now, command);
+        let (session, events) = self.change(tenant, id.0, &audit, decide).await?;
+        Ok((session.ok_or(Failed::Rejected(session::Rejection::Unknown))?, events))
+    }
+
+    async fn change<M: Machine, R: Send>(
+        &self,
+        tenant: TenantId,
+        id: Uuid,
+        audit: &Option<NewAudit>,
+        decide: impl Fn(Option<&M>, Timestamp) -> Result<Vec<M::Event>, R> + Send,
+    ) -> Result<(Option<M>, Vec<M::Event>), Failed<R>> {
+        // The same for every try: one that was recorded and not heard of is not recorded again.
+        let key = CommandId(ids::fresh());
+        for _ in 0..TRIES {
+            let (machine, version) = self.load::<M>(tenant, id).await?;
+            let now = self.clock.now();
+            let events = decide(machine.as_ref(), now).map_err(Failed::Rejected)?;
+            if events.is_empty() {
+                return Ok((machine, events));
+            }
+            let stream = StreamId { tenant, category: M::CATEGORY, id };
+            let append = Append {
+                key: Some(key),
+                audit: audit.iter().cloned().collect(),
+                ..Append::new(stream, version, events.iter().map(encode).collect(), now)
+            };
+            if self.append(append).await? {
+                let machine =
+                    events.iter().fold(machine, |machine, event| M::evolve(machine, now, event.clone()));
+                return Ok((machine, events));
+            }
+        }
+        Err(Failed::Later)
+    }
+
+    /// Whether it was recorded; not, if somebody else was faster.
+    async fn append<R>(&self, append: Append) -> Result<bool, Failed<R>> {
+        for _ in 0..TRIES {
+            match self.store.append(append.clone()).await {
+                Ok(_) => return Ok(true),
+                Err(AppendError::Rejected(Refusal::Conflict { .. })) => return Ok(false),
+                Err(AppendError::Rejected(_)) => return Err(Failed::Later),
+                Err(AppendError::Unknown) => {}
+            }
+        }
+        Err(Failed::Later)
+    }
+
+    async fn load<M: Machine>(&self, tenant: TenantId, id: Uuid) -> Result<(Option<M>, Version), ReadError> {
+        let stream = StreamId { tenant, category: M::CATEGORY, id };
+        let (mut machine, mut version) = (None, Version(0));
+        loop {
+            let page = self.store.read(stream, version, READ_PAGE, Moment::NOW).await?;
+            let full = page.len() >= READ_PAGE;
+            for event in page {
+                version = event.version;
+                let decoded = codec::decode(&event.kind, event.schema, &event.body, event.phi.as_deref());
+                let decoded = decoded.map_err(|error| {
+                    tracing::error!(stream.id = %id, %error, "A record of identity cannot be read");
+                    ReadError
+                })?;
+                machine = M::evolve(machine, event.at, decoded);
+            }
+            if !full {
+                return Ok((machine, version));
+            }
+        }
+    }
+
+    /// What stands for an address where it must not be read.
+    pub(crate) fn blind(&self, tenant: TenantId, login: &Login) -> Uuid {
+        self.keys.blind_id("login", tenant, login.expose())
+    }
+
+    /// Whose an address is.
+    pub(crate) async fn find(&self, tenant: TenantId, login: &Login) -> Result<Option<AccountId>, ReadError> {
+        let stream = StreamId { tenant, category: LOGIN, id: self.blind(tenant, login) };
+        let first = self.store.read(stream, Version(0), 1, Moment::NOW).await?.into_iter().next();
+        let claimed = first.map(|event| serde_json::from_str::<Claimed>(&event.body).map_err(|_| ReadError));
+        Ok(claimed.transpose()?.map(|claimed| claimed.account))
+    }
+
+    /// Makes an address somebody's, once and for all. Answers whose it is: an earlier one's, if there was one.
+    pub(crate) async fn claim<R>(&self, tenant: TenantId, login: &Login) -> Result<AccountId, Failed<R>> {
+        if let Some(account) = self.find(tenant, login).await? {
+            return Ok(account);
+        }
+        let account = AccountId(ids::fresh());
+        let body = serde_json::to_string(&Claimed { account }).unwrap_or_default();
+        let event = NewEvent { kind: "claimed", schema: SCHEMA, body, phi: None, effective: None };
+        let stream = StreamId { tenant, category: LOGIN, id: self.blind(tenant, login) };
+        let append = Append::new(stream, Version(0), vec![event], self.clock.now());
+        if self.append(append).await? {
+            return Ok(account);
+        }
+        self.find(tenant, login).await?.ok_or(Failed::Later)
+    }
+
+    /// People after one, in the order of their ids, at most `limit`.
+    pub(crate) async fn people(
+        &self,
+        tenant: TenantId,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Vec<(AccountId, Account)>, ReadError> {
+        let after = Some((tenant, after.map_or(Uuid::nil(), |account| account.0)));
+        let streams = self.store.streams(ACCOUNT, after, limit).await?;
+        let mut people = Vec::new();
+        for stream in streams.into_iter().take_while(|stream| stream.tenant == tenant) {
+            let id = AccountId(stream.id);
+            people.extend(self.account(tenant, id).await?.map(|account| (id, account)));
+        }
+        Ok(people)
+    }
+}
+
+fn encode<E: Serialize>(event: &E) -> NewEvent {
+    let codec::Encoded { kind, body, phi } = codec::encode(event);
+    NewEvent { kind, schema: SCHEMA, body, phi, effective: None }
+}

@@ -1,0 +1,72 @@
+//! The routes, one file for each thing that people do.
+
+mod join;
+mod own;
+mod people;
+mod session;
+mod sign_in;
+
+use crate::{
+    limits::{MAX_BODY_BYTES, REQUEST_TIMEOUT},
+    problems::denied,
+    service::Identity,
+};
+use axum::{
+    Router,
+    extract::{ConnectInfo, DefaultBodyLimit},
+    http::{HeaderMap, StatusCode},
+    routing::{get, patch, post},
+};
+use platform::problem::Problem;
+use policy::{Action, Permit, Place, Staff, Subject};
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
+use tower_http::timeout::TimeoutLayer;
+
+/// Every route of identity.
+pub fn router(identity: Arc<Identity>) -> Router {
+    Router::new()
+        .route("/api/v1/auth/sign-in", post(sign_in::password))
+        .route("/api/v1/auth/second", post(sign_in::second))
+        .route("/api/v1/auth/renew", post(session::renew))
+        .route("/api/v1/auth/lock", post(session::lock))
+        .route("/api/v1/auth/unlock", post(session::unlock))
+        .route("/api/v1/auth/confirm", post(session::confirm))
+        .route("/api/v1/auth/sign-out", post(session::sign_out))
+        .route("/api/v1/auth/invitation", post(join::look))
+        .route("/api/v1/auth/join", post(join::join))
+        .route("/api/v1/me", get(own::me))
+        .route("/api/v1/me/password", post(own::password))
+        .route("/api/v1/me/recovery-codes", post(own::recovery_codes))
+        .route("/api/v1/people", get(people::list).post(people::invite))
+        .route("/api/v1/people/{id}", patch(people::change))
+        .route("/api/v1/people/{id}/invitation", post(people::invite_again))
+        .route("/api/v1/people/{id}/rights", get(people::rights))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+        .with_state(identity)
+}
+
+/// Where a request comes from.
+pub(crate) type Peer = Option<axum::Extension<ConnectInfo<SocketAddr>>>;
+
+fn source(peer: Peer) -> platform::throttle::Source {
+    peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.0.0.ip()).into()
+}
+
+/// Who asks, and leave to do it there.
+async fn permit<A: Action>(
+    identity: &Identity,
+    headers: &HeaderMap,
+    place: impl FnOnce(&Subject) -> Place,
+) -> Result<(Permit<A>, Staff), Problem> {
+    let who = identity.who(headers).await.map_err(|_| crate::problems::later())?;
+    let permit = policy::permit(&who, place(&who), identity.records.clock.now()).map_err(denied)?;
+    match who {
+        Subject::Staff(staff) => Ok((permit, staff)),
+        // Nobody else has an access token.
+        _ => Err(denied(policy::Denied::Unknown)),
+    }
+}

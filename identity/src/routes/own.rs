@@ -1,0 +1,109 @@
+//! One's own account: `GET /api/v1/me`, and what one changes about it.
+
+use super::{permit, session::oneself};
+use crate::{
+    answers::PersonView,
+    codes,
+    problems::{CONFIRM_FIRST, SIGN_IN_FAILED, SIGNED_OUT, invalid, later, of_account},
+    service::{Guesser, Identity, audit},
+};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{State, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use identity_core::{account, text::check_password};
+use model::Phi;
+use platform::{body::json, event_log::NewAudit, problem::Problem};
+use policy::{SessionId, Staff, action::ManageOwnAccount, judge::FRESH};
+use serde::{Deserialize, Serialize};
+use std::{collections::VecDeque, sync::Arc};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Me {
+    person: PersonView,
+    /// The newest last; some may be over.
+    sessions: VecDeque<SessionId>,
+    recovery_codes_left: usize,
+}
+
+pub(crate) async fn me(
+    State(identity): State<Arc<Identity>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let (_, staff) = permit::<ManageOwnAccount>(&identity, &headers, oneself).await?;
+    let account = identity.records.account(staff.tenant, staff.account).await.map_err(|_| later())?;
+    let account = account.ok_or(SIGNED_OUT)?;
+    let me = Me {
+        person: PersonView::of(staff.account, &account),
+        recovery_codes_left: account.factors().map_or(0, |factors| factors.recovery.len()),
+        sessions: account.sessions,
+    };
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(me)).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewPassword {
+    old: Phi<String>,
+    new: Phi<String>,
+}
+
+pub(crate) async fn password(
+    State(identity): State<Arc<Identity>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, Problem> {
+    let (_, staff) = permit::<ManageOwnAccount>(&identity, &headers, oneself).await?;
+    let NewPassword { old, new } = json(&headers, body)?;
+    let guessers = [Guesser::Device(staff.session.0)];
+    identity.must_wait(&guessers)?;
+    let account = identity.records.account(staff.tenant, staff.account).await.map_err(|_| later())?;
+    let account = account.ok_or(SIGNED_OUT)?;
+    check_password(new.expose(), &account.login).map_err(|error| invalid("new", error))?;
+    let hash = account.factors().map(|factors| &factors.password);
+    if !identity.passwords.verify(old, hash).await.map_err(|_| later())? {
+        identity.was_wrong(&guessers);
+        return Err(SIGN_IN_FAILED.into());
+    }
+    let password = identity.passwords.hash(new).await.map_err(|_| later())?;
+    change(&identity, &staff, "person.change-password", account::Command::ChangePassword { password })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Codes {
+    recovery_codes: Vec<String>,
+}
+
+/// New recovery codes; those before count no more.
+pub(crate) async fn recovery_codes(
+    State(identity): State<Arc<Identity>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let (_, staff) = permit::<ManageOwnAccount>(&identity, &headers, oneself).await?;
+    // Whoever finds an unlocked screen must not take codes away with them.
+    if staff.locked || identity.records.clock.now().since(staff.confirmed_at) > FRESH {
+        return Err(CONFIRM_FIRST.into());
+    }
+    let (recovery_codes, recovery) = codes::recovery_codes();
+    let command = account::Command::MakeRecoveryCodes { recovery };
+    change(&identity, &staff, "person.make-recovery-codes", command).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(Codes { recovery_codes })).into_response())
+}
+
+async fn change(
+    identity: &Identity,
+    staff: &Staff,
+    action: &'static str,
+    command: account::Command,
+) -> Result<(), Problem> {
+    let audit = NewAudit { subject: Some(staff.account.0), ..audit(action, Some(staff.account)) };
+    let changed = identity.records.change_account(staff.tenant, staff.account, Some(audit), command).await;
+    changed.map(drop).map_err(of_account)
+}

@@ -1,0 +1,292 @@
+//! Who works here: `/api/v1/people`.
+
+use super::permit;
+use crate::{
+    answers::PersonView,
+    codes,
+    limits::PEOPLE_PAGE,
+    problems::{EXISTS, invalid, later, of_account},
+    records::Failed,
+    service::{Identity, audit},
+};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{
+        Path, Query, State,
+        rejection::{BytesRejection, PathRejection, QueryRejection},
+    },
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use identity_core::{
+    account::{self, Account, Standing},
+    secret::SecretHash,
+    text::{Login, name},
+};
+use model::{Phi, TenantId, Timestamp, WaitingRoomId};
+use platform::{
+    body::json,
+    event_log::NewAudit,
+    problem::{self, Problem},
+};
+use policy::{
+    AccountId, Kind, Permit, Place, SessionId, Staff, StaffRole, Subject,
+    action::{ChangePerson, InvitePerson, ReadPeople, ReadRights},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json as value;
+use std::{collections::BTreeSet, sync::Arc};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum PersonState {
+    Invited,
+    InvitationExpired,
+    Active,
+    Disabled,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    #[serde(flatten)]
+    person: PersonView,
+    state: PersonState,
+}
+
+impl Listed {
+    fn of(id: AccountId, account: &Account, now: Timestamp) -> Self {
+        let state = match account.standing {
+            _ if account.disabled => PersonState::Disabled,
+            Standing::Active(_) => PersonState::Active,
+            Standing::Invited { expires_at, .. } if now < expires_at => PersonState::Invited,
+            Standing::Invited { .. } => PersonState::InvitationExpired,
+        };
+        Self { person: PersonView::of(id, account), state }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    #[serde(default)]
+    after: Option<AccountId>,
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct People {
+    people: Vec<Listed>,
+    /// Where the next page begins; none after the last.
+    next: Option<AccountId>,
+}
+
+pub(crate) async fn list(
+    State(identity): State<Arc<Identity>>,
+    headers: HeaderMap,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let (permit, _) = permit::<ReadPeople>(&identity, &headers, |_| Place::unit(identity.tenant)).await?;
+    let Query(Page { after, limit }) = page.map_err(|_| problem::BAD_REQUEST)?;
+    let limit = limit.unwrap_or(PEOPLE_PAGE);
+    if !(1..=PEOPLE_PAGE).contains(&limit) {
+        return Err(Problem::new(problem::BAD_REQUEST).detail(format!("limit: 1 to {PEOPLE_PAGE}.")));
+    }
+    let people = read(&identity, &permit, after, limit).await?;
+    let now = identity.records.clock.now();
+    let next = people.last().filter(|_| people.len() >= limit).map(|(id, _)| *id);
+    let people = people.iter().map(|(id, account)| Listed::of(*id, account, now)).collect();
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(People { people, next })).into_response())
+}
+
+async fn read(
+    identity: &Identity,
+    permit: &Permit<ReadPeople>,
+    after: Option<AccountId>,
+    limit: usize,
+) -> Result<Vec<(AccountId, Account)>, Problem> {
+    identity.records.people(permit.tenant(), after, limit).await.map_err(|_| later())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewPerson {
+    email: Phi<String>,
+    name: Phi<String>,
+    roles: BTreeSet<StaffRole>,
+    #[serde(default)]
+    duties: BTreeSet<WaitingRoomId>,
+}
+
+#[derive(Serialize)]
+struct Invited {
+    #[serde(flatten)]
+    person: Listed,
+    /// Its bearer becomes that person: give it to them and nobody else.
+    invitation: String,
+}
+
+pub(crate) async fn invite(
+    State(identity): State<Arc<Identity>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let (permit, staff) =
+        permit::<InvitePerson>(&identity, &headers, |_| Place::unit(identity.tenant)).await?;
+    let NewPerson { email, name: typed, roles, duties } = json(&headers, body)?;
+    let login = Login::new(email.expose()).map_err(|error| invalid("email", error))?;
+    let name = name(typed.expose()).map_err(|error| invalid("name", error))?;
+    let id = identity.records.claim(permit.tenant(), &login).await.map_err(of_account)?;
+    let secret = codes::token();
+    let command = account::Command::Invite {
+        login,
+        name,
+        roles,
+        duties,
+        invitation: SecretHash::of(&secret),
+        by: Some(staff.account),
+    };
+    let audit = about(id, "person.invite", &staff);
+    match identity.records.change_account(permit.tenant(), id, Some(audit), command).await {
+        Ok(account) => Ok((StatusCode::CREATED, invited(&identity, id, &account, &secret)).into_response()),
+        Err(Failed::Rejected(account::Rejection::Exists)) => {
+            Err(Problem::new(EXISTS).with("person", value!(id)))
+        }
+        Err(failed) => Err(of_account(failed)),
+    }
+}
+
+/// Another link, and nothing that they had counts any more: they lost their phone, or never joined.
+pub(crate) async fn invite_again(
+    State(identity): State<Arc<Identity>>,
+    headers: HeaderMap,
+    id: Result<Path<AccountId>, PathRejection>,
+) -> Result<Response, Problem> {
+    let (permit, staff) = of_person(&identity, &headers, id).await?;
+    let id = whose(&permit)?;
+    let secret = codes::token();
+    let command = account::Command::Reinvite { invitation: SecretHash::of(&secret), by: Some(staff.account) };
+    let audit = about(id, "person.reinvite", &staff);
+    let account = identity.records.change_account(permit.tenant(), id, Some(audit), command).await;
+    Ok(invited(&identity, id, &account.map_err(of_account)?, &secret))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Change {
+    #[serde(default)]
+    roles: Option<BTreeSet<StaffRole>>,
+    #[serde(default)]
+    duties: Option<BTreeSet<WaitingRoomId>>,
+    #[serde(default)]
+    disabled: Option<bool>,
+}
+
+pub(crate) async fn change(
+    State(identity): State<Arc<Identity>>,
+    headers: HeaderMap,
+    id: Result<Path<AccountId>, PathRejection>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let (permit, staff) = of_person(&identity, &headers, id).await?;
+    let id = whose(&permit)?;
+    let Change { roles, duties, disabled } = json(&headers, body)?;
+    let tenant = permit.tenant();
+    let account = identity.records.account(tenant, id).await.map_err(|_| later())?;
+    let mut account = account.ok_or(problem::NOT_FOUND)?;
+    let by = Some(staff.account);
+    if roles.is_some() || duties.is_some() {
+        let roles = roles.unwrap_or_else(|| account.roles.clone());
+        let duties = duties.unwrap_or_else(|| account.duties.clone());
+        let command = account::Command::ChangeRights { roles, duties, by };
+        let audit = about(id, "person.change-rights", &staff);
+        account =
+            identity.records.change_account(tenant, id, Some(audit), command).await.map_err(of_account)?;
+    }
+    if let Some(disabled) = disabled {
+        let audit = about(id, if disabled { "person.disable" } else { "person.enable" }, &staff);
+        let command = account::Command::Admit { admit: !disabled, by };
+        account =
+            identity.records.change_account(tenant, id, Some(audit), command).await.map_err(of_account)?;
+    }
+    let listed = Listed::of(id, &account, identity.records.clock.now());
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(listed)).into_response())
+}
+
+#[derive(Serialize)]
+struct Right {
+    action: Kind,
+    allowed: bool,
+    /// Where: the whole unit, a waiting room they serve, or their own account.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    places: Vec<&'static str>,
+}
+
+/// "What can this person do and see?", as the policy itself answers it.
+pub(crate) async fn rights(
+    State(identity): State<Arc<Identity>>,
+    headers: HeaderMap,
+    id: Result<Path<AccountId>, PathRejection>,
+) -> Result<Response, Problem> {
+    let Ok(Path(id)) = id else { return Err(problem::NOT_FOUND.into()) };
+    let place = |_: &Subject| Place::account(identity.tenant, id);
+    let (permit, _) = permit::<ReadRights>(&identity, &headers, place).await?;
+    let account = identity.records.account(permit.tenant(), id).await.map_err(|_| later())?;
+    let account = account.ok_or(problem::NOT_FOUND)?;
+    let rights = simulated(permit.tenant(), id, &account, identity.records.clock.now());
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(value!({ "rights": rights }))).into_response())
+}
+
+/// As if they had just signed in.
+fn simulated(tenant: TenantId, id: AccountId, account: &Account, now: Timestamp) -> Vec<Right> {
+    let who = match account.factors() {
+        None => Subject::Stranger,
+        Some(_) => Subject::Staff(Staff {
+            tenant,
+            account: id,
+            session: SessionId(uuid::Uuid::nil()),
+            roles: account.roles.clone(),
+            duties: account.duties.clone(),
+            locked: false,
+            confirmed_at: now,
+        }),
+    };
+    let served = account.duties.first().map(|room| ("duties", Place::waiting_room(tenant, *room)));
+    let places = [("unit", Place::unit(tenant)), ("own-account", Place::account(tenant, id))];
+    let places: Vec<_> = places.into_iter().chain(served).collect();
+    let right = |kind: &Kind| {
+        let everywhere = policy::judge(&who, *kind, Place::unit(tenant), now).is_ok();
+        let allowed = places.iter().filter(|(_, place)| policy::judge(&who, *kind, *place, now).is_ok());
+        let mut places: Vec<_> = allowed.map(|(name, _)| *name).collect();
+        if everywhere {
+            places = vec!["unit"];
+        }
+        Right { action: *kind, allowed: !places.is_empty(), places }
+    };
+    Kind::ALL.iter().map(right).collect()
+}
+
+async fn of_person(
+    identity: &Identity,
+    headers: &HeaderMap,
+    id: Result<Path<AccountId>, PathRejection>,
+) -> Result<(Permit<ChangePerson>, Staff), Problem> {
+    let Ok(Path(id)) = id else { return Err(problem::NOT_FOUND.into()) };
+    permit(identity, headers, |_| Place::account(identity.tenant, id)).await
+}
+
+fn whose(permit: &Permit<ChangePerson>) -> Result<AccountId, Problem> {
+    Ok(permit.place().account.ok_or(problem::NOT_FOUND)?)
+}
+
+fn about(id: AccountId, action: &'static str, by: &Staff) -> NewAudit {
+    NewAudit { subject: Some(id.0), ..audit(action, Some(by.account)) }
+}
+
+fn invited(identity: &Identity, id: AccountId, account: &Account, secret: &str) -> Response {
+    let person = Listed::of(id, account, identity.records.clock.now());
+    let invitation = identity.invitation_link(id, secret);
+    ([(header::CACHE_CONTROL, "no-store")], Json(Invited { person, invitation })).into_response()
+}

@@ -1,0 +1,186 @@
+//! `POST /api/v1/auth/sign-in`: address and password for a ticket. `POST /api/v1/auth/second`: ticket and code for a
+//! session.
+
+use super::{Peer, source};
+use crate::{
+    answers::Held,
+    codes,
+    limits::TICKET_TTL,
+    problems::{BEGIN_AGAIN, SIGN_IN_FAILED, WRONG_CODE, later, of_account, of_session},
+    records::Failed,
+    service::{Guesser, Identity, audit},
+};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{State, rejection::BytesRejection},
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
+use identity_core::{
+    account::{self, Account, Second},
+    secret::SecretHash,
+    session::{self, Surroundings},
+    text::{Login, recovery_code},
+};
+use model::Phi;
+use platform::{
+    body::{json, own_site},
+    event_log::NewAudit,
+    problem::{self, Problem},
+};
+use policy::{AccountId, SessionId};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// `aud` of the ticket between the two factors.
+const TICKET_AUDIENCE: &str = "second-factor";
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct TicketClaims {
+    account: AccountId,
+    login: Uuid,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ask {
+    email: Phi<String>,
+    password: Phi<String>,
+}
+
+#[derive(Serialize)]
+struct Ticket {
+    ticket: String,
+}
+
+pub(crate) async fn password(
+    State(identity): State<Arc<Identity>>,
+    peer: Peer,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    own_site(&headers)?;
+    let Ask { email, password } = json(&headers, body)?;
+    // What is no address has no account; it is not said which of the two is wrong.
+    let login = Login::new(email.expose()).map_err(|_| SIGN_IN_FAILED)?;
+    let blind = identity.records.blind(identity.tenant, &login);
+    let guessers = [identity.guesser(&headers, blind), Guesser::From(source(peer))];
+    identity.must_wait(&guessers)?;
+    let found = identity.records.find(identity.tenant, &login).await.map_err(|_| later())?;
+    let account = match found {
+        Some(id) => identity.records.account(identity.tenant, id).await.map_err(|_| later())?,
+        None => None,
+    };
+    let hash = account.as_ref().and_then(Account::factors).map(|factors| &factors.password);
+    let right = identity.passwords.verify(password, hash).await.map_err(|_| later())?;
+    let Some(id) = found.filter(|_| right) else {
+        identity.was_wrong(&guessers);
+        return Err(SIGN_IN_FAILED.into());
+    };
+    let claims = TicketClaims { account: id, login: blind };
+    let now = identity.records.clock.now();
+    let ticket = identity.records.keys.sign(TICKET_AUDIENCE, TICKET_TTL, now, &claims);
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(Ticket { ticket })).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct AskSecond {
+    ticket: String,
+    #[serde(default)]
+    code: Option<Phi<String>>,
+    #[serde(default)]
+    recovery_code: Option<Phi<String>>,
+    #[serde(default)]
+    surroundings: Surroundings,
+}
+
+pub(crate) async fn second(
+    State(identity): State<Arc<Identity>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    own_site(&headers)?;
+    let AskSecond { ticket, code, recovery_code: recovery, surroundings } = json(&headers, body)?;
+    let now = identity.records.clock.now();
+    let ticket = identity.records.keys.verify::<TicketClaims>(TICKET_AUDIENCE, now, &ticket);
+    let TicketClaims { account: id, login } = ticket.map_err(|_| BEGIN_AGAIN)?.claims;
+    let guessers = [identity.guesser(&headers, login)];
+    identity.must_wait(&guessers)?;
+    let account = identity.records.account(identity.tenant, id).await.map_err(|_| later())?;
+    let factors = account.as_ref().and_then(Account::factors).ok_or(SIGN_IN_FAILED)?;
+    let second = match (code, recovery) {
+        (Some(code), None) => {
+            codes::totp_step(&factors.totp, code.expose(), now).map(|step| Second::Code { step })
+        }
+        (None, Some(code)) => Some(Second::Recovery(SecretHash::of(&recovery_code(code.expose())))),
+        _ => return Err(problem::BAD_REQUEST.into()),
+    };
+    let session = SessionId(platform::ids::fresh());
+    let signed_in = match second {
+        Some(second) => {
+            let audit = NewAudit { subject: Some(session.0), ..audit("session.sign-in", Some(id)) };
+            let command = account::Command::SignIn { session, second };
+            identity.records.change_account(identity.tenant, id, Some(audit), command).await
+        }
+        None => Err(Failed::Rejected(account::Rejection::WrongCode)),
+    };
+    let account = match signed_in {
+        Ok(account) => account,
+        Err(failed) => {
+            if failed == Failed::Rejected(account::Rejection::WrongCode) {
+                identity.was_wrong(&guessers);
+            }
+            return Err(of_account(failed));
+        }
+    };
+    identity.was_right(&guessers);
+    let held = identity.start(id, session, surroundings).await?;
+    let mut response = identity.signed_in(&account, held, None);
+    identity.remember_device(&mut response, &headers, login);
+    Ok(response)
+}
+
+impl Identity {
+    /// Begins a session for somebody who has shown both factors.
+    pub(crate) async fn start(
+        &self,
+        account: AccountId,
+        id: SessionId,
+        surroundings: Surroundings,
+    ) -> Result<Held, Problem> {
+        let refresh = codes::token();
+        let command = session::Command::Start { account, surroundings, refresh: SecretHash::of(&refresh) };
+        let (session, _) =
+            self.records.change_session(self.tenant, id, None, command).await.map_err(of_session)?;
+        Ok(Held { id, session, refresh })
+    }
+
+    fn guesser(&self, headers: &HeaderMap, login: Uuid) -> Guesser {
+        self.device(headers, login).map_or(Guesser::Anybody(login), Guesser::Device)
+    }
+
+    pub(crate) fn must_wait(&self, guessers: &[Guesser]) -> Result<(), Problem> {
+        let (wrong, now) = (self.wrong.lock(), platform::clock::Clock::now(&self.steady));
+        let wait = guessers.iter().filter_map(|guesser| wrong.must_wait(*guesser, now)).max();
+        wait.map_or(Ok(()), |wait| Err(Problem::new(problem::TOO_MANY_REQUESTS).retry_after(wait)))
+    }
+
+    pub(crate) fn was_wrong(&self, guessers: &[Guesser]) {
+        let (mut wrong, now) = (self.wrong.lock(), platform::clock::Clock::now(&self.steady));
+        guessers.iter().for_each(|guesser| wrong.failed(*guesser, now));
+    }
+
+    pub(crate) fn was_right(&self, guessers: &[Guesser]) {
+        let mut wrong = self.wrong.lock();
+        guessers.iter().for_each(|guesser| wrong.succeeded(*guesser));
+    }
+
+    /// The time step of a code that somebody shows at a session they have.
+    pub(crate) fn step(&self, account: &Account, code: &Phi<String>) -> Result<u64, Problem> {
+        let factors = account.factors().ok_or(SIGN_IN_FAILED)?;
+        Ok(codes::totp_step(&factors.totp, code.expose(), self.records.clock.now()).ok_or(WRONG_CODE)?)
+    }
+}

@@ -1,0 +1,168 @@
+//! What the routes share, and how the first administrator gets in.
+
+use crate::{
+    Config,
+    caller::Believed,
+    codes,
+    passwords::Passwords,
+    records::{Failed, Records},
+};
+use identity_core::{
+    account::{self, Account, Duties, Standing},
+    secret::SecretHash,
+    text::{Login, TextError},
+};
+use model::{Phi, TenantId};
+use parking_lot::Mutex;
+use platform::{
+    clock::{Clock, SteadyClock},
+    event_log::{NewAudit, Store},
+    keys::Keys,
+    throttle::{Source, Throttle},
+};
+use policy::{AccountId, StaffRole};
+use std::{sync::Arc, time::Duration};
+use uuid::Uuid;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// What identity needs from the others.
+pub struct Deps {
+    /// Where accounts and sessions are recorded.
+    pub store: Arc<dyn Store>,
+    /// Signs access tokens.
+    pub keys: Arc<Keys>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The healthcare unit.
+    pub tenant: TenantId,
+    /// What browsers call this server.
+    pub public_url: String,
+}
+
+impl std::fmt::Debug for Deps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deps").field("tenant", &self.tenant).finish_non_exhaustive()
+    }
+}
+
+/// For whom wrong factors are counted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Guesser {
+    /// Whoever tries an address from a browser that never signed in with it.
+    Anybody(Uuid),
+    /// A browser that did.
+    Device(Uuid),
+    /// A network, whatever it tries.
+    From(Source),
+}
+
+/// The service. Cheap to share behind an `Arc`.
+pub struct Identity {
+    pub(crate) records: Records,
+    pub(crate) passwords: Passwords,
+    pub(crate) believed: Believed,
+    pub(crate) wrong: Mutex<Throttle<Guesser>>,
+    /// For the throttle: it measures time that passes.
+    pub(crate) steady: SteadyClock,
+    pub(crate) tenant: TenantId,
+    pub(crate) unit: String,
+    public_url: String,
+    first_administrator: Option<Login>,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").field("tenant", &self.tenant).finish_non_exhaustive()
+    }
+}
+
+/// Why identity cannot be started with this configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfit {
+    /// The first administrator's address is none.
+    #[error("identity.first_administrator: {0}")]
+    Login(#[from] TextError),
+    /// Argon2 cannot work with so little memory.
+    #[error("identity.password_memory_kib: {0}")]
+    Memory(argon2::Error),
+}
+
+/// Whether somebody has to be let in first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FirstAdministrator {
+    /// Nobody was named, or they have joined.
+    Nobody,
+    /// Whoever has this link becomes the administrator.
+    Invited(Phi<String>),
+}
+
+impl Identity {
+    /// Builds the service.
+    ///
+    /// # Errors
+    /// By variant of [`Unfit`].
+    pub fn new(config: &Config, deps: Deps) -> Result<Self, Unfit> {
+        let Deps { store, keys, clock, tenant, public_url } = deps;
+        Ok(Self {
+            passwords: Passwords::new(config.password_memory_kib).map_err(Unfit::Memory)?,
+            believed: Believed::default(),
+            wrong: Mutex::new(Throttle::new(config.wrong_factors_per_hour, HOUR)),
+            steady: SteadyClock::new(Arc::clone(&clock)),
+            records: Records { store, keys, clock },
+            tenant,
+            unit: config.unit_name.clone(),
+            public_url,
+            first_administrator: config.first_administrator.as_deref().map(Login::new).transpose()?,
+        })
+    }
+
+    /// A new link for the first administrator, until they have used one.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn first_administrator(&self) -> Result<FirstAdministrator, Later> {
+        let Some(login) = self.first_administrator.clone() else { return Ok(FirstAdministrator::Nobody) };
+        let account =
+            self.records.claim::<account::Rejection>(self.tenant, &login).await.map_err(|_| Later)?;
+        let known = self.records.account(self.tenant, account).await.map_err(|_| Later)?;
+        let secret = codes::token();
+        let invitation = SecretHash::of(&secret);
+        let command = match known {
+            None => account::Command::Invite {
+                login,
+                name: "Administrator".into(),
+                roles: [StaffRole::Administrator].into(),
+                duties: Duties::new(),
+                invitation,
+                by: None,
+            },
+            Some(Account { standing: Standing::Invited { .. }, disabled: false, .. }) => {
+                account::Command::Reinvite { invitation, by: None }
+            }
+            Some(_) => return Ok(FirstAdministrator::Nobody),
+        };
+        let audit = NewAudit { subject: Some(account.0), ..audit("person.invite", None) };
+        match self.records.change_account(self.tenant, account, Some(audit), command).await {
+            Ok(_) => Ok(FirstAdministrator::Invited(Phi::new(self.invitation_link(account, &secret)))),
+            // Another process has just done it, and will say so.
+            Err(Failed::Rejected(_)) => Ok(FirstAdministrator::Nobody),
+            Err(Failed::Later) => Err(Later),
+        }
+    }
+
+    /// The page that an invitation opens. The secret stands in its fragment, which browsers send to nobody.
+    pub(crate) fn invitation_link(&self, account: AccountId, secret: &str) -> String {
+        format!("{}/join#i={}.{secret}", self.public_url, account.0.simple())
+    }
+}
+
+/// The store does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store does not answer")]
+pub struct Later;
+
+/// A row for the auditor, about nobody else.
+pub(crate) fn audit(action: &'static str, actor: Option<AccountId>) -> NewAudit {
+    NewAudit { action, actor: actor.map(|id| id.0), subject: None, body: "{}".to_owned(), phi: None }
+}
