@@ -19,6 +19,9 @@ pub struct Config {
     /// Wrong passwords and codes for one account from browsers that never signed in to it, in an hour. Default 10. Who
     /// signed in on a browser before has as many of their own, so that nobody is locked out by somebody who guesses.
     pub wrong_factors_per_hour: u32,
+    /// Wrong passwords and invitations in an hour from one network (an IPv4 address or an IPv6 /64), of browsers that
+    /// nobody has signed in with. Default 300: a hospital may be one address.
+    pub wrong_factors_per_hour_and_network: u32,
 }
 
 impl Default for Config {
@@ -28,6 +31,7 @@ impl Default for Config {
             first_administrator: None,
             password_memory_kib: 19_456,
             wrong_factors_per_hour: 10,
+            wrong_factors_per_hour_and_network: 300,
         }
     }
 }

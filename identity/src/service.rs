@@ -51,10 +51,8 @@ impl std::fmt::Debug for Deps {
 pub(crate) enum Guesser {
     /// Whoever tries an address from a browser that never signed in with it.
     Anybody(Uuid),
-    /// A browser that did.
+    /// A browser, or a session, that did: it has its own count, whatever others do.
     Device(Uuid),
-    /// A network, whatever it tries.
-    From(Source),
 }
 
 /// The service. Cheap to share behind an `Arc`.
@@ -63,6 +61,8 @@ pub struct Identity {
     pub(crate) passwords: Passwords,
     pub(crate) believed: Believed,
     pub(crate) wrong: Mutex<Throttle<Guesser>>,
+    /// Of networks, whomever they try.
+    pub(crate) wrong_from: Mutex<Throttle<Source>>,
     /// For the throttle: it measures time that passes.
     pub(crate) steady: SteadyClock,
     pub(crate) tenant: TenantId,
@@ -108,6 +108,7 @@ impl Identity {
             passwords: Passwords::new(config.password_memory_kib).map_err(Unfit::Memory)?,
             believed: Believed::default(),
             wrong: Mutex::new(Throttle::new(config.wrong_factors_per_hour, HOUR)),
+            wrong_from: Mutex::new(Throttle::new(config.wrong_factors_per_hour_and_network, HOUR)),
             steady: SteadyClock::new(Arc::clone(&clock)),
             records: Records { store, keys, clock },
             tenant,

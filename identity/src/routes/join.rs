@@ -1,13 +1,13 @@
 //! Somebody who was invited sets their factors: `POST /api/v1/auth/invitation` shows who is expected,
 //! `POST /api/v1/auth/join` lets them in.
 
-use super::{Peer, source};
+use super::{Peer, sign_in::Attempt, source};
 use crate::{
     answers::PersonView,
     codes,
     limits::TICKET_TTL,
     problems::{BEGIN_AGAIN, NO_INVITATION, WRONG_CODE, invalid, later, of_account},
-    service::{Guesser, Identity, audit},
+    service::{Identity, audit},
 };
 use axum::{
     Json,
@@ -76,11 +76,11 @@ pub(crate) async fn look(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     own_site(&headers)?;
-    let guessers = [Guesser::From(source(peer))];
-    identity.must_wait(&guessers)?;
+    let attempt = Attempt::from(source(peer));
+    identity.must_wait(attempt)?;
     let Look { secret } = json(&headers, body)?;
     let Some((id, account, invitation)) = invited(&identity, secret.expose()).await? else {
-        identity.was_wrong(&guessers);
+        identity.was_wrong(attempt);
         return Err(NO_INVITATION.into());
     };
     let totp = codes::totp_secret();

@@ -1,11 +1,11 @@
 //! One's own account: `GET /api/v1/me`, and what one changes about it.
 
-use super::{permit, session::oneself};
+use super::{permit, session::oneself, sign_in::Attempt};
 use crate::{
     answers::PersonView,
     codes,
     problems::{CONFIRM_FIRST, SIGN_IN_FAILED, SIGNED_OUT, invalid, later, of_account},
-    service::{Guesser, Identity, audit},
+    service::{Identity, audit},
 };
 use axum::{
     Json,
@@ -59,14 +59,14 @@ pub(crate) async fn password(
 ) -> Result<StatusCode, Problem> {
     let (_, staff) = permit::<ManageOwnAccount>(&identity, &headers, oneself).await?;
     let NewPassword { old, new } = json(&headers, body)?;
-    let guessers = [Guesser::Device(staff.session.0)];
-    identity.must_wait(&guessers)?;
+    let attempt = Attempt::at(staff.session);
+    identity.must_wait(attempt)?;
     let account = identity.records.account(staff.tenant, staff.account).await.map_err(|_| later())?;
     let account = account.ok_or(SIGNED_OUT)?;
     check_password(new.expose(), &account.login).map_err(|error| invalid("new", error))?;
     let hash = account.factors().map(|factors| &factors.password);
     if !identity.passwords.verify(old, hash).await.map_err(|_| later())? {
-        identity.was_wrong(&guessers);
+        identity.was_wrong(attempt);
         return Err(SIGN_IN_FAILED.into());
     }
     let password = identity.passwords.hash(new).await.map_err(|_| later())?;

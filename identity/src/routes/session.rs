@@ -1,12 +1,12 @@
 //! A session goes on, is locked and unlocked, confirmed and ended: `POST /api/v1/auth/…`.
 
-use super::permit;
+use super::{permit, sign_in::Attempt};
 use crate::{
     answers::{Held, forget, held},
     codes,
     problems::{SIGNED_OUT, WRONG_CODE, later, of_account, of_session, over},
     records::Failed,
-    service::{Guesser, Identity, audit},
+    service::{Identity, audit},
 };
 use axum::{
     body::Bytes,
@@ -130,11 +130,11 @@ pub(crate) async fn confirm(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
     let (_, staff) = permit::<ManageOwnAccount>(&identity, &headers, oneself).await?;
-    let guessers = [Guesser::Device(staff.session.0)];
-    identity.must_wait(&guessers)?;
+    let attempt = Attempt::at(staff.session);
+    identity.must_wait(attempt)?;
     let proof: Proof = json(&headers, body)?;
     if !shown(&identity, &staff, proof).await? {
-        identity.was_wrong(&guessers);
+        identity.was_wrong(attempt);
         return Err(WRONG_CODE.into());
     }
     change(&identity, &staff, audit("session.confirm", Some(staff.account)), session::Command::Confirm)

@@ -26,8 +26,10 @@ use identity_core::{
 use model::Phi;
 use platform::{
     body::{json, own_site},
+    clock::Clock as _,
     event_log::NewAudit,
     problem::{self, Problem},
+    throttle::Source,
 };
 use policy::{AccountId, SessionId};
 use serde::{Deserialize, Serialize};
@@ -66,8 +68,8 @@ pub(crate) async fn password(
     // What is no address has no account; it is not said which of the two is wrong.
     let login = Login::new(email.expose()).map_err(|_| SIGN_IN_FAILED)?;
     let blind = identity.records.blind(identity.tenant, &login);
-    let guessers = [identity.guesser(&headers, blind), Guesser::From(source(peer))];
-    identity.must_wait(&guessers)?;
+    let attempt = identity.attempt(&headers, blind, Some(source(peer)));
+    identity.must_wait(attempt)?;
     let found = identity.records.find(identity.tenant, &login).await.map_err(|_| later())?;
     let account = match found {
         Some(id) => identity.records.account(identity.tenant, id).await.map_err(|_| later())?,
@@ -76,7 +78,7 @@ pub(crate) async fn password(
     let hash = account.as_ref().and_then(Account::factors).map(|factors| &factors.password);
     let right = identity.passwords.verify(password, hash).await.map_err(|_| later())?;
     let Some(id) = found.filter(|_| right) else {
-        identity.was_wrong(&guessers);
+        identity.was_wrong(attempt);
         return Err(SIGN_IN_FAILED.into());
     };
     let claims = TicketClaims { account: id, login: blind };
@@ -107,8 +109,8 @@ pub(crate) async fn second(
     let now = identity.records.clock.now();
     let ticket = identity.records.keys.verify::<TicketClaims>(TICKET_AUDIENCE, now, &ticket);
     let TicketClaims { account: id, login } = ticket.map_err(|_| BEGIN_AGAIN)?.claims;
-    let guessers = [identity.guesser(&headers, login)];
-    identity.must_wait(&guessers)?;
+    let attempt = identity.attempt(&headers, login, None);
+    identity.must_wait(attempt)?;
     let account = identity.records.account(identity.tenant, id).await.map_err(|_| later())?;
     let factors = account.as_ref().and_then(Account::factors).ok_or(SIGN_IN_FAILED)?;
     let second = match (code, recovery) {
@@ -131,16 +133,35 @@ pub(crate) async fn second(
         Ok(account) => account,
         Err(failed) => {
             if failed == Failed::Rejected(account::Rejection::WrongCode) {
-                identity.was_wrong(&guessers);
+                identity.was_wrong(attempt);
             }
             return Err(of_account(failed));
         }
     };
-    identity.was_right(&guessers);
+    identity.was_right(attempt);
     let held = identity.start(id, session, surroundings).await?;
     let mut response = identity.signed_in(&account, held, None);
     identity.remember_device(&mut response, &headers, login);
     Ok(response)
+}
+
+/// Something was tried that can be wrong.
+#[derive(Clone, Copy)]
+pub(crate) struct Attempt {
+    pub(crate) guesser: Option<Guesser>,
+    pub(crate) from: Option<Source>,
+}
+
+impl Attempt {
+    /// At a session that somebody has.
+    pub(crate) const fn at(session: SessionId) -> Self {
+        Self { guesser: Some(Guesser::Device(session.0)), from: None }
+    }
+
+    /// From a network, by nobody that is known.
+    pub(crate) const fn from(from: Source) -> Self {
+        Self { guesser: None, from: Some(from) }
+    }
 }
 
 impl Identity {
@@ -158,24 +179,36 @@ impl Identity {
         Ok(Held { id, session, refresh })
     }
 
-    fn guesser(&self, headers: &HeaderMap, login: Uuid) -> Guesser {
-        self.device(headers, login).map_or(Guesser::Anybody(login), Guesser::Device)
+    /// For whom it counts if it is wrong. A browser that was signed in with that address before answers for itself
+    /// alone, so that nobody can be locked out by somebody else's guesses.
+    fn attempt(&self, headers: &HeaderMap, login: Uuid, from: Option<Source>) -> Attempt {
+        match self.device(headers, login) {
+            Some(device) => Attempt { guesser: Some(Guesser::Device(device)), from: None },
+            None => Attempt { guesser: Some(Guesser::Anybody(login)), from },
+        }
     }
 
-    pub(crate) fn must_wait(&self, guessers: &[Guesser]) -> Result<(), Problem> {
-        let (wrong, now) = (self.wrong.lock(), platform::clock::Clock::now(&self.steady));
-        let wait = guessers.iter().filter_map(|guesser| wrong.must_wait(*guesser, now)).max();
+    pub(crate) fn must_wait(&self, attempt: Attempt) -> Result<(), Problem> {
+        let now = self.steady.now();
+        let wait = attempt.guesser.and_then(|guesser| self.wrong.lock().must_wait(guesser, now));
+        let wait = wait.max(attempt.from.and_then(|from| self.wrong_from.lock().must_wait(from, now)));
         wait.map_or(Ok(()), |wait| Err(Problem::new(problem::TOO_MANY_REQUESTS).retry_after(wait)))
     }
 
-    pub(crate) fn was_wrong(&self, guessers: &[Guesser]) {
-        let (mut wrong, now) = (self.wrong.lock(), platform::clock::Clock::now(&self.steady));
-        guessers.iter().for_each(|guesser| wrong.failed(*guesser, now));
+    pub(crate) fn was_wrong(&self, attempt: Attempt) {
+        let now = self.steady.now();
+        if let Some(guesser) = attempt.guesser {
+            self.wrong.lock().failed(guesser, now);
+        }
+        if let Some(from) = attempt.from {
+            self.wrong_from.lock().failed(from, now);
+        }
     }
 
-    pub(crate) fn was_right(&self, guessers: &[Guesser]) {
-        let mut wrong = self.wrong.lock();
-        guessers.iter().for_each(|guesser| wrong.succeeded(*guesser));
+    fn was_right(&self, attempt: Attempt) {
+        if let Some(guesser) = attempt.guesser {
+            self.wrong.lock().succeeded(guesser);
+        }
     }
 
     /// The time step of a code that somebody shows at a session they have.

@@ -231,3 +231,19 @@ async fn what_cannot_be_understood_is_refused_without_a_word_of_it() {
         assert_eq!(browser.posts(&path, long).await.0, 413, "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_network_that_guesses_is_slowed_down_and_who_signed_in_from_there_before_is_not() {
+    let unit = Unit::new();
+    let mut known = unit.administrator().await;
+    let mut guesser = unit.browser();
+    guesser.address = known.address;
+    for n in 0..300 {
+        guesser.email = format!("p{n}@clinic.example");
+        assert_eq!(guesser.says_password("guess guess").await.0, 401, "{n}");
+    }
+    assert_eq!(problem(&guesser.says_password("guess guess").await), (429, "too-many-requests"));
+    let invitation = guesser.posts("/api/v1/auth/invitation", json!({ "secret": "x" })).await;
+    assert_eq!(problem(&invitation), (429, "too-many-requests"));
+    assert_eq!(known.signs_in().await.0, 200);
+}
