@@ -93,7 +93,7 @@ fn every_crate_forbids_unsafe_code_or_says_why_not() {
 }
 
 /// Paths of `.route("…"` in what the public listener serves.
-fn routes() -> BTreeSet<String> {
+pub(crate) fn routes() -> BTreeSet<String> {
     let mut files = Vec::new();
     for part in ["portal-api/src", "identity/src", "signaling/src", "sfu/src"] {
         sources(&root().join(part), &mut files);

@@ -15,6 +15,7 @@ mod journal;
 mod lan;
 mod life;
 mod links;
+mod matrix;
 mod process;
 mod trace;
 mod trace_fleet;

@@ -137,6 +137,11 @@ impl Server {
         self.ready[of].as_str().unwrap().split_once("#k=").unwrap().1
     }
 
+    /// The link of whoever becomes the demonstration's administrator.
+    pub(crate) fn administrator(&self) -> &str {
+        self.ready["administrator"].as_str().unwrap()
+    }
+
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log.txt")).unwrap()
     }

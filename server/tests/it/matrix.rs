@@ -1,0 +1,191 @@
+//! Every route against everybody: strangers, seats, and each role of staff. A route without a row fails.
+
+use crate::{
+    guards::routes,
+    http::{Answer, ask, join_token},
+    process::Server,
+};
+use identity::codes::totp_code;
+use platform::clock::{Clock as _, SystemClock};
+use policy::StaffRole;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Who is let through to a route's own answer.
+enum Who {
+    /// Whoever asks: pages, and what judges a secret of its own.
+    Anybody,
+    /// Who is signed in, about themselves.
+    Staff,
+    /// Those with one of these roles.
+    Roles(&'static [StaffRole]),
+    /// A clinician's seat; no account yet.
+    ClinicianSeat,
+    /// A device with a token of its own.
+    Device,
+}
+
+use StaffRole::{Administrator, Auditor};
+use Who::{Anybody, ClinicianSeat, Device, Roles, Staff};
+
+/// Method, route, who. `{id}` of a person is somebody's who is there for that.
+const MATRIX: &[(&str, &str, Who)] = &[
+    ("GET", "/ws", Anybody),
+    ("POST", "/api/v1/links/exchange", Anybody),
+    ("GET", "/api/v1/history", ClinicianSeat),
+    ("POST", "/whip/{room}", Device),
+    ("DELETE", "/whip/session/{id}", Device),
+    ("POST", "/whep/{room}/{participant}", Device),
+    ("DELETE", "/whep/session/{id}", Device),
+    ("GET", "/", Anybody),
+    ("GET", "/visit", Anybody),
+    ("GET", "/clinic", Anybody),
+    ("GET", "/sign-in", Anybody),
+    ("GET", "/join", Anybody),
+    ("GET", "/admin", Anybody),
+    ("GET", "/assets/{*path}", Anybody),
+    ("GET", "/{file}", Anybody),
+    ("GET", "/problems/style.css", Anybody),
+    ("GET", "/problems/{code}", Anybody),
+    ("POST", "/api/v1/auth/sign-in", Anybody),
+    ("POST", "/api/v1/auth/second", Anybody),
+    ("POST", "/api/v1/auth/invitation", Anybody),
+    ("POST", "/api/v1/auth/join", Anybody),
+    // It judges the cookie.
+    ("POST", "/api/v1/auth/renew", Anybody),
+    ("GET", "/api/v1/me", Staff),
+    ("POST", "/api/v1/me/password", Staff),
+    ("POST", "/api/v1/me/recovery-codes", Staff),
+    ("GET", "/api/v1/people", Roles(&[Administrator, Auditor])),
+    ("POST", "/api/v1/people", Roles(&[Administrator])),
+    ("PATCH", "/api/v1/people/{id}", Roles(&[Administrator])),
+    ("POST", "/api/v1/people/{id}/invitation", Roles(&[Administrator])),
+    ("GET", "/api/v1/people/{id}/rights", Roles(&[Administrator, Auditor])),
+    ("POST", "/api/v1/auth/confirm", Staff),
+    ("POST", "/api/v1/auth/unlock", Staff),
+    // From here on what was asked before would be refused.
+    ("POST", "/api/v1/auth/lock", Staff),
+    ("POST", "/api/v1/auth/sign-out", Staff),
+];
+
+/// Somebody who asks.
+struct Asker {
+    name: String,
+    role: Option<StaffRole>,
+    token: Option<String>,
+    is_clinician_seat: bool,
+}
+
+impl Who {
+    fn lets(&self, asker: &Asker) -> bool {
+        match self {
+            Anybody => true,
+            Staff => asker.role.is_some(),
+            Roles(roles) => asker.role.is_some_and(|role| roles.contains(&role)),
+            ClinicianSeat => asker.is_clinician_seat,
+            Device => false,
+        }
+    }
+}
+
+/// A unit's server and the tokens of its people.
+struct Unit {
+    server: Server,
+    administrator: String,
+}
+
+impl Unit {
+    fn start() -> Self {
+        let server = Server::start_with(&["--demo"], &[("TELEHEALTH__IDENTITY__PASSWORD_MEMORY_KIB", "64")]);
+        let link = server.administrator().to_owned();
+        let administrator = joins(&server, &link);
+        Self { server, administrator }
+    }
+
+    fn invites(&self, email: &str, role: StaffRole) -> Value {
+        let body = json!({ "email": email, "name": "Somebody", "roles": [role] });
+        let answer = asks(&self.server, "POST", "/api/v1/people", Some(&self.administrator), &body);
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        answer.json()
+    }
+
+    fn asker(&self, role: StaffRole) -> Asker {
+        let invited = self.invites(&format!("{role:?}@riverside.example"), role);
+        let token = joins(&self.server, invited["invitation"].as_str().unwrap());
+        Asker { name: format!("{role:?}"), role: Some(role), token: Some(token), is_clinician_seat: false }
+    }
+
+    fn seat(&self, link: &str) -> Asker {
+        let token = join_token(self.server.http(), self.server.secret(link));
+        let name = format!("seat of {link}");
+        Asker { name, role: None, token: Some(token), is_clinician_seat: link == "clinic" }
+    }
+}
+
+/// Sets password and app; the access token.
+fn joins(server: &Server, link: &str) -> String {
+    let secret = link.split_once("#i=").unwrap().1;
+    let look = asks(server, "POST", "/api/v1/auth/invitation", None, &json!({ "secret": secret })).json();
+    let totp = look["authenticator"]["secret"].as_str().unwrap().into();
+    let code = totp_code(&totp, SystemClock.now()).unwrap();
+    let body = json!({ "ticket": look["ticket"], "password": "correct horse battery", "code": code });
+    let joined = asks(server, "POST", "/api/v1/auth/join", None, &body);
+    assert_eq!(joined.status, 200, "{}", joined.body);
+    joined.json()["accessToken"].as_str().unwrap().to_owned()
+}
+
+fn asks(server: &Server, method: &str, path: &str, token: Option<&str>, body: &Value) -> Answer {
+    let bearer = token.map(|token| format!("Bearer {token}"));
+    let mut headers = vec![("content-type", "application/json")];
+    headers.extend(bearer.as_ref().map(|bearer| ("authorization", bearer.as_str())));
+    let body = if method == "GET" { String::new() } else { body.to_string() };
+    ask(server.http(), method, path, &headers, &body)
+}
+
+#[test]
+fn every_route_lets_through_whom_its_row_says_and_nobody_else() {
+    let rows: BTreeSet<_> = MATRIX.iter().map(|(_, route, _)| (*route).to_owned()).collect();
+    assert_eq!(rows, routes(), "each route has a row here");
+
+    let unit = Unit::start();
+    let somebody = unit.invites("somebody@riverside.example", StaffRole::Scheduler);
+    let mut askers: Vec<_> = StaffRole::ALL.into_iter().map(|role| unit.asker(role)).collect();
+    let nobody = |name: &str, token: Option<&str>| Asker {
+        name: name.to_owned(),
+        role: None,
+        token: token.map(str::to_owned),
+        is_clinician_seat: false,
+    };
+    askers.extend([nobody("stranger", None), nobody("forger", Some("e30.e30.e30"))]);
+    askers.extend([unit.seat("clinic"), unit.seat("patient")]);
+    for (method, route, who) in MATRIX {
+        let path = match *route {
+            "/whip/session/{id}" | "/whep/session/{id}" => {
+                route.replace("{id}", "00000000-0000-7000-8000-000000000001")
+            }
+            _ => route.replace("{id}", somebody["id"].as_str().unwrap()),
+        };
+        for asker in &askers {
+            // What is asked for is of no consequence: rights come first.
+            let answer = asks(&unit.server, method, &path, asker.token.as_deref(), &json!({}));
+            let of = format!("{method} {route} by {}: {} {}", asker.name, answer.status, answer.body);
+            match (who.lets(asker), asker.role) {
+                (true, _) => {
+                    let denied =
+                        ["signed-out", "not-allowed", "session-locked", "confirm-first", "forbidden"];
+                    let judges_itself = route.starts_with("/api/v1/auth/") && matches!(who, Anybody);
+                    let is_denied =
+                        [401, 403].contains(&answer.status) && denied.contains(&answer.code().as_str());
+                    assert!(judges_itself || !is_denied, "{of}");
+                    assert_ne!(answer.status, 405, "{of}");
+                }
+                // A seat may know that there is a history, and that it is not for it.
+                (false, _) if matches!(who, ClinicianSeat) => {
+                    assert!([401, 403].contains(&answer.status), "{of}")
+                }
+                (false, Some(_)) if !matches!(who, Device) => assert_eq!(answer.status, 403, "{of}"),
+                (false, _) => assert_eq!(answer.status, 401, "{of}"),
+            }
+        }
+    }
+}
