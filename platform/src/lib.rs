@@ -1,7 +1,7 @@
-//! Process plumbing that knows no domain noun: clock, keys, the event log, bus, outbox, presence, telemetry,
+//! Process plumbing that knows no domain noun: clock, keys, the event log, encryption at rest, bus, outbox, presence, telemetry,
 //! problems, lifecycle.
 //!
-//! Reading order: [`clock`], [`ids`], [`keys`], [`lane`], [`event_log`], [`bus`], [`outbox`], [`presence`],
+//! Reading order: [`clock`], [`ids`], [`keys`], [`lane`], [`event_log`], [`vault`], [`bus`], [`outbox`], [`presence`],
 //! [`problem`], [`mod@exchange`], [`telemetry`], [`mod@trace`], [`lifecycle`], [`limits`].
 
 #![forbid(unsafe_code)]
@@ -20,3 +20,4 @@ pub mod presence;
 pub mod problem;
 pub mod telemetry;
 pub mod trace;
+pub mod vault;

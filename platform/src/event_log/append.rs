@@ -164,7 +164,7 @@ pub enum Refusal {
 }
 
 /// Refuses what no adapter takes.
-pub(super) fn within_limits(append: &Append) -> Result<(), Refusal> {
+pub(crate) fn within_limits(append: &Append) -> Result<(), Refusal> {
     let Append { events, outbox, audit, answer, .. } = append;
     let phi = |phi: &Option<String>| phi.as_ref().map_or(0, String::len);
     let counts = (1..=MAX_EVENTS_PER_APPEND).contains(&events.len())

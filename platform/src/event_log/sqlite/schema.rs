@@ -38,7 +38,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
 }
 
 /// Applies those migrations of a list that a database does not have yet, in one transaction.
-pub(in crate::event_log) fn apply(
+pub(crate) fn apply(
     connection: &mut Connection,
     migrations: &[(&str, &str)],
 ) -> Result<(), SchemaError> {

@@ -1,0 +1,7 @@
+//! PHI at rest, over real files.
+
+mod keyring;
+mod rig;
+mod sealing;
+mod shredding;
+mod tampering;

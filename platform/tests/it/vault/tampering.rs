@@ -1,0 +1,1 @@
+//! Ciphertexts that stand where they were not sealed.
