@@ -19,7 +19,7 @@ pub const CLOCK_JUMP: Duration = Duration::from_secs(2);
 /// too large.
 pub const MAX_EVENTS_PER_APPEND: usize = 64;
 
-/// Most bytes of one event, body and PHI together. Larger appends are refused as too large.
+/// Most bytes of one event, body and PHI together, whether that is sealed or not. Larger appends are refused as too large.
 pub const MAX_EVENT_BYTES: usize = 64 * 1_024;
 
 /// Appends that may wait for the writer. Beyond it an append is refused as unavailable, with nothing
@@ -334,6 +334,10 @@ pub const MAX_EXPORT_ANSWER_BYTES: usize = 64 * 1_024;
 
 /// How long a process that ends waits for the collector to take what is left. Then it is dropped, and counted.
 pub const FLUSH_WITHIN: Duration = Duration::from_millis(400);
+
+/// Longest sealed PHI as it stands in a store, bytes: an event's worth in base64, with what says how to open it. A longer one
+/// is taken for damaged.
+pub const MAX_SEALED_BYTES: usize = MAX_EVENT_BYTES.div_ceil(3) * 4 + 64;
 
 /// Data keys that a process holds unwrapped. Beyond it those that were not used for longest are wiped, and asked for
 /// again; while the keyring is away, what they sealed cannot be read then.

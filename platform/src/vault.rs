@@ -46,6 +46,7 @@ pub mod provider;
 mod rotation;
 pub mod sealing;
 
+pub(crate) use envelope::text_bytes;
 pub use key::Key;
 pub use rotation::Rewrapped;
 pub use sealing::Sealing;

@@ -15,6 +15,7 @@ mod doctor;
 mod failure;
 mod health;
 mod journal;
+mod keys;
 mod lan;
 mod limits;
 mod media_token;
@@ -61,6 +62,12 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Restore(args) => backup::restore(&mut std::io::stdout().lock(), &args),
         Command::Journal(args) => {
             journal::run(&mut std::io::stdout().lock(), &args.what).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Keys(args) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(|e| Failure::Broken(format!("cannot start: {e}")))?;
+            let done = runtime.block_on(keys::run(&mut std::io::stdout().lock(), &args.what));
+            done.map(|()| ExitCode::SUCCESS)
         }
         Command::Token(args) => {
             let (config, guess) = plan::guess_url(&args.common)?;

@@ -3,6 +3,8 @@
 //! | port | alone | in a fleet |
 //! |---|---|---|
 //! | `Store` | SQLite in the data directory | PostgreSQL |
+//! | `Keyring` | SQLite in the data directory | PostgreSQL |
+//! | `KeyProvider` | a file in the keys directory, the environment, or a key service | the same |
 //! | `Bus` | memory | NATS JetStream, or memory |
 //! | `Presence` | memory | Redis |
 //! | `MediaNode`, `MediaEvent` | the SFU of this process | those of all nodes, over the media link |
@@ -11,6 +13,7 @@
 //! | `Clock` | the machine's | the machine's |
 
 mod store;
+pub(crate) mod vault;
 
 pub(crate) use store::Journal;
 
@@ -48,6 +51,7 @@ use platform::{
     problem::{self, Problem},
     telemetry,
     trace::{self, Exporter, Resource, Tracer},
+    vault::Vault,
 };
 use portal_api::{Assets, Hsts};
 use prometheus::Registry;
@@ -74,6 +78,8 @@ pub(crate) const JOURNAL: &str = "journal";
 pub(crate) struct Process {
     pub(crate) registry: Registry,
     pub(crate) store: Option<Arc<dyn Store>>,
+    /// The keys that PHI is sealed with before it gets to the store.
+    pub(crate) vault: Option<Arc<Vault>>,
     /// What stands before a database: it is waited for when the process ends.
     pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) media: Option<Media>,
@@ -170,7 +176,11 @@ pub(crate) async fn build(
         true => Some(store::open(config, Arc::clone(&base.clock), &base.registry).await?),
         false => None,
     };
-    let (store, journal) = log.map_or((None, None), |log| (Some(log.store), log.journal));
+    let vault = log.as_ref().map(|log| Arc::clone(log.store.vault()));
+    let (store, journal) = match log {
+        Some(log) => (Some(log.store as Arc<dyn Store>), log.journal),
+        None => (None, None),
+    };
     let signaling = match &store {
         None => None,
         Some(store) => {
@@ -228,7 +238,18 @@ pub(crate) async fn build(
     if let Some(signaling) = &signaling {
         inside = inside.merge(signaling.handle.inside());
     }
-    Ok(Process { registry: base.registry, store, journal, media, signaling, nodes, router, inside, traces })
+    Ok(Process {
+        registry: base.registry,
+        store,
+        vault,
+        journal,
+        media,
+        signaling,
+        nodes,
+        router,
+        inside,
+        traces,
+    })
 }
 
 /// Where the keys are.

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::lane::Lane;
 use crate::limits::{MAX_ADDRESS_BYTES, MAX_CHANGES, MAX_EVENT_BYTES, MAX_KEY_BYTES};
+use crate::vault::text_bytes;
 use model::{Epoch, TenantId, Timestamp};
 use std::{future::Future, pin::Pin};
 use uuid::Uuid;
@@ -249,7 +250,7 @@ impl<T: EventStore + Records + Snapshots + Tables + Ownership> Store for T {}
 pub(crate) fn changes_fit(changes: &[Change]) -> Result<(), Refusal> {
     let fits = |change: &Change| match change {
         Change::Put { row: Row { key, body, phi }, .. } => {
-            key.len() <= MAX_KEY_BYTES && body.len() + phi.as_ref().map_or(0, String::len) <= MAX_EVENT_BYTES
+            key.len() <= MAX_KEY_BYTES && body.len() + phi.as_deref().map_or(0, text_bytes) <= MAX_EVENT_BYTES
         }
         Change::Delete { key, .. } => key.len() <= MAX_KEY_BYTES,
     };

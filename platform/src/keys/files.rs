@@ -39,7 +39,8 @@ pub(super) fn load_or_create(dir: &Path, name: &str, make: fn() -> Vec<u8>) -> R
     let path = dir.join(name);
     match read_private(&path) {
         Err(KeyFileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            make_once(dir, name, &make()).map_err(|source| KeyFileError::Io { path: path.clone(), source })?;
+            make_once(dir, name, &make())
+                .map_err(|source| KeyFileError::Io { path: path.clone(), source })?;
             // Another process may have been faster.
             read_private(&path)
         }

@@ -1,6 +1,6 @@
 //! How sealed PHI stands in its column: `v1.` and base64url of scope (16 bytes), nonce (12), ciphertext and tag (16).
 
-use crate::limits::MAX_EVENT_BYTES;
+use crate::limits::MAX_SEALED_BYTES;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
@@ -33,7 +33,7 @@ impl Envelope {
         if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
             return Ok(None);
         }
-        let body = text.strip_prefix(PREFIX).filter(|_| text.len() <= MAX_EVENT_BYTES).ok_or(Malformed)?;
+        let body = text.strip_prefix(PREFIX).filter(|_| text.len() <= MAX_SEALED_BYTES).ok_or(Malformed)?;
         let mut bytes = URL_SAFE_NO_PAD.decode(body).map_err(|_| Malformed)?;
         if bytes.len() < HEAD_BYTES + TAG_BYTES {
             return Err(Malformed);
@@ -56,6 +56,14 @@ impl Envelope {
     }
 }
 
+/// How long the text is that stands in a column, by its length alone: limits are of what is sealed, not of how it stands.
+pub(crate) fn text_bytes(stored: &str) -> usize {
+    match stored.strip_prefix(PREFIX) {
+        Some(body) => (body.len() / 4 * 3 + body.len() % 4 * 3 / 4).saturating_sub(HEAD_BYTES + TAG_BYTES),
+        None => stored.len(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +82,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_written_is_read(envelope in envelope()) {
+            prop_assert_eq!(text_bytes(&envelope.to_text()), envelope.ciphertext.len() - TAG_BYTES);
             prop_assert_eq!(Envelope::parse(&envelope.to_text()), Ok(Some(envelope)));
         }
 
@@ -105,7 +114,7 @@ mod tests {
             nonce: [0; NONCE_BYTES],
             ciphertext: vec![7; bytes],
         };
-        let longest = (MAX_EVENT_BYTES - 3) / 4 * 3 - HEAD_BYTES;
+        let longest = (MAX_SEALED_BYTES - 3) / 4 * 3 - HEAD_BYTES;
         assert!(Envelope::parse(&of(longest).to_text()).unwrap().is_some());
         assert_eq!(Envelope::parse(&of(longest + 3).to_text()), Err(Malformed));
         assert!(Envelope::parse(&of(TAG_BYTES).to_text()).unwrap().is_some());

@@ -45,11 +45,7 @@ impl Key {
     }
 
     /// The nonce, and the ciphertext with its tag.
-    pub(super) fn seal(
-        &self,
-        aad: &[u8],
-        text: &[u8],
-    ) -> Result<([u8; NONCE_BYTES], Vec<u8>), CannotSeal> {
+    pub(super) fn seal(&self, aad: &[u8], text: &[u8]) -> Result<([u8; NONCE_BYTES], Vec<u8>), CannotSeal> {
         let mut nonce = [0; NONCE_BYTES];
         rand::fill(&mut nonce).map_err(|_| CannotSeal)?;
         let mut sealed = Vec::with_capacity(text.len() + TAG_BYTES);
@@ -62,12 +58,7 @@ impl Key {
     }
 
     /// The text; `None` if it was not sealed with this key for this place.
-    pub(super) fn open(
-        &self,
-        aad: &[u8],
-        nonce: [u8; NONCE_BYTES],
-        mut sealed: Vec<u8>,
-    ) -> Option<Vec<u8>> {
+    pub(super) fn open(&self, aad: &[u8], nonce: [u8; NONCE_BYTES], mut sealed: Vec<u8>) -> Option<Vec<u8>> {
         let nonce = Nonce::assume_unique_for_key(nonce);
         let length = self.cipher()?.open_in_place(nonce, Aad::from(aad), &mut sealed).ok()?.len();
         sealed.truncate(length);

@@ -33,7 +33,12 @@ impl Vault {
     }
 
     /// The scope whose key opens what stands in a column; `None` for what is not sealed.
-    pub(super) fn scope_of(&self, tenant: TenantId, place: Place<'_>, stored: &str) -> Result<Option<Scope>, VaultError> {
+    pub(super) fn scope_of(
+        &self,
+        tenant: TenantId,
+        place: Place<'_>,
+        stored: &str,
+    ) -> Result<Option<Scope>, VaultError> {
         match Envelope::parse(stored) {
             Ok(envelope) => Ok(envelope.map(|envelope| (tenant, envelope.scope))),
             Err(_) => Err(self.tampered(tenant, Uuid::nil(), place)),
@@ -80,18 +85,29 @@ impl Vault {
         Ok(text)
     }
 
+    /// The PHI of an event, wherever its row was found: in the local journal, for example.
+    ///
+    /// # Errors
+    /// By variant of [`VaultError`].
+    pub async fn open_event(
+        &self,
+        (tenant, category, stream): (TenantId, &str, Uuid),
+        version: u64,
+        stored: String,
+    ) -> Result<String, VaultError> {
+        let place = Place::Event { category, stream, version };
+        let scope = self.scope_of(tenant, place, &stored)?;
+        let keys = self.to_read(scope.into_iter().collect()).await?;
+        self.open(&keys, tenant, place, stored)
+    }
+
     /// 128 bits by which equal texts of a tenant are found without knowing them: HMAC-SHA256 with a key of the tenant's
     /// own. The caller normalises the text (case, spaces, accents), and names the purpose, so that what is indexed for one
     /// says nothing about another.
     ///
     /// # Errors
     /// `Away`, `Kek`.
-    pub async fn blind(
-        &self,
-        tenant: TenantId,
-        purpose: &str,
-        text: &str,
-    ) -> Result<[u8; 16], VaultError> {
+    pub async fn blind(&self, tenant: TenantId, purpose: &str, text: &str) -> Result<[u8; 16], VaultError> {
         let scope = (tenant, INDEX_SCOPE);
         let keys = self.to_write(vec![scope], false).await?;
         let Some(Held::Key(key)) = keys.get(&scope) else { return Err(VaultError::Lost) };

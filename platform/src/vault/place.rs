@@ -11,13 +11,7 @@ pub(super) enum Place<'a> {
     /// A stream's snapshot.
     Snapshot { category: &'a str, stream: Uuid, version: u64, schema: u16 },
     /// A row of the audit trail, which has no number yet when it is sealed.
-    Audit {
-        action: &'a str,
-        actor: Option<Uuid>,
-        subject: Option<Uuid>,
-        at: Timestamp,
-        body: &'a str,
-    },
+    Audit { action: &'a str, actor: Option<Uuid>, subject: Option<Uuid>, at: Timestamp, body: &'a str },
     /// A row of a projection.
     Row { table: &'a str, generation: u32, key: &'a str },
 }

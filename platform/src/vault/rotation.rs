@@ -30,14 +30,13 @@ impl Vault {
     /// # Errors
     /// `Invalid` for the scope of blind indexes, and for a reason that is empty or longer than [`MAX_REASON_BYTES`]; `Away`:
     /// it may be done or not, and can be asked for again.
-    pub async fn shred(
-        &self,
-        tenant: TenantId,
-        scope: Uuid,
-        reason: &str,
-    ) -> Result<Shredding, VaultError> {
+    pub async fn shred(&self, tenant: TenantId, scope: Uuid, reason: &str) -> Result<Shredding, VaultError> {
         let reason = reason.trim();
-        if scope == INDEX_SCOPE || reason.is_empty() || reason.len() > MAX_REASON_BYTES || reason.contains('\0') {
+        if scope == INDEX_SCOPE
+            || reason.is_empty()
+            || reason.len() > MAX_REASON_BYTES
+            || reason.contains('\0')
+        {
             return Err(VaultError::Invalid);
         }
         let shred = Shred { tenant, scope, reason: reason.to_owned(), at: self.clock.now() };
@@ -145,6 +144,15 @@ impl Vault {
                 self.tenant(tenant, None).await?;
             }
         }
+    }
+
+    /// Makes a tenant's first key, if there is none, and unwraps it: before a process takes people, so that one whose KEK is
+    /// not the others' does not start.
+    ///
+    /// # Errors
+    /// `Away`, `Kek`.
+    pub async fn prepare(&self, tenant: TenantId) -> Result<(), VaultError> {
+        self.tenant(tenant, None).await.map(drop)
     }
 
     /// Looks which keys were shredded or rotated by others. Answers tenants whose keys have older versions that are still

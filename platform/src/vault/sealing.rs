@@ -11,8 +11,7 @@
 //! | row of a projection | the stream whose event made it | tenant, table, generation, key |
 //! | row that was not made from a stream's event | a scope made from table and key | the same |
 //!
-//! An envelope is longer than what is in it: of the [`MAX_EVENT_BYTES`](crate::limits::MAX_EVENT_BYTES) that an event has,
-//! its PHI takes 4/3 of its length and 62.
+//! An envelope is longer than what is in it, 4/3 of it and 62 bytes; limits are of what is in it.
 
 use super::{Vault, VaultError, keys::Scope, place::Place};
 use crate::event_log::{AppendError, ReadError, Refusal};

@@ -1,6 +1,9 @@
-//! The event log: SQLite alone, or PostgreSQL with a local journal before it.
+//! The event log: SQLite alone, or PostgreSQL with a local journal before it. Before either, PHI is sealed.
 
-use super::{EVENTS, JOURNAL, cause};
+use super::{
+    EVENTS, JOURNAL, cause,
+    vault::{self, Unopened},
+};
 use crate::{
     config::Config,
     failure::Failure,
@@ -14,6 +17,7 @@ use platform::{
         postgres::{self, PostgresStore},
         sqlite::SqliteStore,
     },
+    vault::Sealing,
 };
 use prometheus::Registry;
 use std::{fs, os::unix::fs::DirBuilderExt as _, sync::Arc, time::Duration};
@@ -24,7 +28,8 @@ pub(crate) type Journal = Journaled<PostgresStore>;
 
 /// The event log.
 pub(super) struct Log {
-    pub(super) store: Arc<dyn Store>,
+    /// What services see; its [`inner`](Sealing::inner) has PHI as it is stored.
+    pub(super) store: Arc<Sealing<dyn Store>>,
     pub(super) journal: Option<Arc<Journal>>,
 }
 
@@ -37,16 +42,30 @@ pub(super) async fn open(
     clock: Arc<dyn Clock>,
     registry: &Registry,
 ) -> Result<Log, Failure> {
+    let begun = Instant::now();
+    let vault = loop {
+        match vault::open(config, Arc::clone(&clock), registry).await {
+            Ok(vault) => break vault,
+            Err(Unopened::Yet(said)) if begun.elapsed() <= STORE_PATIENCE => {
+                tracing::warn!(error = said, "The keys cannot be had yet");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(unopened) => return Err(unopened.into()),
+        }
+    };
+    let log = |stored: Arc<dyn Store>, journal| Log {
+        store: Arc::new(Sealing::new(stored, Arc::clone(&vault))),
+        journal,
+    };
     let Some(postgres) = config.store.postgres() else {
         let store = SqliteStore::open(&config.data_dir.join(EVENTS), registry)?;
-        return Ok(Log { store: Arc::new(store), journal: None });
+        return Ok(log(Arc::new(store), None));
     };
-    let begun = Instant::now();
     loop {
         let error = match PostgresStore::open(&postgres, registry).await {
             Ok(store) => {
                 let journal = Arc::new(journaled(config, Arc::new(store), clock, registry).await?);
-                return Ok(Log { store: Arc::clone(&journal) as Arc<dyn Store>, journal: Some(journal) });
+                return Ok(log(Arc::clone(&journal) as Arc<dyn Store>, Some(journal)));
             }
             Err(error) => error,
         };

@@ -8,8 +8,8 @@
 //! zeros (`secure_delete`), and after an erasure the log that SQLite writes ahead is cut to nothing.
 
 use super::{
-    DataKey, Found, Keyring, KeyringError, KeyringFuture, Shred, Shredded, Shredding, TenantKey, TenantStatus,
-    Versions,
+    DataKey, Found, Keyring, KeyringError, KeyringFuture, Shred, Shredded, Shredding, TenantKey,
+    TenantStatus, Versions,
 };
 use crate::{
     event_log::sqlite::{OpenError, create_private, schema},

@@ -17,7 +17,9 @@ pub struct EnvironmentKeys(Keks);
 
 /// The variable is not set, or holds something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{VARIABLE} must hold 1 to {MAX_KEKS} keys: base64 of 32 bytes each, oldest first, separated by commas")]
+#[error(
+    "{VARIABLE} must hold 1 to {MAX_KEKS} keys: base64 of 32 bytes each, oldest first, separated by commas"
+)]
 pub struct NoKeys;
 
 impl EnvironmentKeys {
@@ -84,7 +86,14 @@ mod tests {
     #[test]
     fn anything_else_is_refused_on_both_sides_of_the_limit() {
         let key = STANDARD.encode([1; 32]);
-        for bad in ["", ",", "x", &STANDARD.encode([1; 31]), &format!("{key},"), &vec![key.clone(); MAX_KEKS + 1].join(",")] {
+        for bad in [
+            "",
+            ",",
+            "x",
+            &STANDARD.encode([1; 31]),
+            &format!("{key},"),
+            &vec![key.clone(); MAX_KEKS + 1].join(","),
+        ] {
             assert!(EnvironmentKeys::parse(bad).is_err(), "{}", bad.len());
         }
         assert!(EnvironmentKeys::parse(&vec![key; MAX_KEKS].join(",")).is_ok());

@@ -171,10 +171,7 @@ mod tests {
         let elsewhere = Of { version: 4, ..OF };
         assert_eq!(other.unwrap(elsewhere, &first).await.unwrap_err(), ProviderError::Damaged);
         let unknown = Wrapped { kek: "file-0".into(), ..first.clone() };
-        assert_eq!(
-            other.unwrap(OF, &unknown).await.unwrap_err(),
-            ProviderError::Missing("file-0".into())
-        );
+        assert_eq!(other.unwrap(OF, &unknown).await.unwrap_err(), ProviderError::Missing("file-0".into()));
         for (_, path) in names(&dir).unwrap() {
             assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
         }

@@ -67,7 +67,9 @@ impl KeyService {
     pub fn new(config: Config) -> Result<Self, InvalidConfig> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.:/-".contains(&b);
         if config.key.is_empty() || config.key.len() > MAX_KEK_ID_BYTES || !config.key.bytes().all(plain) {
-            return Err(InvalidConfig("the key's id must be 1 to 512 of A-Z, a-z, 0-9, `_`, `.`, `:`, `/` and `-`"));
+            return Err(InvalidConfig(
+                "the key's id must be 1 to 512 of A-Z, a-z, 0-9, `_`, `.`, `:`, `/` and `-`",
+            ));
         }
         let rest = config.url.strip_prefix("http://").ok_or(InvalidConfig("must begin with http://"))?;
         let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
@@ -88,8 +90,10 @@ impl KeyService {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}/{path}", self.path))
-            .header(header::HOST, &self.authority)
-            .header(header::CONTENT_TYPE, "application/json");
+            .header(header::HOST, &self.authority);
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
         if let Some(token) = &self.config.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.expose_secret()));
         }
@@ -99,7 +103,8 @@ impl KeyService {
             let stream = TcpStream::connect(&self.authority).await.map_err(|_| ProviderError::Away)?;
             exchange(stream, request, MAX_KMS_ANSWER_BYTES).await.map_err(|_| ProviderError::Away)
         };
-        let answer = tokio::time::timeout(KEYRING_PATIENCE, asked).await.map_err(|_| ProviderError::Away)??;
+        let answer =
+            tokio::time::timeout(KEYRING_PATIENCE, asked).await.map_err(|_| ProviderError::Away)??;
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND => return Err(ProviderError::Missing(self.config.key.clone())),
@@ -150,7 +155,9 @@ impl KeyProvider for KeyService {
             let body = json!({ "key": wrapped.kek, "context": context, "ciphertext": ciphertext });
             let answer = self.ask(Method::POST, "unwrap", Some(body)).await?;
             let plaintext = answer.plaintext.ok_or(ProviderError::Refused)?;
-            let bytes = Zeroizing::new(STANDARD.decode(plaintext.expose_secret()).map_err(|_| ProviderError::Refused)?);
+            let bytes = Zeroizing::new(
+                STANDARD.decode(plaintext.expose_secret()).map_err(|_| ProviderError::Refused)?,
+            );
             Key::from_bytes(&bytes).ok_or(ProviderError::Refused)
         })
     }

@@ -74,12 +74,7 @@ impl Located for Snapshot {
 
     fn place(&self) -> Place<'_> {
         let StreamId { category, id, .. } = self.stream;
-        Place::Snapshot {
-            category: category.name,
-            stream: id,
-            version: self.version.0,
-            schema: self.schema,
-        }
+        Place::Snapshot { category: category.name, stream: id, version: self.version.0, schema: self.schema }
     }
 }
 

@@ -51,10 +51,8 @@ async fn versions_of_tenants_keys_count_up(ring: &dyn Keyring) {
     assert_eq!(ring.add_tenant_key(tenant_key(TWO, 1, 3)).await, Ok(true));
     let both = vec![tenant_key(ONE, 1, 1), tenant_key(ONE, 2, 2)];
     assert_eq!(ring.tenant_keys(ONE).await.as_ref(), Ok(&both));
-    let [one, two] = [
-        Versions { tenant: ONE, oldest: 1, newest: 2 },
-        Versions { tenant: TWO, oldest: 1, newest: 1 },
-    ];
+    let [one, two] =
+        [Versions { tenant: ONE, oldest: 1, newest: 2 }, Versions { tenant: TWO, oldest: 1, newest: 1 }];
     assert_eq!(ring.versions(None, 10).await, Ok(vec![one, two]));
     assert_eq!(ring.versions(None, 1).await, Ok(vec![one]));
     assert_eq!(ring.versions(Some(ONE), 10).await, Ok(vec![two]));
@@ -98,7 +96,11 @@ async fn keys_are_wrapped_anew(ring: &dyn Keyring) {
     assert_eq!(ring.retire(TWO).await, Ok(0));
     assert_eq!(ring.tenant_keys(ONE).await, Ok(vec![tenant_key(ONE, 2, 2)]));
     assert_eq!(ring.settle(vec![data_key(ONE, 5, 1, 1)]).await, Err(KeyringError::Retired));
-    assert_eq!(ring.add_tenant_key(tenant_key(ONE, 3, 4)).await, Ok(true), "versions are not given out again");
+    assert_eq!(
+        ring.add_tenant_key(tenant_key(ONE, 3, 4)).await,
+        Ok(true),
+        "versions are not given out again"
+    );
 }
 
 async fn what_is_shredded_stays_so(ring: &dyn Keyring) {

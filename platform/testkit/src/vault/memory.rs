@@ -3,8 +3,8 @@
 use model::TenantId;
 use parking_lot::Mutex;
 use platform::vault::keyring::{
-    DataKey, Found, Keyring, KeyringError, KeyringFuture, Shred, Shredded, Shredding, TenantKey, TenantStatus,
-    Versions,
+    DataKey, Found, Keyring, KeyringError, KeyringFuture, Shred, Shredded, Shredding, TenantKey,
+    TenantStatus, Versions,
 };
 use std::{
     collections::BTreeMap,
@@ -160,7 +160,9 @@ impl Keyring for MemoryKeyring {
     }
 
     fn shredded(&self, after: u64, limit: usize) -> KeyringFuture<'_, Vec<Shredded>> {
-        self.ask(|state| Ok(state.shredded.iter().filter(|s| s.number > after).take(limit).cloned().collect()))
+        self.ask(|state| {
+            Ok(state.shredded.iter().filter(|s| s.number > after).take(limit).cloned().collect())
+        })
     }
 
     fn versions(&self, after: Option<TenantId>, limit: usize) -> KeyringFuture<'_, Vec<Versions>> {
@@ -170,7 +172,8 @@ impl Keyring for MemoryKeyring {
                 let versions = Versions { tenant, oldest: version, newest: version };
                 all.entry(tenant).or_insert(versions).newest = version;
             }
-            let later = all.into_values().filter(|versions| after.is_none_or(|after| versions.tenant > after));
+            let later =
+                all.into_values().filter(|versions| after.is_none_or(|after| versions.tenant > after));
             Ok(later.take(limit).collect())
         })
     }

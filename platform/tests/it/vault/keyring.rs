@@ -4,10 +4,14 @@ use super::rig::{TENANT, keyring, stands_in};
 use model::TenantId;
 use platform::{
     event_log::sqlite::OpenError,
-    vault::keyring::{DataKey, Keyring as _, Shred, Shredding, TenantKey, sqlite::SqliteKeyring},
+    vault::keyring::{
+        DataKey, Keyring as _, KeyringError, Shred, Shredding, TenantKey,
+        postgres::{PostgresKeyring, statements},
+        sqlite::SqliteKeyring,
+    },
 };
 use std::{os::unix::fs::PermissionsExt as _, sync::Arc};
-use testkit::{event_log::DECIDED, vault::conformance};
+use testkit::{engines::Postgres, event_log::DECIDED, vault::conformance};
 use uuid::Uuid;
 
 fn tenant_key(tenant: TenantId) -> TenantKey {
@@ -71,4 +75,40 @@ fn what_is_no_keyring_is_refused() {
     let path = dir.path().join("keys.sqlite");
     std::fs::write(&path, b"this is no database, however long it is looked at. ".repeat(100)).unwrap();
     assert!(matches!(SqliteKeyring::open(&path), Err(OpenError::Sqlite { .. } | OpenError::Schema { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_conforms_and_prepares_each_statement() {
+    let server = Postgres::start(false);
+    let config = crate::postgres::config(&server, "events_keys");
+    let mut opening = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let config = config.clone();
+        opening.spawn(async move { PostgresKeyring::open(&config).await.unwrap() });
+    }
+    let opened = opening.join_all().await;
+    conformance(Arc::new(opened.into_iter().next().unwrap())).await;
+    let (client, connection) = tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await.unwrap();
+    let mut driver = tokio::task::JoinSet::new();
+    driver.spawn(async move { connection.await.unwrap() });
+    client.batch_execute("SET search_path = events_keys").await.unwrap();
+    for statement in statements::ALL {
+        let prepared = client.prepare(statement.sql).await;
+        assert!(prepared.is_ok(), "{}: {:?}", statement.name, prepared.err());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_or_hangs_is_said_to_be_and_found_again() {
+    let mut server = Postgres::start(false);
+    let ring = PostgresKeyring::open(&crate::postgres::config(&server, "events_keys")).await.unwrap();
+    assert_eq!(ring.add_tenant_key(tenant_key(TENANT)).await, Ok(true));
+    server.pause();
+    assert_eq!(ring.tenant_keys(TENANT).await, Err(KeyringError::Away));
+    server.resume();
+    server.kill();
+    assert_eq!(ring.tenant_keys(TENANT).await, Err(KeyringError::Away));
+    server.restart();
+    testkit::wait::eventually("it to be found", async || ring.tenant_keys(TENANT).await.is_ok()).await;
+    assert_eq!(ring.tenant_keys(TENANT).await, Ok(vec![tenant_key(TENANT)]));
 }

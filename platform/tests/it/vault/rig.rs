@@ -49,13 +49,8 @@ pub(super) fn stream(id: u128) -> StreamId {
 
 /// An event and an audit row, each with PHI.
 pub(super) fn append(stream: StreamId, expected: u64, phi: &str) -> Append {
-    let event = NewEvent {
-        kind: "noted",
-        schema: 1,
-        body: "{}".to_owned(),
-        phi: Some(json(phi)),
-        effective: None,
-    };
+    let event =
+        NewEvent { kind: "noted", schema: 1, body: "{}".to_owned(), phi: Some(json(phi)), effective: None };
     let audit = NewAudit {
         action: "visit.note",
         actor: Some(Uuid::from_u128(7)),

@@ -27,7 +27,8 @@ pub(super) fn add_tenant_key(connection: &Connection, key: &TenantKey) -> Result
 }
 
 pub(super) fn rewrap_tenant_key(connection: &Connection, old: &TenantKey, new: &TenantKey) -> Result<bool> {
-    let sql = "UPDATE tenant_keys SET kek = ?4, wrapped = ?5 WHERE tenant = ?1 AND version = ?2 AND wrapped = ?3";
+    let sql =
+        "UPDATE tenant_keys SET kek = ?4, wrapped = ?5 WHERE tenant = ?1 AND version = ?2 AND wrapped = ?3";
     let row = (old.tenant.0.as_bytes(), old.version, &old.wrapped, &new.kek, &new.wrapped);
     Ok(connection.prepare_cached(sql)?.execute(row)? == 1)
 }
@@ -93,12 +94,12 @@ pub(super) fn stale(connection: &Connection, tenant: TenantId, limit: usize) -> 
 }
 
 pub(super) fn rewrap(connection: &Connection, keys: &[(DataKey, DataKey)]) -> Result<u64> {
-    let sql = "UPDATE data_keys SET version = ?4, wrapped = ?5 WHERE tenant = ?1 AND scope = ?2 AND wrapped = ?3";
+    let sql =
+        "UPDATE data_keys SET version = ?4, wrapped = ?5 WHERE tenant = ?1 AND scope = ?2 AND wrapped = ?3";
     let mut statement = connection.prepare_cached(sql)?;
     let mut done = 0;
     for (old, new) in keys {
-        let row =
-            (old.tenant.0.as_bytes(), old.scope.as_bytes(), &old.wrapped, new.version, &new.wrapped);
+        let row = (old.tenant.0.as_bytes(), old.scope.as_bytes(), &old.wrapped, new.version, &new.wrapped);
         done += statement.execute(row)? as u64;
     }
     Ok(done)
