@@ -72,6 +72,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Token(args) => {
             let (config, guess) = plan::guess_url(&args.common)?;
             let keys = Keys::load_or_create(&wiring::keys_dir(&config))?;
+            wiring::vault::make_kek(&config)?;
             let url = args.url.as_deref().unwrap_or(&guess);
             let mut out = std::io::BufWriter::new(std::io::stdout().lock());
             token::write(&mut out, &args, url, wiring::TENANT, &keys, &SystemClock)

@@ -1,5 +1,6 @@
 //! PHI at rest, over real files.
 
+mod cost;
 mod keyring;
 mod kms;
 mod rig;

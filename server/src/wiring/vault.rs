@@ -86,6 +86,19 @@ pub(crate) async fn open_with_keks(
     Ok((Arc::new(vault), files))
 }
 
+/// Makes the first key encryption key beside the other keys, where these are made before any process starts: processes may
+/// not be allowed to write there. Where there is a keyring, its own is missed and not another.
+///
+/// # Errors
+/// One line that says why there is none.
+pub(crate) fn make_kek(config: &Config) -> Result<(), Failure> {
+    if config.vault.kek == Kek::File && !config.data_dir.join(KEYRING).exists() {
+        FileKeys::open(&super::keys_dir(config), true)
+            .map_err(|error| Failure::Usage(format!("vault.kek: {error}")))?;
+    }
+    Ok(())
+}
+
 async fn keyring(config: &Config) -> Result<Arc<dyn Keyring>, Unopened> {
     let Some(postgres) = config.keyring() else {
         let path = config.data_dir.join(KEYRING);

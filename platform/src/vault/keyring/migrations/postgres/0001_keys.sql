@@ -18,7 +18,7 @@ CREATE TABLE data_keys (
     reason   text,
     PRIMARY KEY (tenant, scope),
     FOREIGN KEY (tenant, version) REFERENCES tenant_keys (tenant, version),
-    CHECK ((version IS NULL) = (wrapped IS NULL) AND (wrapped IS NULL) = (shredded IS NOT NULL))
+    CHECK (num_nonnulls(version, wrapped) IN (0, 2) AND num_nonnulls(wrapped, shredded) = 1)
 );
 CREATE INDEX data_keys_by_version ON data_keys (tenant, version) WHERE version IS NOT NULL;
 CREATE UNIQUE INDEX data_keys_shredded ON data_keys (shredded) WHERE shredded IS NOT NULL;

@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS data_keys (
     reason   text,
     PRIMARY KEY ((tenant, scope) HASH),
     FOREIGN KEY (tenant, version) REFERENCES tenant_keys (tenant, version),
-    CHECK ((version IS NULL) = (wrapped IS NULL) AND (wrapped IS NULL) = (shredded IS NOT NULL))
+    CHECK (num_nonnulls(version, wrapped) IN (0, 2) AND num_nonnulls(wrapped, shredded) = 1)
 );
 CREATE INDEX IF NOT EXISTS data_keys_by_version ON data_keys (tenant HASH, version ASC) WHERE version IS NOT NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS data_keys_shredded ON data_keys (shredded ASC) WHERE shredded IS NOT NULL;
