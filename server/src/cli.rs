@@ -139,6 +139,12 @@ pub(crate) enum KeysCommand {
         #[command(flatten)]
         common: Common,
     },
+    /// Lists what was destroyed: number, healthcare unit, id, when (milliseconds since 1970), why. Keep a copy apart from the keyring: after an older
+    /// keyring was put back, the same is to be destroyed again.
+    Shredded {
+        #[command(flatten)]
+        common: Common,
+    },
     /// Makes a new key for each healthcare unit, and wraps all keys of visits anew under it. Can be cut off and repeated;
     /// servers go on with what is left.
     Rotate {

@@ -11,7 +11,11 @@ use model::TenantId;
 use platform::{
     clock::SystemClock,
     limits::MAX_REASON_BYTES,
-    vault::{Vault, VaultError, keyring::Shredding, provider::file::FileKeys},
+    vault::{
+        Vault, VaultError,
+        keyring::{Shredded, Shredding},
+        provider::file::FileKeys,
+    },
 };
 use prometheus::Registry;
 use std::{io::Write, sync::Arc};
@@ -24,6 +28,7 @@ use uuid::Uuid;
 pub(crate) async fn run(out: &mut impl Write, what: &KeysCommand) -> Result<(), Failure> {
     match what {
         KeysCommand::Status { common } => status(out, &open(common).await?.0).await,
+        KeysCommand::Shredded { common } => shredded(out, &open(common).await?.0).await,
         KeysCommand::Rotate { common, kek } => {
             let (vault, files) = open(common).await?;
             rotate(out, &vault, files.as_deref(), *kek).await
@@ -77,6 +82,19 @@ async fn status(out: &mut impl Write, vault: &Vault) -> Result<(), Failure> {
     }
 }
 
+async fn shredded(out: &mut impl Write, vault: &Vault) -> Result<(), Failure> {
+    let mut after = 0;
+    loop {
+        let page = vault.shredded(after).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.number;
+        for Shredded { number, shred } in page {
+            writeln!(out, "{number}  {}  {}  {}  {}", shred.tenant.0, shred.scope, shred.at, shred.reason)
+                .map_err(broken_output)?;
+        }
+    }
+}
+
 async fn rotate(
     out: &mut impl Write,
     vault: &Vault,
@@ -101,7 +119,7 @@ async fn rotate(
         let under = vault.rewrap_tenant(tenant).await?;
         writeln!(
             out,
-            "{}  key version {version}, {wrapped} data keys wrapped anew, {under} keys under the present key encryption key",
+            "{}  key version {version}, {wrapped} data keys wrapped anew, {under} older versions too",
             tenant.0
         )
         .map_err(broken_output)?;

@@ -128,7 +128,7 @@ impl Vault {
         (known, scopes)
     }
 
-    /// Unwraps what was found, and holds it. A key that cannot be unwrapped leaves the others readable.
+    /// Unwraps what was found, and holds it; the first that cannot be unwrapped ends it.
     async fn take(&self, found: Vec<Found>, into: &mut Keys) -> Result<(), VaultError> {
         for found in found {
             let scope = found.scope();

@@ -3,7 +3,7 @@
 use super::{
     INDEX_SCOPE, Vault, VaultError,
     held::Held,
-    keyring::{DataKey, Shred, Shredding, TenantKey, TenantStatus, Versions},
+    keyring::{DataKey, Shred, Shredded, Shredding, TenantKey, TenantStatus, Versions},
     provider::{Of, Wrapped},
 };
 use crate::limits::{KEYS_AT_ONCE, KEYS_LOOKS, MAX_REASON_BYTES};
@@ -129,6 +129,14 @@ impl Vault {
         self.ask(self.keyring.status(tenant)).await
     }
 
+    /// Erasures after a number, in their order; at most [`KEYS_AT_ONCE`].
+    ///
+    /// # Errors
+    /// `Away`.
+    pub async fn shredded(&self, after: u64) -> Result<Vec<Shredded>, VaultError> {
+        self.ask(self.keyring.shredded(after, KEYS_AT_ONCE)).await
+    }
+
     /// Whether every tenant's keys can be unwrapped: asked before a process takes people, so that one with another KEK
     /// does not start.
     ///
@@ -167,11 +175,8 @@ impl Vault {
             let Some(last) = page.last().map(|shredded| shredded.number) else { break };
             let mut held = self.held.lock();
             for shredded in page {
-                let scope = (shredded.shred.tenant, shredded.shred.scope);
-                // What is not held need not be forgotten.
-                if held.get(scope).is_some() {
-                    held.put(scope, Held::Shredded);
-                }
+                // Also what is not held: somebody may be about to hold what the keyring said before.
+                held.put((shredded.shred.tenant, shredded.shred.scope), Held::Shredded);
             }
             self.shredded.fetch_max(last, Ordering::Relaxed);
         }

@@ -141,7 +141,7 @@ async fn keys_are_rotated_and_destroyed_while_a_server_runs() {
     let (kept, _) = clinician.invite(NAME, REASON).await;
     let (said, code) = keys(&server, &["rotate", "--kek"]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("key version 2") && said.contains("1 keys under"), "{said}");
+    assert!(said.contains("key version 2, 4 data keys wrapped anew"), "{said}");
     let (later, _) = clinician.invite(NAME, REASON).await;
     let id = gone.0.to_string();
     for (args, wanted) in [
@@ -160,6 +160,8 @@ async fn keys_are_rotated_and_destroyed_while_a_server_runs() {
     assert_eq!(code, Some(0), "{said}");
     let (said, _) = keys(&server, &shred);
     assert!(said.contains("before"), "{said}");
+    let (listed, _) = keys(&server, &["shredded"]);
+    assert!(listed.starts_with("1  ") && listed.contains(&id) && listed.ends_with("asked for\n"), "{listed}");
     let (said, code) = keys(&server, &["status"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("0 to be wrapped anew, 1 destroyed") && said.contains("all can be"), "{said}");

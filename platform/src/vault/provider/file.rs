@@ -82,7 +82,11 @@ impl FileKeys {
 
 impl KeyProvider for FileKeys {
     fn wrap<'a>(&'a self, of: Of, key: &'a Key) -> ProviderFuture<'a, Wrapped> {
-        Box::pin(async move { self.keks().wrap(of, key) })
+        Box::pin(async move {
+            // It is seldom, and a KEK that was replaced meanwhile may be gone tomorrow.
+            self.read_again().map_err(|_| ProviderError::Away)?;
+            self.keks().wrap(of, key)
+        })
     }
 
     fn unwrap<'a>(&'a self, of: Of, wrapped: &'a Wrapped) -> ProviderFuture<'a, Key> {
@@ -168,6 +172,9 @@ mod tests {
             assert_eq!(other.unwrap(OF, wrapped).await.unwrap().expose(), key.expose());
         }
         assert_eq!(other.present().await.unwrap(), second.kek);
+        one.rotate().unwrap();
+        let third = other.wrap(OF, &key).await.unwrap();
+        assert_eq!(third.kek, one.present().await.unwrap(), "nothing new under an old one");
         let elsewhere = Of { version: 4, ..OF };
         assert_eq!(other.unwrap(elsewhere, &first).await.unwrap_err(), ProviderError::Damaged);
         let unknown = Wrapped { kek: "file-0".into(), ..first.clone() };
