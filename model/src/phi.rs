@@ -3,6 +3,13 @@
 use serde::{Deserialize, Deserializer, Serializer};
 use std::fmt;
 
+/// What stands in the place of a record's PHI, as JSON, once its key was destroyed. Whoever decodes PHI shows the rest of
+/// the record and, for what this stands for, [`ERASED_TEXT`].
+pub const ERASED: &str = r#"{"erased":true}"#;
+
+/// What people are shown in the place of a text that was [`ERASED`].
+pub const ERASED_TEXT: &str = "(erased)";
+
 /// A value that is PHI: a name, a date of birth, a note, an address.
 ///
 /// It prints as `[phi]` in every format, so that it cannot reach a log, a metric, a trace or a panic

@@ -1,7 +1,7 @@
-//! Process plumbing that knows no domain noun: clock, keys, the event log, bus, outbox, presence, telemetry,
+//! Process plumbing that knows no domain noun: clock, keys, the event log, encryption at rest, bus, outbox, presence, telemetry,
 //! problems, lifecycle.
 //!
-//! Reading order: [`clock`], [`ids`], [`keys`], [`lane`], [`event_log`], [`bus`], [`outbox`], [`presence`],
+//! Reading order: [`clock`], [`ids`], [`keys`], [`lane`], [`event_log`], [`vault`], [`bus`], [`outbox`], [`presence`],
 //! [`problem`], [`body`], [`throttle`], [`mod@exchange`], [`telemetry`], [`mod@trace`], [`lifecycle`], [`limits`].
 
 #![forbid(unsafe_code)]
@@ -22,3 +22,4 @@ pub mod problem;
 pub mod telemetry;
 pub mod throttle;
 pub mod trace;
+pub mod vault;

@@ -19,7 +19,7 @@ pub const CLOCK_JUMP: Duration = Duration::from_secs(2);
 /// too large.
 pub const MAX_EVENTS_PER_APPEND: usize = 64;
 
-/// Most bytes of one event, body and PHI together. Larger appends are refused as too large.
+/// Most bytes of one event, body and PHI together, whether that is sealed or not. Larger appends are refused as too large.
 pub const MAX_EVENT_BYTES: usize = 64 * 1_024;
 
 /// Appends that may wait for the writer. Beyond it an append is refused as unavailable, with nothing
@@ -338,3 +338,54 @@ pub const FLUSH_WITHIN: Duration = Duration::from_millis(400);
 /// Keys whose failures a [`Throttle`](crate::throttle::Throttle) remembers. Beyond it the one that failed least is
 /// forgotten: a flood from many addresses must not lock anybody else out.
 pub const MAX_THROTTLED: usize = 10_000;
+
+/// Longest sealed PHI as it stands in a store, bytes: an event's worth in base64, with what says how to open it. A longer one
+/// is taken for damaged.
+pub const MAX_SEALED_BYTES: usize = MAX_EVENT_BYTES.div_ceil(3) * 4 + 64;
+
+/// Data keys that a process holds unwrapped. Beyond it those that were not used for longest are wiped, and asked for
+/// again; while the keyring is away, what they sealed cannot be read then.
+pub const MAX_KEYS_HELD: usize = 65_536;
+
+/// Tenants whose keys a process holds unwrapped. Beyond it all are wiped and asked for again.
+pub const MAX_TENANTS_HELD: usize = 1_024;
+
+/// Longest that the keyring, or who holds the key encryption key, may take for one question. Beyond it the answer is
+/// "unavailable".
+pub const KEYRING_PATIENCE: Duration = Duration::from_millis(800);
+
+/// For how long after a question without an answer the keyring is not asked again: whoever needs a key that is not held
+/// hears "unavailable" at once.
+pub const KEYRING_PAUSE: Duration = Duration::from_millis(250);
+
+/// How often a process looks which keys were shredded or rotated elsewhere: the longest that it goes on with them.
+pub const KEYS_LOOKS: Duration = Duration::from_secs(1);
+
+/// Data keys that are asked for, made or wrapped anew in one question; more are asked for in several.
+pub const KEYS_AT_ONCE: usize = 500;
+
+/// Most questions to a SQLite keyring that share a commit. More would make the first of them wait for the last.
+pub const MAX_KEYRING_JOBS_PER_COMMIT: usize = 256;
+
+/// Questions that wait for a SQLite keyring. Beyond it they are refused as unavailable.
+pub const MAX_QUEUED_FOR_KEYRING: usize = 4_096;
+
+/// Longest wrapped key, bytes; a longer one is refused. AES-256-GCM makes 60 of 32, cloud services some hundred.
+pub const MAX_WRAPPED_BYTES: usize = 2_048;
+
+/// Longest id of a key encryption key, bytes; a longer one is refused.
+pub const MAX_KEK_ID_BYTES: usize = 512;
+
+/// Longest reason that is kept with an erasure, bytes; a longer one is refused.
+pub const MAX_REASON_BYTES: usize = 256;
+
+/// Key encryption keys in a directory or the environment. With more, the process does not start: old ones are to be
+/// removed once nothing is wrapped under them.
+pub const MAX_KEKS: usize = 64;
+
+/// Longest answer of a key service that is read, bytes. Longer ones count as none.
+pub const MAX_KMS_ANSWER_BYTES: usize = 16 * 1_024;
+
+/// Places where sealed PHI could not be opened that are remembered, so that each is said once. Beyond it all are
+/// forgotten, and may be said again.
+pub const MAX_PLACES_SAID: usize = 1_024;

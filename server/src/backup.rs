@@ -1,6 +1,12 @@
 //! `telehealth backup` and `telehealth restore`: the event log of an embedded server.
 
-use crate::{broken_output, cli::Backup, config, failure::Failure, wiring::EVENTS};
+use crate::{
+    broken_output,
+    cli::Backup,
+    config,
+    failure::Failure,
+    wiring::{EVENTS, vault::KEYRING},
+};
 use platform::event_log::sqlite::backup::{self, BackupError, Contents};
 use std::{fs, io::Write, os::unix::fs::DirBuilderExt as _, process::ExitCode};
 
@@ -31,6 +37,11 @@ pub(crate) fn restore(out: &mut impl Write, args: &Backup) -> Result<ExitCode, F
     if !dir.join("keys").exists() {
         let lost = "There are no keys in the data directory: put your copy of them there before the server starts, \
                     or links that people have will not work.";
+        writeln!(out, "{lost}").map_err(broken_output)?;
+    }
+    if !dir.join(KEYRING).exists() {
+        let lost = "There is no keys.sqlite in the data directory: put your newest copy of it there before the server \
+                    starts, or names and words of patients in this backup cannot be read.";
         writeln!(out, "{lost}").map_err(broken_output)?;
     }
     say(out, "checked and restored", contents)

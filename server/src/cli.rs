@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Restore(Backup),
     /// Shows what this process acknowledged while the database was away and could not be recorded, and deals with it.
     Journal(Journal),
+    /// Looks after the keys that names and words of patients are encrypted with.
+    Keys(Keys),
     /// Prints WHIP and WHEP links with tokens, one JSON object per participant.
     Token(Token),
 }
@@ -74,7 +76,7 @@ pub(crate) struct Serve {
 pub(crate) struct Backup {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// The backup. Keys are not in it: keep a copy of the data directory's `keys` somewhere else.
+    /// The backup. Keys are not in it: keep copies of the data directory's `keys` and `keys.sqlite` somewhere else.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 }
@@ -120,6 +122,54 @@ pub(crate) enum JournalCommand {
         /// Its number.
         #[arg(value_name = "NUMBER")]
         seq: u64,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Keys {
+    #[command(subcommand)]
+    pub(crate) what: KeysCommand,
+}
+
+/// What is done with keys. Each also while servers run.
+#[derive(Subcommand, Debug)]
+pub(crate) enum KeysCommand {
+    /// Shows how the keys of each healthcare unit stand: versions, key encryption keys, how many, how many were destroyed.
+    Status {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Lists what was destroyed: number, healthcare unit, id, when (milliseconds since 1970), why. Keep a copy apart from the keyring: after an older
+    /// keyring was put back, the same is to be destroyed again.
+    Shredded {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Makes a new key for each healthcare unit, and wraps all keys of visits anew under it. Can be cut off and repeated;
+    /// servers go on with what is left.
+    Rotate {
+        #[command(flatten)]
+        common: Common,
+        /// Makes a new key encryption key first, where these are files, and wraps everything under the present one.
+        #[arg(long)]
+        kek: bool,
+    },
+    /// Destroys the key of one visit, waiting room or person's record: its names and words can never be read again.
+    Shred {
+        #[command(flatten)]
+        common: Common,
+        /// The healthcare unit.
+        #[arg(long, value_name = "ID", default_value_t = crate::wiring::TENANT.0)]
+        tenant: uuid::Uuid,
+        /// Whose: the id of the visit, waiting room or record.
+        #[arg(value_name = "ID")]
+        id: uuid::Uuid,
+        /// The same once more: there is no way back.
+        #[arg(long, value_name = "ID")]
+        confirm: uuid::Uuid,
+        /// Why, without names: it is kept.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
     },
 }
 

@@ -3,8 +3,10 @@
 //! A key nobody knows or a value that cannot be is one line that names it, and exit code 2.
 
 mod fleet;
+mod vault;
 
-pub(crate) use fleet::{Bus, Fleet, Presence, Store};
+pub(crate) use fleet::{Bus, Fleet, Presence, SecretUrl, Store};
+pub(crate) use vault::{Kek, Vault};
 
 use crate::{cli::Common, roles::Roles};
 use serde::{Deserialize, Serialize};
@@ -15,7 +17,7 @@ use std::path::PathBuf;
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     /// Where keys, events, certificates and the previous build's pages live. Default `data`, beside
-    /// where the program was started. Back it up; who can read it can read every visit.
+    /// where the program was started. Back it up; who can read all of it can read every visit.
     pub(crate) data_dir: PathBuf,
     /// What this process does: `portal`, `signaling`, `sfu`. Default all.
     pub(crate) roles: Roles,
@@ -30,6 +32,7 @@ pub(crate) struct Config {
     pub(crate) presence: Presence,
     pub(crate) bus: Bus,
     pub(crate) fleet: Fleet,
+    pub(crate) vault: Vault,
 }
 
 impl Default for Config {
@@ -48,6 +51,7 @@ impl Default for Config {
             presence: Presence::default(),
             bus: Bus::default(),
             fleet: Fleet::default(),
+            vault: Vault::default(),
         }
     }
 }
@@ -121,6 +125,7 @@ fn load_with(common: &Common, environment: config::Environment) -> Result<Config
     let config: Config = builder.build().map_err(one_line)?.try_deserialize().map_err(one_line)?;
     config.sfu.check().map_err(|error| ConfigError(error.to_string()))?;
     fleet::check(&config)?;
+    vault::check(&config)?;
     config.signaling.check().map_err(|error| ConfigError(error.to_string()))?;
     Ok(config)
 }
@@ -201,6 +206,8 @@ mod tests {
         refused("[sfu]\nshards = 0", &[], "sfu.shards");
         refused("", &[("TELEHEALTH__SFU__SHARDS", "lots")], "sfu.shards");
         refused("[telemetry]\nformat = \"xml\"", &[], "xml");
+        refused("[vault]\nkek = \"paper\"", &[], "paper");
+        refused("[store]\npostgres = \"postgresql://a\"\n[vault]\nschema = \"events\"", &[], "vault.schema");
         refused("this is not toml", &[], "toml");
     }
 }

@@ -2,8 +2,13 @@
 
 use crate::{
     cli::Common,
-    config::{self, Config},
+    config::{self, Config, Kek},
     http, plan, tls,
+    wiring::{self, vault::Unopened},
+};
+use platform::{
+    clock::SystemClock,
+    vault::provider::file::{FileKeys, FileKeysError},
 };
 use std::{
     fs,
@@ -11,6 +16,7 @@ use std::{
     net::{IpAddr, SocketAddr, TcpListener, UdpSocket},
     path::Path,
     process::Command,
+    sync::Arc,
     time::Instant,
 };
 
@@ -44,7 +50,7 @@ fn examine(config: &Config) -> Vec<Finding> {
     let running = is_running(&config.data_dir);
     let mut findings = vec![Good("configuration: every key is known and every value is possible".into())];
     findings.extend(data_directory(&config.data_dir, running));
-    findings.extend(keys(&config.data_dir));
+    findings.extend(keys(config));
     findings.extend(listeners(config, running));
     findings.extend(media_ports(&config.sfu, running));
     findings.push(addresses(&config.sfu));
@@ -117,15 +123,53 @@ fn free_space(dir: &Path) -> Option<Finding> {
     })
 }
 
-fn keys(data: &Path) -> Option<Finding> {
-    let dir = data.join("keys");
+fn keys(config: &Config) -> Vec<Finding> {
+    let dir = wiring::keys_dir(config);
     if !dir.exists() {
-        return Some(Good("keys: will be made at the first start".into()));
+        let keyring = config.data_dir.join(wiring::vault::KEYRING);
+        // What was sealed cannot be read with other keys than those it was sealed under.
+        if config.keyring().is_none() && keyring.exists() && config.vault.kek == Kek::File {
+            return vec![Bad(format!(
+                "keys: {} is gone, and the keyring was made with it: put your copy back",
+                dir.display()
+            ))];
+        }
+        return vec![Good("keys: will be made at the first start".into())];
     }
-    Some(match platform::keys::Keys::load_or_create(&dir) {
+    let present = match platform::keys::Keys::load_or_create(&dir) {
         Ok(_) => Good("keys: present, readable by their owner only".into()),
         Err(error) => Bad(format!("keys: {error}")),
-    })
+    };
+    vec![present, encryption(config)]
+}
+
+/// Whether what was sealed can be opened: the key encryption key is there, and is the one.
+fn encryption(config: &Config) -> Finding {
+    if config.keyring().is_none() && !config.data_dir.join(wiring::vault::KEYRING).exists() {
+        return Good("encryption: its keys will be made at the first start".into());
+    }
+    if config.keyring().is_some() && config.vault.kek == Kek::File {
+        // The database is not touched: a start brings its schema to this version.
+        return match FileKeys::open(&wiring::keys_dir(config), false) {
+            Ok(_) => Good(
+                "encryption: a key encryption key is there; a start says whether it is the keyring's".into(),
+            ),
+            Err(FileKeysError::Missing { dir }) => Warning(format!(
+                "encryption: no key encryption key in {}: one is made at the first start, if the keyring is empty",
+                dir.display()
+            )),
+            Err(error) => Bad(format!("encryption: {error}")),
+        };
+    }
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return Bad("encryption: cannot be looked at".into());
+    };
+    let (clock, registry) = (Arc::new(SystemClock), prometheus::Registry::new());
+    match runtime.block_on(wiring::vault::open_checked(config, clock, &registry)) {
+        Ok(_) => Good("encryption: every healthcare unit's keys can be unwrapped".into()),
+        Err(Unopened::Yet(said)) => Warning(format!("encryption: {said}")),
+        Err(Unopened::AtAll(failure)) => Bad(format!("encryption: {failure}")),
+    }
 }
 
 fn listeners(config: &Config, running: bool) -> Vec<Finding> {

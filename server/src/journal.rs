@@ -5,12 +5,17 @@ use crate::{
     cli::{Common, JournalCommand},
     config,
     failure::Failure,
-    wiring::JOURNAL,
+    wiring::{JOURNAL, vault},
 };
-use platform::event_log::journal::maintenance::{self, Content, Listed, MaintenanceError};
+use platform::{
+    clock::SystemClock,
+    event_log::journal::maintenance::{self, Content, Listed, MaintenanceError},
+};
+use prometheus::Registry;
 use std::{
     io::{self, Write},
     path::PathBuf,
+    sync::Arc,
 };
 
 /// Does what was asked.
@@ -21,7 +26,10 @@ pub(crate) fn run(out: &mut impl Write, what: &JournalCommand) -> Result<(), Fai
     match what {
         JournalCommand::List { common } => list(out, &dir(common)?),
         JournalCommand::Show { common, seq, phi } => {
-            let (listed, contents) = maintenance::show(&dir(common)?, *seq)?;
+            let (listed, mut contents) = maintenance::show(&dir(common)?, *seq)?;
+            if *phi {
+                open(common, &listed, &mut contents)?;
+            }
             show(out, &listed, &contents, *phi).map_err(broken_output)
         }
         JournalCommand::Retry { common, seq } => {
@@ -42,6 +50,24 @@ pub(crate) fn run(out: &mut impl Write, what: &JournalCommand) -> Result<(), Fai
 
 fn dir(common: &Common) -> Result<PathBuf, Failure> {
     Ok(config::load(common)?.data_dir.join(JOURNAL))
+}
+
+/// Names and words stand there encrypted; their keys are in the keyring, which may be in the database that was away.
+fn open(common: &Common, listed: &Listed, contents: &mut [Content]) -> Result<(), Failure> {
+    let config = config::load(common)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Failure::Broken(format!("cannot start: {e}")))?;
+    runtime.block_on(async {
+        let vault = vault::open_checked(&config, Arc::new(SystemClock), &Registry::new()).await?;
+        let parked = &listed.parked;
+        let stream = (parked.tenant, parked.category.as_str(), parked.stream);
+        for (version, content) in (parked.expected.0 + 1..).zip(contents) {
+            if let Some(stored) = content.phi.take() {
+                content.phi = Some(vault.open_event(stream, version, stored).await?);
+            }
+        }
+        Ok(())
+    })
 }
 
 /// Page by page: the list may be as long as the journal.

@@ -15,6 +15,7 @@ mod doctor;
 mod failure;
 mod health;
 mod journal;
+mod keys;
 mod lan;
 mod limits;
 mod media_token;
@@ -62,9 +63,16 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Journal(args) => {
             journal::run(&mut std::io::stdout().lock(), &args.what).map(|()| ExitCode::SUCCESS)
         }
+        Command::Keys(args) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(|e| Failure::Broken(format!("cannot start: {e}")))?;
+            let done = runtime.block_on(keys::run(&mut std::io::stdout().lock(), &args.what));
+            done.map(|()| ExitCode::SUCCESS)
+        }
         Command::Token(args) => {
             let (config, guess) = plan::guess_url(&args.common)?;
             let keys = Keys::load_or_create(&wiring::keys_dir(&config))?;
+            wiring::vault::make_kek(&config)?;
             let url = args.url.as_deref().unwrap_or(&guess);
             let mut out = std::io::BufWriter::new(std::io::stdout().lock());
             token::write(&mut out, &args, url, wiring::TENANT, &keys, &SystemClock)

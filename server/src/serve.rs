@@ -95,6 +95,7 @@ impl Server {
         let Process {
             registry,
             store,
+            vault,
             journal,
             media,
             signaling,
@@ -117,6 +118,10 @@ impl Server {
         }
         if let Some(traces) = traces {
             last.spawn(well_done(traces.run(stop.clone())));
+        }
+        if let Some(vault) = vault {
+            let stop = stop.clone();
+            last.spawn(well_done(async move { vault.run(stop).await }));
         }
         last.spawn(serve_http(metrics, None, health::router(registry, checks), stop.clone()));
         last.spawn(well_done(probe::run(probes, findings, well, stop.clone())));

@@ -3,6 +3,8 @@
 //! | port | alone | in a fleet |
 //! |---|---|---|
 //! | `Store` | SQLite in the data directory | PostgreSQL |
+//! | `Keyring` | SQLite in the data directory | PostgreSQL |
+//! | `KeyProvider` | a file in the keys directory, the environment, or a key service | the same |
 //! | `Bus` | memory | NATS JetStream, or memory |
 //! | `Presence` | memory | Redis |
 //! | `MediaNode`, `MediaEvent` | the SFU of this process | those of all nodes, over the media link |
@@ -11,6 +13,7 @@
 //! | `Clock` | the machine's | the machine's |
 
 mod store;
+pub(crate) mod vault;
 
 pub(crate) use store::Journal;
 
@@ -49,6 +52,7 @@ use platform::{
     problem::{self, Problem},
     telemetry,
     trace::{self, Exporter, Resource, Tracer},
+    vault::Vault,
 };
 use portal_api::{Assets, Hsts};
 use prometheus::Registry;
@@ -75,6 +79,8 @@ pub(crate) const JOURNAL: &str = "journal";
 pub(crate) struct Process {
     pub(crate) registry: Registry,
     pub(crate) store: Option<Arc<dyn Store>>,
+    /// The keys that PHI is sealed with before it gets to the store.
+    pub(crate) vault: Option<Arc<Vault>>,
     /// What stands before a database: it is waited for when the process ends.
     pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) media: Option<Media>,
@@ -176,7 +182,11 @@ pub(crate) async fn build(
         true => Some(store::open(config, Arc::clone(&base.clock), &base.registry).await?),
         false => None,
     };
-    let (store, journal) = log.map_or((None, None), |log| (Some(log.store), log.journal));
+    let vault = log.as_ref().map(|log| Arc::clone(log.store.vault()));
+    let (store, journal) = match log {
+        Some(log) => (Some(log.store as Arc<dyn Store>), log.journal),
+        None => (None, None),
+    };
     let identity = match &store {
         Some(store) if has_people => Some(Arc::new(base.identity(store, url)?)),
         _ => None,
@@ -244,6 +254,7 @@ pub(crate) async fn build(
     Ok(Process {
         registry: base.registry,
         store,
+        vault,
         journal,
         media,
         signaling,

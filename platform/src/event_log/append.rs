@@ -6,6 +6,7 @@ use crate::limits::{
     MAX_ANSWER_BYTES, MAX_AUDITS_PER_APPEND, MAX_EVENT_BYTES, MAX_EVENTS_PER_APPEND, MAX_MESSAGES_PER_APPEND,
     MAX_OUTBOX_SUBJECT_BYTES,
 };
+use crate::vault::text_bytes;
 use model::{CommandId, Epoch, Timestamp};
 use std::fmt;
 use uuid::Uuid;
@@ -164,9 +165,9 @@ pub enum Refusal {
 }
 
 /// Refuses what no adapter takes.
-pub(super) fn within_limits(append: &Append) -> Result<(), Refusal> {
+pub(crate) fn within_limits(append: &Append) -> Result<(), Refusal> {
     let Append { events, outbox, audit, answer, .. } = append;
-    let phi = |phi: &Option<String>| phi.as_ref().map_or(0, String::len);
+    let phi = |phi: &Option<String>| phi.as_deref().map_or(0, text_bytes);
     let counts = (1..=MAX_EVENTS_PER_APPEND).contains(&events.len())
         && outbox.len() <= MAX_MESSAGES_PER_APPEND
         && audit.len() <= MAX_AUDITS_PER_APPEND;

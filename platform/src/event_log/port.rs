@@ -8,6 +8,7 @@ use super::{
 };
 use crate::lane::Lane;
 use crate::limits::{MAX_ADDRESS_BYTES, MAX_CHANGES, MAX_EVENT_BYTES, MAX_KEY_BYTES};
+use crate::vault::text_bytes;
 use model::{Epoch, TenantId, Timestamp};
 use std::{future::Future, pin::Pin};
 use uuid::Uuid;
@@ -134,6 +135,19 @@ pub trait Tables: Send + Sync + 'static {
         to: Position,
         changes: Vec<Change>,
     ) -> StoreFuture<'_, Result<(), AppendError>>;
+    /// The same, for changes made from streams' events: each with its stream, by which what there is of PHI in it is
+    /// erased with the stream's. Where nothing is encrypted, it makes no difference.
+    fn project(
+        &self,
+        table: Table,
+        partition: Partition,
+        from: Position,
+        to: Position,
+        changes: Vec<(Uuid, Change)>,
+    ) -> StoreFuture<'_, Result<(), AppendError>> {
+        let changes = changes.into_iter().map(|(_, change)| change).collect();
+        self.apply(table, partition, from, to, changes)
+    }
     /// How far a table has come in a partition.
     fn applied(&self, table: Table, partition: Partition) -> StoreFuture<'_, Result<Position, ReadError>>;
     /// Which generation of a table is to be read: 0 at first.
@@ -233,10 +247,10 @@ pub trait Store: EventStore + Records + Snapshots + Tables + Ownership {}
 impl<T: EventStore + Records + Snapshots + Tables + Ownership> Store for T {}
 
 /// Refuses changes that no adapter takes.
-pub(super) fn changes_fit(changes: &[Change]) -> Result<(), Refusal> {
+pub(crate) fn changes_fit(changes: &[Change]) -> Result<(), Refusal> {
     let fits = |change: &Change| match change {
         Change::Put { row: Row { key, body, phi }, .. } => {
-            key.len() <= MAX_KEY_BYTES && body.len() + phi.as_ref().map_or(0, String::len) <= MAX_EVENT_BYTES
+            key.len() <= MAX_KEY_BYTES && body.len() + phi.as_deref().map_or(0, text_bytes) <= MAX_EVENT_BYTES
         }
         Change::Delete { key, .. } => key.len() <= MAX_KEY_BYTES,
     };

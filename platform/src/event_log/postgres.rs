@@ -41,11 +41,11 @@ use uuid::Uuid;
 use writer::{Request, Writer};
 
 mod batch;
-mod connect;
-mod pool;
+pub(crate) mod connect;
+pub(crate) mod pool;
 mod records;
 mod rows;
-mod schema;
+pub(crate) mod schema;
 pub mod statements;
 mod tables;
 mod tls;

@@ -164,8 +164,12 @@ impl<P: Projection, S: EventStore + Tables + ?Sized> Projector<P, S> {
     async fn step(&self, table: Table, partition: Partition, from: Position) -> Result<Position, Behind> {
         let page = self.store.tail(partition, from, PROJECTED_AT_ONCE).await?;
         let Some(to) = page.last().map(|event| event.position) else { return Err(Behind) };
-        let changes = page.iter().flat_map(P::changes).collect();
-        match self.store.apply(table, partition, from, to, changes).await {
+        let of = |event: &TailEvent| {
+            let stream = event.stream;
+            P::changes(event).into_iter().map(move |change| (stream, change))
+        };
+        let changes = page.iter().flat_map(of).collect();
+        match self.store.project(table, partition, from, to, changes).await {
             Ok(()) => Ok(to),
             Err(AppendError::Rejected(Refusal::Conflict { .. })) | Err(AppendError::Unknown) => {
                 let place = self.store.applied(table, partition).await?;

@@ -55,7 +55,7 @@ mod queue;
 mod readers;
 mod records;
 mod rows;
-pub(in crate::event_log) mod schema;
+pub(crate) mod schema;
 mod statements;
 mod tables;
 mod writer;
@@ -403,6 +403,6 @@ pub(in crate::event_log) fn lock(path: &Path) -> Result<File, OpenError> {
 }
 
 /// SQLite gives its own files the mode of the database.
-pub(in crate::event_log) fn create_private(path: &Path) -> io::Result<File> {
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
 }

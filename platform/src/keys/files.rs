@@ -37,34 +37,41 @@ pub enum KeyFileError {
 /// Reads a key, or makes it and keeps it.
 pub(super) fn load_or_create(dir: &Path, name: &str, make: fn() -> Vec<u8>) -> Result<Vec<u8>, KeyFileError> {
     let path = dir.join(name);
-    let failed = |source| KeyFileError::Io { path: path.clone(), source };
-    match fs::metadata(&path) {
-        Ok(meta) => {
-            let mode = meta.permissions().mode() & 0o777;
-            if mode & 0o077 != 0 {
-                return Err(KeyFileError::Exposed { path, mode });
-            }
-            fs::read(&path).map_err(failed)
+    match read_private(&path) {
+        Err(KeyFileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            make_once(dir, name, &make())
+                .map_err(|source| KeyFileError::Io { path: path.clone(), source })?;
+            // Another process may have been faster.
+            read_private(&path)
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
-            let key = make();
-            write_once(dir, name, &key).map_err(failed)?;
-            Ok(key)
-        }
-        Err(error) => Err(failed(error)),
+        read => read,
     }
 }
 
-/// Writes the whole file or none of it, and is on disk when it returns: a key that a crash halves or
-/// forgets would void every link given out since.
-fn write_once(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let temporary = dir.join(format!(".{name}.new"));
-    let mut file =
-        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+/// Reads a file that only its owner may read.
+pub(crate) fn read_private(path: &Path) -> Result<Vec<u8>, KeyFileError> {
+    let failed = |source| KeyFileError::Io { path: path.to_owned(), source };
+    let mode = fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(KeyFileError::Exposed { path: path.to_owned(), mode });
+    }
+    fs::read(path).map_err(failed)
+}
+
+/// Writes the whole file or none of it, unless it is there, and is on disk when it returns: a key that a crash halves or
+/// forgets would void every link given out since. Of processes that do this at once, one makes it.
+pub(crate) fn make_once(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let temporary = dir.join(format!(".{name}.{}.new", crate::ids::fresh()));
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&temporary, dir.join(name))?;
+    let made = fs::hard_link(&temporary, dir.join(name));
+    fs::remove_file(&temporary)?;
+    match made {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
     fs::File::open(dir)?.sync_all()
 }
 

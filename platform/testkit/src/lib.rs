@@ -11,4 +11,5 @@ pub mod engines;
 pub mod event_log;
 pub mod media_client;
 pub mod presence;
+pub mod vault;
 pub mod wait;

@@ -18,4 +18,5 @@ mod postgres_tls;
 mod presence;
 mod sqlite;
 mod trace;
+mod vault;
 mod yugabyte;

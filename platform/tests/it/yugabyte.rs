@@ -1,14 +1,14 @@
 //! The schema for YugabyteDB, beside the one for PostgreSQL. There is no YugabyteDB here: what its DDL makes is looked at
 //! in a PostgreSQL, without the words that say how keys are split, which PostgreSQL does not know.
 
-use platform::event_log::postgres::statements;
+use platform::{event_log::postgres::statements, vault::keyring::postgres::statements as keys};
 use std::{fs, path::Path};
 use testkit::engines::Postgres;
 use tokio_postgres::Client;
 
 /// The steps of a directory, in order.
 fn migrations(dir: &str) -> Vec<(String, String)> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/event_log/postgres").join(dir);
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(dir);
     let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "sql")).collect();
     files.sort();
@@ -48,11 +48,21 @@ async fn shape(client: &Client, schema: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn the_schema_for_yugabytedb_is_the_one_for_postgresql() {
+    same("event_log/postgres/migrations", statements::ALL, 60).await;
+}
+
+#[tokio::test]
+async fn the_keyrings_schema_for_yugabytedb_is_the_one_for_postgresql() {
+    same("vault/keyring/migrations/postgres", keys::ALL, 15).await;
+}
+
+/// Makes both, and compares them: each has at least so many lines.
+async fn same(dir: &str, statements: &[statements::Statement], lines: usize) {
     let server = Postgres::start(false);
     let (client, connection) = tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await.unwrap();
     let mut driver = tokio::task::JoinSet::new();
     driver.spawn(async move { connection.await.unwrap() });
-    let (ours, theirs) = (migrations("migrations"), migrations("migrations/yugabyte"));
+    let (ours, theirs) = (migrations(dir), migrations(&format!("{dir}/yugabyte")));
     let names = |steps: &[(String, String)]| steps.iter().map(|step| step.0.clone()).collect::<Vec<_>>();
     assert_eq!(names(&ours), names(&theirs));
     client.batch_execute("CREATE SCHEMA ours; CREATE SCHEMA theirs").await.unwrap();
@@ -65,9 +75,9 @@ async fn the_schema_for_yugabytedb_is_the_one_for_postgresql() {
         client.batch_execute(&format!("SET search_path = theirs; {sql}")).await.expect(name);
     }
     let shape_of_ours = shape(&client, "ours").await;
-    assert!(shape_of_ours.len() > 60, "{shape_of_ours:#?}");
+    assert!(shape_of_ours.len() > lines, "{shape_of_ours:#?}");
     assert_eq!(shape_of_ours, shape(&client, "theirs").await);
-    for statement in statements::ALL {
+    for statement in statements {
         client.prepare(statement.sql).await.expect(statement.name);
     }
 }

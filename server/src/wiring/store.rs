@@ -1,6 +1,9 @@
-//! The event log: SQLite alone, or PostgreSQL with a local journal before it.
+//! The event log: SQLite alone, or PostgreSQL with a local journal before it. Before either, PHI is sealed.
 
-use super::{EVENTS, JOURNAL, cause};
+use super::{
+    EVENTS, JOURNAL, cause,
+    vault::{self, Unopened},
+};
 use crate::{
     config::Config,
     failure::Failure,
@@ -14,6 +17,7 @@ use platform::{
         postgres::{self, PostgresStore},
         sqlite::SqliteStore,
     },
+    vault::{Sealing, Vault},
 };
 use prometheus::Registry;
 use std::{fs, os::unix::fs::DirBuilderExt as _, sync::Arc, time::Duration};
@@ -24,7 +28,8 @@ pub(crate) type Journal = Journaled<PostgresStore>;
 
 /// The event log.
 pub(super) struct Log {
-    pub(super) store: Arc<dyn Store>,
+    /// What services see; its [`inner`](Sealing::inner) has PHI as it is stored.
+    pub(super) store: Arc<Sealing<dyn Store>>,
     pub(super) journal: Option<Arc<Journal>>,
 }
 
@@ -37,16 +42,25 @@ pub(super) async fn open(
     clock: Arc<dyn Clock>,
     registry: &Registry,
 ) -> Result<Log, Failure> {
-    let Some(postgres) = config.store.postgres() else {
-        let store = SqliteStore::open(&config.data_dir.join(EVENTS), registry)?;
-        return Ok(Log { store: Arc::new(store), journal: None });
+    let log = |stored: Arc<dyn Store>, vault, journal| Log {
+        store: Arc::new(Sealing::new(stored, vault)),
+        journal,
     };
+    let Some(postgres) = config.store.postgres() else {
+        // Beside the keys: both wait for the disk.
+        let (path, counted) = (config.data_dir.join(EVENTS), registry.clone());
+        let file = tokio::task::spawn_blocking(move || SqliteStore::open(&path, &counted));
+        let vault = keys(config, clock, registry).await;
+        let store = file.await.map_err(|died| Failure::Broken(died.to_string()))??;
+        return Ok(log(Arc::new(store), vault?, None));
+    };
+    let vault = keys(config, Arc::clone(&clock), registry).await?;
     let begun = Instant::now();
     loop {
         let error = match PostgresStore::open(&postgres, registry).await {
             Ok(store) => {
                 let journal = Arc::new(journaled(config, Arc::new(store), clock, registry).await?);
-                return Ok(Log { store: Arc::clone(&journal) as Arc<dyn Store>, journal: Some(journal) });
+                return Ok(log(Arc::clone(&journal) as Arc<dyn Store>, vault, Some(journal)));
             }
             Err(error) => error,
         };
@@ -56,6 +70,20 @@ pub(super) async fn open(
         }
         tracing::warn!(%error, "The database does not answer yet");
         tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// The keys, which may be in a database that does not answer yet either.
+async fn keys(config: &Config, clock: Arc<dyn Clock>, registry: &Registry) -> Result<Arc<Vault>, Failure> {
+    let begun = Instant::now();
+    loop {
+        match vault::open(config, Arc::clone(&clock), registry).await {
+            Err(Unopened::Yet(said)) if begun.elapsed() <= STORE_PATIENCE => {
+                tracing::warn!(error = said, "The keys cannot be had yet");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            opened => return Ok(opened?),
+        }
     }
 }
 

@@ -32,6 +32,11 @@ fn a_running_server_is_backed_up_and_restored_elsewhere_with_its_links() {
         let entry = entry.unwrap();
         fs::copy(entry.path(), place.join("keys").join(entry.file_name())).unwrap();
     }
+    assert!(said.contains("no keys.sqlite"), "{said}");
+    // With what is written ahead.
+    for name in ["keys.sqlite", "keys.sqlite-wal"] {
+        fs::copy(data.join(name), place.join(name)).unwrap();
+    }
     let secrets = ["clinic", "patient"].map(|of| server.secret(of).to_owned());
     drop(server);
     let server = Server::start_in(new);

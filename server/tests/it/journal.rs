@@ -18,11 +18,13 @@ struct Place {
     postgres: Postgres,
     server: Server,
     visit: VisitId,
+    /// What all machines share.
+    keys: tempfile::TempDir,
     _people: [Browser; 2],
 }
 
-fn environment(url: &str) -> [(&str, &str); 1] {
-    [("TELEHEALTH__STORE__POSTGRES", url)]
+fn environment<'a>(url: &'a str, keys: &'a str) -> [(&'a str, &'a str); 2] {
+    [("TELEHEALTH__STORE__POSTGRES", url), ("TELEHEALTH__FLEET__KEYS_DIR", keys)]
 }
 
 /// How much the journal holds.
@@ -35,7 +37,8 @@ fn entries(server: &Server) -> String {
 impl Place {
     async fn start() -> Self {
         let mut postgres = Postgres::start(false);
-        let server = Server::start_with(DEMO, &environment(&postgres.url()));
+        let keys = tempfile::tempdir().unwrap();
+        let server = Server::start_with(DEMO, &environment(&postgres.url(), keys.path().to_str().unwrap()));
         let mut clinician = Browser::open_link(&server, server.secret("clinic")).await;
         let (visit, secret) = clinician.invite(NAME, "canary-reason-4711").await;
         let mut patient = Browser::open_link(&server, &secret).await;
@@ -46,11 +49,16 @@ impl Place {
         patient.until(|me| matches!(me.phase(), Some(PhaseView::InCall { .. }))).await;
         clinician.until(|me| me.queue.as_ref().is_some_and(|queue| queue.unrecorded)).await;
         assert_eq!(entries(&server), "1");
-        Self { postgres, server, visit, _people: [clinician, patient] }
+        Self { postgres, server, visit, keys, _people: [clinician, patient] }
     }
 
     fn start_again(&mut self) {
-        self.server = self.server.start_again(DEMO, &environment(&self.postgres.url()));
+        let url = self.postgres.url();
+        self.server = self.server.start_again(DEMO, &environment(&url, self.keys()));
+    }
+
+    fn keys(&self) -> &str {
+        self.keys.path().to_str().unwrap()
     }
 
     /// The visit's phase, as somebody finds it who opens the clinician's link.
@@ -117,7 +125,7 @@ async fn what_somebody_else_has_overtaken_is_listed_shown_tried_again_and_discar
     place.server.kill();
     place.postgres.restart();
     // Another machine, without the journal: it takes every waiting room over.
-    let mut other = Server::start_with(DEMO, &environment(&place.postgres.url()));
+    let mut other = Server::start_with(DEMO, &environment(&place.postgres.url(), place.keys()));
     other.terminate();
     place.start_again();
     eventually("it to be parked", async || {

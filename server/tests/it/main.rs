@@ -9,6 +9,7 @@ mod canary;
 mod configuration;
 mod device;
 mod device_fleet;
+mod encryption;
 mod guards;
 mod http;
 mod journal;

@@ -4,7 +4,7 @@
 //! * A recorded shape is for ever. A field may be added with a default; nothing else changes.
 //! * Schema N reads N−1 (missing fields have defaults) and N+1 (unknown fields are ignored), so that
 //!   two builds can run beside each other. Anything newer is refused rather than misread.
-//! * PHI stands in the phi column only.
+//! * PHI stands in the phi column only. Where it was erased, [`model::phi::ERASED`] does.
 
 mod index;
 mod visit;
@@ -108,7 +108,11 @@ impl Reader<'_> {
         serde_json::from_str(&self.0.body).map_err(|_| DecodeError::Malformed(self.0.kind.clone()))
     }
 
-    fn phi<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+    /// What stands for it, if its key was destroyed: the rest of the event is as it was.
+    fn phi<T: DeserializeOwned>(&self, erased: T) -> Result<T, DecodeError> {
+        if self.0.phi.as_deref() == Some(model::phi::ERASED) {
+            return Ok(erased);
+        }
         let text = self.0.phi.as_deref().unwrap_or("{}");
         serde_json::from_str(text).map_err(|_| DecodeError::Malformed(self.0.kind.clone()))
     }

@@ -21,20 +21,20 @@ const SESSION: &str = "SET synchronous_commit = on; SET idle_in_transaction_sess
     SET enable_mergejoin = off";
 
 /// How to connect.
-pub(super) struct Connect {
+pub(crate) struct Connect {
     config: tokio_postgres::Config,
     tls: Tls,
     session: String,
 }
 
 /// A connection, and the task that drives it, which ends with it.
-pub(super) struct Link {
-    pub(super) client: Client,
+pub(crate) struct Link {
+    pub(crate) client: Client,
     driver: JoinSet<()>,
 }
 
 impl Connect {
-    pub(super) fn new(config: &Config) -> Result<Self, Error> {
+    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
         let name = |c: char| c.is_ascii_lowercase() || c == '_';
         if config.schema.is_empty() || config.schema.len() > 63 || !config.schema.chars().all(name) {
             return Err(Error::Config("the schema's name is not of a-z and _"));
@@ -51,7 +51,7 @@ impl Connect {
     }
 
     /// A new connection.
-    pub(super) async fn link(&self) -> Result<Link, Error> {
+    pub(crate) async fn link(&self) -> Result<Link, Error> {
         let made = async {
             let made = self.config.connect(self.tls.clone()).await;
             let (client, connection) =
@@ -70,7 +70,7 @@ impl Connect {
 
 impl Link {
     /// Whether it is of no use any more.
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.client.is_closed() || self.driver.is_empty()
     }
 }

@@ -29,8 +29,8 @@ struct Pool {
 }
 
 /// A connection, with the statements it has prepared.
-pub(super) struct Member {
-    pub(super) link: Link,
+pub(crate) struct Member {
+    pub(crate) link: Link,
     prepared: HashMap<&'static str, tokio_postgres::Statement>,
 }
 
@@ -50,7 +50,7 @@ impl From<tokio_postgres::Error> for Unasked {
     }
 }
 
-pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 impl Pools {
     pub(super) fn new(connect: &Arc<Connect>, metrics: &StoreMetrics) -> Self {
@@ -70,10 +70,7 @@ impl Pools {
         params: Params<'_>,
     ) -> Result<Vec<Row>, ReadError> {
         let lane = lane_for(lane);
-        let asked = self.with(lane, async |member| {
-            let statement = member.prepared(statement).await?;
-            member.link.client.query(&statement, params).await
-        });
+        let asked = self.with(lane, async |member| member.query(statement, params).await);
         let readable = &self.0[lane.index()].readable;
         let code = match tokio::time::timeout(PATIENCE, asked).await {
             Ok(Ok(rows)) => {
@@ -130,10 +127,7 @@ impl Pools {
         let idle = pool.idle.lock().pop().filter(|member| !member.link.is_closed());
         let mut member = match idle {
             Some(member) => member,
-            None => Member {
-                link: pool.connect.link().await.map_err(|_| Unasked::Unreachable)?,
-                prepared: HashMap::new(),
-            },
+            None => Member::new(pool.connect.link().await.map_err(|_| Unasked::Unreachable)?),
         };
         let done = task(&mut member).await?;
         pool.idle.lock().push(member);
@@ -142,8 +136,23 @@ impl Pools {
 }
 
 impl Member {
+    /// A connection that was just made.
+    pub(crate) fn new(link: Link) -> Self {
+        Self { link, prepared: HashMap::new() }
+    }
+
+    /// Asks for rows.
+    pub(crate) async fn query(
+        &mut self,
+        statement: &'static Statement,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let statement = self.prepared(statement).await?;
+        self.link.client.query(&statement, params).await
+    }
+
     /// The statement, prepared here once.
-    pub(super) async fn prepared(
+    pub(crate) async fn prepared(
         &mut self,
         statement: &'static Statement,
     ) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
@@ -156,7 +165,7 @@ impl Member {
     }
 
     /// Changes rows; says how many.
-    pub(super) async fn execute(
+    pub(crate) async fn execute(
         &mut self,
         statement: &'static Statement,
         params: Params<'_>,

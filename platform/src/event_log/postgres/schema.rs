@@ -11,14 +11,14 @@ use uuid::Uuid;
 
 /// One step.
 #[derive(Debug)]
-pub(super) struct Migration {
-    pub(super) name: &'static str,
-    pub(super) sql: &'static str,
+pub(crate) struct Migration {
+    pub(crate) name: &'static str,
+    pub(crate) sql: &'static str,
     /// The same for YugabyteDB, which says how keys are split over its nodes.
-    pub(super) yugabyte: &'static str,
+    pub(crate) yugabyte: &'static str,
     /// The version before can go on working with what it makes: columns and tables are added and not changed. Every
     /// step of a rolling update has to be.
-    pub(super) additive: bool,
+    pub(crate) additive: bool,
 }
 
 /// Each is applied once, in order, and never edited afterwards.
@@ -75,7 +75,7 @@ pub(super) async fn migrate(client: &mut Client, schema: &str, me: Uuid) -> Resu
     apply(client, schema, me, MIGRATIONS).await
 }
 
-pub(super) async fn apply(
+pub(crate) async fn apply(
     client: &mut Client,
     schema: &str,
     me: Uuid,

@@ -38,10 +38,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
 }
 
 /// Applies those migrations of a list that a database does not have yet, in one transaction.
-pub(in crate::event_log) fn apply(
-    connection: &mut Connection,
-    migrations: &[(&str, &str)],
-) -> Result<(), SchemaError> {
+pub(crate) fn apply(connection: &mut Connection, migrations: &[(&str, &str)]) -> Result<(), SchemaError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(
         "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 BLOB NOT NULL)",

@@ -6,7 +6,7 @@ use crate::{
     record::Recorded,
     visit::{Booked, Escalation, Event},
 };
-use model::{Generation, ParticipantId, Phi, Role, Timestamp, WaitingRoomId};
+use model::{Generation, ParticipantId, Phi, Role, Timestamp, WaitingRoomId, phi::ERASED_TEXT};
 use serde::Deserialize;
 use serde_json::json;
 use signaling_protocol::view::{DeviceHealth, Modality, Outcome};
@@ -134,7 +134,8 @@ pub fn decode_visit(stored: &Stored) -> Result<Recorded<Event>, DecodeError> {
     let event = match stored.kind.as_str() {
         "booked" => {
             let BookedBody { waiting_room, patient, link, scheduled_at } = reader.body()?;
-            let BookedPhi { name, reason } = reader.phi()?;
+            let erased = BookedPhi { name: ERASED_TEXT.into(), reason: ERASED_TEXT.into() };
+            let BookedPhi { name, reason } = reader.phi(erased)?;
             Event::Booked(Booked { waiting_room, patient, link, scheduled_at, name, reason })
         }
         "seat-taken" => {
@@ -148,12 +149,12 @@ pub fn decode_visit(stored: &Stored) -> Result<Recorded<Event>, DecodeError> {
         }
         "escalated" => Event::Escalated { to: reader.body::<Escalated>()?.to },
         "admitted" => Event::Admitted { by: reader.body::<Admitted>()?.clinician },
-        "denied" => Event::Denied { reason: reader.phi::<Denied>()?.reason },
+        "denied" => Event::Denied { reason: reader.phi(Denied { reason: ERASED_TEXT.into() })?.reason },
         "left" => Event::Left { participant: who()? },
         "ended" => Event::Ended { outcome: reader.body::<Ended>()?.outcome },
         "said" => {
             let Said { from, role } = reader.body()?;
-            Event::Said { from, role, text: reader.phi::<SaidPhi>()?.text }
+            Event::Said { from, role, text: reader.phi(SaidPhi { text: ERASED_TEXT.into() })?.text }
         }
         "share-requested" => Event::ShareRequested { participant: who()? },
         "share-granted" => Event::ShareGranted { participant: who()? },

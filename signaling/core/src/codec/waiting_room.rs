@@ -6,7 +6,7 @@ use crate::{
     record::Recorded,
     waiting_room::{Event, Opened},
 };
-use model::{Generation, ParticipantId, Phi};
+use model::{Generation, ParticipantId, Phi, phi::ERASED_TEXT};
 use serde::Deserialize;
 use serde_json::json;
 use signaling_protocol::view::ClinicView;
@@ -58,7 +58,7 @@ pub fn decode_waiting_room(stored: &Stored) -> Result<Recorded<Event>, DecodeErr
     let event = match stored.kind.as_str() {
         "opened" => {
             let OpenedBody { clinic, clinician, link } = reader.body()?;
-            let OpenedPhi { practitioner } = reader.phi()?;
+            let OpenedPhi { practitioner } = reader.phi(OpenedPhi { practitioner: ERASED_TEXT.into() })?;
             Event::Opened(Opened { clinic, practitioner, clinician, link })
         }
         "seat-taken" => {

@@ -196,3 +196,26 @@ proptest! {
         let _ = decode_waiting_room(&stored);
     }
 }
+
+#[test]
+fn an_event_whose_phi_was_erased_is_read_with_all_else_that_it_says() {
+    let erased = |encoded: Encoded| {
+        let Encoded { kind, schema, body, phi } = encoded;
+        let phi = phi.map(|_| model::phi::ERASED.to_owned());
+        Stored { version: 1, kind: kind.to_owned(), schema, body, phi, at: Timestamp(1_000) }
+    };
+    for event in visit_events() {
+        let before = recorded(event);
+        let read = decode_visit(&erased(encode_visit(&before, HOME))).unwrap();
+        assert_eq!((read.at, read.by, read.command), (before.at, before.by, before.command));
+        let shown = encode_visit(&read, HOME);
+        assert_eq!(shown.body, encode_visit(&before, HOME).body, "{}", shown.kind);
+        assert!(shown.phi.iter().all(|phi| phi.contains(model::phi::ERASED_TEXT) && !phi.contains(CANARY)));
+    }
+    for event in room_events() {
+        let before = encode_waiting_room(&recorded(event));
+        let read = encode_waiting_room(&decode_waiting_room(&erased(before.clone())).unwrap());
+        assert_eq!(read.body, before.body);
+        assert!(read.phi.iter().all(|phi| phi.contains(model::phi::ERASED_TEXT)));
+    }
+}

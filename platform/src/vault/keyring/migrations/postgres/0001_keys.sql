@@ -1,0 +1,31 @@
+CREATE TABLE tenant_keys (
+    tenant  uuid    NOT NULL,
+    version integer NOT NULL CHECK (version > 0),
+    kek     text    NOT NULL,
+    wrapped bytea   NOT NULL,
+    at      bigint  NOT NULL,
+    PRIMARY KEY (tenant, version)
+);
+
+-- A scope has one key, or had one: then its row stays, without the key, so that there is never another.
+CREATE TABLE data_keys (
+    tenant   uuid    NOT NULL,
+    scope    uuid    NOT NULL,
+    version  integer,
+    wrapped  bytea,
+    at       bigint  NOT NULL,
+    shredded bigint,
+    reason   text,
+    PRIMARY KEY (tenant, scope),
+    FOREIGN KEY (tenant, version) REFERENCES tenant_keys (tenant, version),
+    CHECK (num_nonnulls(version, wrapped) IN (0, 2) AND num_nonnulls(wrapped, shredded) = 1)
+);
+CREATE INDEX data_keys_by_version ON data_keys (tenant, version) WHERE version IS NOT NULL;
+CREATE UNIQUE INDEX data_keys_shredded ON data_keys (shredded) WHERE shredded IS NOT NULL;
+
+-- Erasures are numbered under the lock of this row, so that none is ever committed before one that was seen.
+CREATE TABLE shredding (
+    id     integer NOT NULL PRIMARY KEY,
+    number bigint  NOT NULL
+);
+INSERT INTO shredding (id, number) VALUES (1, 0);
