@@ -4,6 +4,7 @@
 //! Schema N reads N−1 (missing fields have defaults) and N+1 (unknown fields are ignored). Anything newer is refused
 //! rather than misread.
 
+use model::phi::{ERASED, ERASED_TEXT};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -105,7 +106,12 @@ pub fn decode<E: DeserializeOwned>(
     let malformed = || DecodeError::Malformed(kind.to_owned());
     let object = |text: &str| serde_json::from_str::<Map<String, Value>>(text).map_err(|_| malformed());
     let mut fields = object(body)?;
-    fields.extend(phi.map(object).transpose()?.unwrap_or_default());
+    match phi {
+        None => {}
+        // An erased address finds nobody, and erased factors let nobody in.
+        Some(ERASED) => fields.extend(PHI.map(|field| (field.to_owned(), Value::from(ERASED_TEXT)))),
+        Some(phi) => fields.extend(object(phi)?),
+    }
     fields.insert("kind".to_owned(), Value::String(kind.to_owned()));
     serde_json::from_value(Value::Object(fields)).map_err(|_| malformed())
 }

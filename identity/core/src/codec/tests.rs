@@ -90,6 +90,19 @@ fn every_event_survives_and_keeps_phi_apart() {
     survives(session_events());
 }
 
+#[test]
+fn an_account_whose_phi_was_erased_still_loads_and_lets_nobody_in() {
+    let mut account = None;
+    for event in account_events().into_iter().take(3) {
+        let Encoded { kind, body, phi } = encode(&event);
+        let phi = phi.map(|_| ERASED);
+        account = account::Account::evolve(account, Timestamp(1), decode(kind, SCHEMA, &body, phi).unwrap());
+    }
+    let account = account.unwrap();
+    assert_eq!((account.name.expose().as_str(), account.login.expose()), (ERASED_TEXT, ERASED_TEXT));
+    assert_eq!(account.factors().unwrap().password.expose(), ERASED_TEXT);
+}
+
 proptest! {
     #[test]
     fn arbitrary_text_is_an_event_or_an_error(kind in "[a-z-]{0,20}", body in any::<String>(), phi: Option<String>) {
