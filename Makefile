@@ -1,6 +1,6 @@
 # Thin names for the real commands.
 
-.PHONY: run fleet rolling-restart test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers simulate bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting bench-store bench-lanes kill-store plots loadtest
+.PHONY: run fleet rolling-restart test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers simulate bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting bench-store bench-lanes kill-store plots loadtest fuzz attack
 
 PROFILE ?= dev
 # Debian packages that the browser tests need, and a program of each.
@@ -94,6 +94,11 @@ kill-store: packages
 # The fleet in virtual time, with everything that can go wrong: docs/simulator.md. SEEDS says how many stories.
 simulate:
 	SIM_SEEDS=$${SEEDS:-20000} cargo test --package signaling --test sim --locked -- many_seeds --nocapture
+
+# Every parser of a stranger's bytes under cargo-fuzz, SECONDS_EACH (60) each: docs/security-tests.md. ONLY=gate takes
+# one. `make test` replays the seeds without it.
+fuzz:
+	fuzz/run
 
 # Draws docs/plots/*.svg from the data beside them.
 plots:

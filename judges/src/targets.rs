@@ -23,19 +23,19 @@ pub struct Target {
 
 /// All of them.
 pub const ALL: [Target; 13] = [
-    Target { name: "signaling_message", run: signaling::message, changes: 20_000 },
-    Target { name: "token", run: token::verify, changes: 4_000 },
-    Target { name: "offer", run: offer::read, changes: 4_000 },
-    Target { name: "answer", run: offer::answer, changes: 400 },
-    Target { name: "demux", run: gate::demux, changes: 20_000 },
-    Target { name: "gate", run: gate::admit, changes: 4_000 },
-    Target { name: "framing", run: gate::framing, changes: 5_000 },
-    Target { name: "rtp_forward", run: media::rtp, changes: 20_000 },
-    Target { name: "rtcp", run: media::rtcp, changes: 20_000 },
-    Target { name: "srtp", run: media::srtp, changes: 4_000 },
-    Target { name: "whip", run: whip::request, changes: 400 },
-    Target { name: "media_link", run: link::message, changes: 10_000 },
-    Target { name: "events", run: events::decode, changes: 10_000 },
+    Target { name: "signaling_message", run: signaling::message, changes: 100_000 },
+    Target { name: "token", run: token::verify, changes: 20_000 },
+    Target { name: "offer", run: offer::read, changes: 20_000 },
+    Target { name: "answer", run: offer::answer, changes: 3_000 },
+    Target { name: "demux", run: gate::demux, changes: 100_000 },
+    Target { name: "gate", run: gate::admit, changes: 20_000 },
+    Target { name: "framing", run: gate::framing, changes: 20_000 },
+    Target { name: "rtp_forward", run: media::rtp, changes: 100_000 },
+    Target { name: "rtcp", run: media::rtcp, changes: 100_000 },
+    Target { name: "srtp", run: media::srtp, changes: 20_000 },
+    Target { name: "whip", run: whip::request, changes: 3_000 },
+    Target { name: "media_link", run: link::message, changes: 50_000 },
+    Target { name: "events", run: events::decode, changes: 50_000 },
 ];
 
 /// The target of a name, for the fuzzer.
