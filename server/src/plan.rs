@@ -5,11 +5,11 @@ use crate::{
     cli::{Common, Serve},
     config::{self, Config},
     failure::Failure,
-    http, lan, tls,
+    http, lan,
+    tls::{self, Tls},
 };
 use platform::clock::Clock;
 use std::net::{IpAddr, SocketAddr};
-use tokio_rustls::TlsAcceptor;
 
 /// What `serve` is about to do.
 pub(crate) struct Plan {
@@ -18,7 +18,7 @@ pub(crate) struct Plan {
     pub(crate) metrics: Vec<SocketAddr>,
     /// Where other processes are listened to; empty when this one is alone.
     pub(crate) inside: Vec<SocketAddr>,
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls: Option<Tls>,
     /// `--lan`: addresses of this machine, those others can reach first.
     pub(crate) lan: Option<Vec<IpAddr>>,
 }

@@ -16,6 +16,7 @@ mod lan;
 mod life;
 mod links;
 mod process;
+mod tls;
 mod trace;
 mod trace_fleet;
 mod visit;
