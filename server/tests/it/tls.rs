@@ -125,21 +125,20 @@ fn a_certificate_is_renewed_without_a_restart_and_running_connections_go_on() {
     assert_eq!(ask(&mut running), 200);
 }
 
-/// sslyze, where `make packages` could put it.
+/// sslyze, where `make sslyze` puts it. `None` only where that said that it cannot.
 fn sslyze() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
     let path = cache.join("telehealth/tools/sslyze/bin/sslyze");
+    let skipped = std::env::var_os("WITHOUT_SSLYZE").is_some_and(|value| !value.is_empty());
+    assert!(path.is_file() || skipped, "sslyze is missing: `make sslyze`, or WITHOUT_SSLYZE=1 to go without");
     path.is_file().then_some(path)
 }
 
 #[test]
 fn sslyze_finds_tls_1_3_alone_and_nothing_weak() {
     let Some(sslyze) = sslyze() else {
-        // `make packages` tries to install it and ends with an error where CI is set, so that this is never silent.
-        assert!(std::env::var_os("CI").is_none(), "sslyze is missing: `make packages` installs it");
-        println!("SKIPPED: sslyze is not installed; `make packages` installs it");
-        return;
+        return println!("SKIPPED: sslyze is not installed");
     };
     let files = Certificate::new();
     let server = files.server();
