@@ -105,7 +105,6 @@ fuzz:
 
 # The attacks of OWASP ASVS V17 on a server of its own while calls go on, at length: some minutes. Short in `make test`.
 attack:
-	cargo build --quiet --package server --bin telehealth --locked
 	ATTACK=long cargo test --quiet --package server --test it --locked -- attack:: --nocapture --test-threads 1
 
 # Draws docs/plots/*.svg from the data beside them.
