@@ -59,7 +59,7 @@ const SOUND: [(&str, &str); 4] = [
 /// The sound package with some things changed; what is found wrong with it.
 fn with(changes: &[(&str, &str)]) -> Vec<String> {
     let of = |key| {
-        let last = SOUND.iter().chain(changes).filter(|(name, _)| *name == key).next_back();
+        let last = SOUND.iter().chain(changes).rfind(|(name, _)| *name == key);
         last.map(|(_, value)| *value).filter(|value| !value.is_empty())
     };
     let dependency = serde_json::json!({ "name": "open", "req": of("asks").unwrap_or("1"), "path": null });
@@ -76,7 +76,8 @@ fn with(changes: &[(&str, &str)]) -> Vec<String> {
         of("version").unwrap()
     );
     let (metadata, lock) = (serde_json::from_value(metadata).unwrap(), toml::from_str(&lock).unwrap());
-    let tree = format!("{} v{} (proc-macro)\n", of("built").or(of("name")).unwrap(), of("version").unwrap());
+    let tree =
+        format!("{} v{} (proc-macro)\n", of("built").or_else(|| of("name")).unwrap(), of("version").unwrap());
     judge(&policy(), &advisories(), (&metadata, &built(&tree)), &[lock])
 }
 

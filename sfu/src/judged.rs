@@ -56,7 +56,7 @@ impl Answers {
 }
 
 /// The gate of a shard that has one session, whose fragment is `ours`.
-#[allow(missing_debug_implementations, reason = "sockets")]
+#[expect(missing_debug_implementations, reason = "sockets")]
 pub struct Gate {
     gate: gate::Gate,
     net: Net,
@@ -111,7 +111,7 @@ impl Gate {
 }
 
 /// One end of a session's media, with keys that the other end has too.
-#[allow(missing_debug_implementations, reason = "keys")]
+#[expect(missing_debug_implementations, reason = "keys")]
 pub struct Media(srtp::Srtp);
 
 impl Media {

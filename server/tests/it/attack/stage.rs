@@ -182,9 +182,10 @@ impl Stage {
     pub(crate) async fn others_unharmed(&mut self, attack: &str) {
         let sound = self.doctor.seen().total(Sink::audio(0));
         assert!(self.doctor.wait(|seen| seen.total(Sink::audio(0)) > sound + 50), "{attack}: no sound");
-        let seen = self.viewer.seen();
-        let lost = seen.loss(Sink::audio(0)).max(seen.loss(Sink::video(0)));
-        drop(seen);
+        let lost = {
+            let seen = self.viewer.seen();
+            seen.loss(Sink::audio(0)).max(seen.loss(Sink::video(0)))
+        };
         println!("{attack}: another room's loss {lost:.5}");
         assert!(lost <= MAX_LOSS, "{attack}: {lost} of another room's packets were lost");
         assert_eq!(self.value("caught_panics_total", ""), 0.0, "{attack}: a panic was caught");
