@@ -71,19 +71,22 @@ async fn v17_3_2_malformed_signaling_closes_its_own_connection_only() {
         Message::binary(random.bytes(10_000)),
         Message::binary(Vec::new()),
     ];
+    let mut secrets = Vec::new();
+    for n in 0..malformed.len() {
+        secrets.push(stage.clinician.invite(&format!("Person {n}"), "").await.1);
+    }
     for round in 0..amount(2, 50) {
-        for (n, message) in malformed.iter().enumerate() {
+        for (n, (message, secret)) in malformed.iter().zip(&secrets).enumerate() {
             // Of somebody who has not said who they are, and of somebody who has.
             let mut stranger = browser::open(stage.server.http(), stage.server.url()).await.unwrap();
             let _ = stranger.send(message.clone()).await;
             assert!(browser::ends(&mut stranger).await, "{round}: a stranger may say {n}");
-            let (_, secret) = stage.clinician.invite(&format!("Person {round} {n}"), "").await;
-            let mut known = Browser::open_link(&stage.server, &secret).await;
+            let mut known = Browser::open_link(&stage.server, secret).await;
             let _ = known.send(message.clone()).await;
             let code = known.closed().await;
             assert!(matches!(code, Some(1008 | 1009 | 1003) | None), "{n}: {code:?}");
         }
-        answered(&mut stage.patient).await;
+        stage.still_there().await;
     }
     stage.unharmed("V17.3.2 malformed signaling").await;
 }

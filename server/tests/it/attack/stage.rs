@@ -139,9 +139,7 @@ impl Stage {
         assert!(growth <= MAX_GROWTH, "{attack}: {growth} bytes more");
         assert_eq!(self.value("caught_panics_total", ""), 0.0, "{attack}: a panic was caught");
         assert_eq!(self.value("closed_total", ""), self.before.closed, "{attack}: a session ended");
-        for person in [&mut self.clinician, &mut self.patient] {
-            answered(person).await;
-        }
+        self.still_there().await;
     }
 
     /// The sum of a figure of the media plane, over the lines that have such a label.
@@ -164,6 +162,13 @@ impl Stage {
         while self.value(name, label) < least {
             let now = self.value(name, label);
             assert!(begun.elapsed() < Duration::from_secs(10), "{name} {label}: {now} of {least}");
+        }
+    }
+
+    /// Signaling answers both people of the visit.
+    pub(crate) async fn still_there(&mut self) {
+        for person in [&mut self.clinician, &mut self.patient] {
+            answered(person).await;
         }
     }
 
@@ -222,7 +227,7 @@ pub(crate) fn flood(pps: u32, seconds: f64, mut send: impl FnMut(usize)) -> usiz
     while begun.elapsed().as_secs_f64() < seconds {
         due += last.elapsed().as_secs_f64() * f64::from(pps);
         last = Instant::now();
-        due = due.min(f64::from(pps) / 50.0);
+        due = due.min((f64::from(pps) / 50.0).max(1.0));
         while due >= 1.0 {
             due -= 1.0;
             send(sent);
