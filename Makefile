@@ -1,11 +1,14 @@
 # Thin names for the real commands.
 
-.PHONY: run fleet rolling-restart test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers simulate bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting bench-store bench-lanes kill-store plots loadtest
+.PHONY: sslyze run fleet rolling-restart test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers simulate bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting bench-store bench-lanes kill-store plots loadtest fuzz attack
 
 PROFILE ?= dev
 # Debian packages that the browser tests need, and a program of each.
 BROWSER_PROGRAMS := chromium firefox-esr Xvfb ip nft unshare
 BROWSER_PACKAGES := chromium firefox-esr xvfb iproute2 nftables util-linux fonts-liberation
+# A scanner of TLS listeners, in an environment of its own outside the checkout.
+SSLYZE_VERSION := 6.3.1
+SSLYZE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/telehealth/tools/sslyze
 # And what the adapters of platform are tested against.
 ENGINE_PROGRAMS := nats-server redis-server redis-sentinel setpriv haproxy openssl faketime
 ENGINE_PACKAGES := nats-server redis-server redis-sentinel postgresql util-linux haproxy openssl faketime
@@ -95,6 +98,15 @@ kill-store: packages
 simulate:
 	SIM_SEEDS=$${SEEDS:-20000} cargo test --package signaling --test sim --locked -- many_seeds --nocapture
 
+# Every parser of a stranger's bytes under cargo-fuzz, SECONDS_EACH (60) each: docs/security-tests.md. ONLY=gate takes
+# one. `make test` replays the seeds without it.
+fuzz:
+	fuzz/run
+
+# The attacks of OWASP ASVS V17 on a server of its own while calls go on, at length: some minutes. Short in `make test`.
+attack:
+	ATTACK=long cargo test --quiet --package server --test it --locked -- attack:: --nocapture --test-threads 1
+
 # Draws docs/plots/*.svg from the data beside them.
 plots:
 	cargo run --quiet --package benches --bin plots --locked -- docs/plots/*.json
@@ -109,8 +121,13 @@ loadtest:
 generate:
 	UPDATE_TS=1 cargo test --quiet --package signaling-protocol
 
-test-rust: web packages
-	cargo $(CARGO_TEST) --workspace --locked
+test-rust: web packages sslyze
+	export WITHOUT_SSLYZE=$$(test -x $(SSLYZE)/bin/sslyze || echo 1); cargo $(CARGO_TEST) --workspace --locked
+
+# What judges the TLS listener. Where it cannot be installed, that one test is skipped, and this says so.
+sslyze:
+	@test -x $(SSLYZE)/bin/sslyze || { python3 -m venv $(SSLYZE) && $(SSLYZE)/bin/pip install --quiet sslyze==$(SSLYZE_VERSION); } \
+		|| echo "SKIPPED: sslyze cannot be installed here; the TLS listener is not judged from outside"
 
 # The webrtc crate as a client, lints included. Apart from the rest: it is another hundred crates, and changes features
 # that everything else would be built anew with.

@@ -63,7 +63,7 @@ pub(crate) struct Http {
     /// `address:port`. Default `localhost:8080`, which browsers trust with camera and microphone. Any
     /// address that is not loopback needs TLS. Port 0 picks a free one.
     pub(crate) listen: String,
-    /// PEM file with the certificate and its chain. Default none.
+    /// PEM file with the certificate and its chain. Default none. Replaced, it is taken up within seconds.
     pub(crate) tls_certificate: Option<PathBuf>,
     /// PEM file with its private key. Default none.
     pub(crate) tls_key: Option<PathBuf>,

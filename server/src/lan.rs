@@ -5,7 +5,7 @@
 //! nobody it trusts vouches for this machine; what is said here is what the person who holds it must
 //! know.
 
-use crate::tls::{self, TlsError};
+use crate::tls::{self, Tls, TlsError};
 use platform::clock::Clock;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, date_time_ymd};
 use std::{
@@ -15,7 +15,6 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::Path,
 };
-use tokio_rustls::TlsAcceptor;
 
 /// Where it listens unless told otherwise: a port that does not clash with the one of `make run`.
 pub(crate) const LISTEN: &str = "[::]:8443";
@@ -27,11 +26,7 @@ const RENEW_DAYS: i64 = 30;
 
 /// The certificate for these addresses: the one made before, if it still fits, so that a phone that has
 /// accepted it is not asked again.
-pub(crate) fn certificate(
-    dir: &Path,
-    addresses: &[IpAddr],
-    clock: &dyn Clock,
-) -> Result<TlsAcceptor, TlsError> {
+pub(crate) fn certificate(dir: &Path, addresses: &[IpAddr], clock: &dyn Clock) -> Result<Tls, TlsError> {
     let (certificate, key, about) = (dir.join("lan.pem"), dir.join("lan.key"), dir.join("lan.txt"));
     let today = clock.now().as_millis().div_euclid(86_400_000);
     let mut names = vec!["localhost".to_owned()];

@@ -32,6 +32,10 @@ pub(crate) const NODE_MISSED: Duration = Duration::from_secs(30);
 /// How long a process waits at its start for a database that does not answer yet. Beyond it, it ends with an error.
 pub(crate) const STORE_PATIENCE: Duration = Duration::from_secs(60);
 
+/// How often it is looked whether the certificate's files were replaced. A new one is used after two looks at most, and
+/// the one in which it was written.
+pub(crate) const CERTIFICATE_LOOK: Duration = Duration::from_secs(2);
+
 /// How often a media node that drains looks whether everybody has moved to another.
 pub(crate) const MOVED_LOOK: Duration = Duration::from_millis(50);
 

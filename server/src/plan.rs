@@ -6,11 +6,11 @@ use crate::{
     config::{self, Config},
     demo,
     failure::Failure,
-    http, lan, tls,
+    http, lan,
+    tls::{self, Tls},
 };
 use platform::clock::Clock;
 use std::net::{IpAddr, SocketAddr};
-use tokio_rustls::TlsAcceptor;
 
 /// What `serve` is about to do.
 pub(crate) struct Plan {
@@ -19,7 +19,7 @@ pub(crate) struct Plan {
     pub(crate) metrics: Vec<SocketAddr>,
     /// Where other processes are listened to; empty when this one is alone.
     pub(crate) inside: Vec<SocketAddr>,
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls: Option<Tls>,
     /// `--lan`: addresses of this machine, those others can reach first.
     pub(crate) lan: Option<Vec<IpAddr>>,
 }

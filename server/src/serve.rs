@@ -143,7 +143,11 @@ impl Server {
             first.spawn(well_done(service.run(shutdown.clone())));
             signaling_handle = Some(handle);
         }
-        first.spawn(serve_http(http, plan.tls, router, shutdown.clone()));
+        let acceptor = plan.tls.map(|tls| {
+            last.spawn(well_done(tls.renewal.run(stop.clone())));
+            tls.acceptor
+        });
+        first.spawn(serve_http(http, acceptor, router, shutdown.clone()));
 
         if args.demo {
             let signaling = signaling_handle.as_ref().ok_or_else(|| {

@@ -192,7 +192,7 @@ impl Engine {
     }
 }
 
-const ENGINE_FAILED: MediaError = MediaError::OfferInvalid("the media engine cannot answer it");
+pub(crate) const ENGINE_FAILED: MediaError = MediaError::OfferInvalid("the media engine cannot answer it");
 
 /// The engine's reading of an offer.
 fn parse(offer: &str) -> Result<SdpOffer, MediaError> {
@@ -278,7 +278,7 @@ fn quiet(rtc: &mut Rtc) {
 }
 
 /// 48 and 144 bits from the system's generator (RFC 8445 §5.3 asks for 24 and 128).
-fn new_credentials() -> Result<IceCreds, MediaError> {
+pub(crate) fn new_credentials() -> Result<IceCreds, MediaError> {
     const ICE_CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut bytes = [0; 8 + 24];
     getrandom::fill(&mut bytes).map_err(|_| MediaError::Busy)?;

@@ -21,6 +21,8 @@ pub mod config;
 mod directory;
 mod engine;
 pub mod http;
+#[doc(hidden)]
+pub mod judged;
 pub mod limits;
 pub mod metrics;
 pub mod service;

@@ -303,6 +303,13 @@ impl MediaClient {
         Ok(seen.connected.zip(seen.answered).map_or(Duration::ZERO, |(up, from)| up - from))
     }
 
+    /// How long ICE and DTLS took, if they are up.
+    #[must_use]
+    pub fn connected_after(&self) -> Option<Duration> {
+        let seen = self.seen();
+        seen.connected.zip(seen.answered).map(|(up, from)| up - from)
+    }
+
     fn command(&self, command: Command) {
         // A client that has ended takes no commands, as a closed browser.
         let _ = self.commands.send(command);

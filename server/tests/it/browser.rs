@@ -16,7 +16,7 @@ use tokio_tungstenite::{
 
 const PATIENCE: Duration = Duration::from_secs(15);
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 pub(crate) struct Browser {
     socket: Socket,
@@ -36,6 +36,21 @@ pub(crate) async fn open(to: SocketAddr, origin: &str) -> Result<Socket, u16> {
         Err(Error::Http(response)) => Err(response.status().as_u16()),
         Err(error) => panic!("{error}"),
     }
+}
+
+/// Whether the server ends a connection.
+pub(crate) async fn ends(socket: &mut Socket) -> bool {
+    let end = async {
+        loop {
+            if !matches!(
+                socket.next().await,
+                Some(Ok(Message::Text(_) | Message::Ping(_) | Message::Pong(_)))
+            ) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, end).await.is_ok()
 }
 
 pub(crate) fn id() -> CommandId {
@@ -92,6 +107,16 @@ impl Browser {
 
     pub(crate) async fn say(&mut self, message: &ClientMessage) {
         self.socket.send(Message::text(serde_json::to_string(message).unwrap())).await.unwrap();
+    }
+
+    /// Says something to a server that may have closed by now.
+    pub(crate) async fn try_say(&mut self, message: &ClientMessage) -> Result<(), Error> {
+        self.send(Message::text(serde_json::to_string(message).unwrap())).await
+    }
+
+    /// Sends something that need not be of the protocol.
+    pub(crate) async fn send(&mut self, message: Message) -> Result<(), Error> {
+        self.socket.send(message).await
     }
 
     /// The next message, or the code the connection was closed with.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "tests start processes and measure them")]
 
+mod attack;
 mod backup;
 mod browser;
 mod canary;
@@ -18,6 +19,7 @@ mod life;
 mod links;
 mod matrix;
 mod process;
+mod tls;
 mod trace;
 mod trace_fleet;
 mod visit;

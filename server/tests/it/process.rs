@@ -127,6 +127,11 @@ impl Server {
         address(&self.ready["metrics"])
     }
 
+    /// Where it takes media.
+    pub(crate) fn media(&self) -> SocketAddr {
+        address(&self.ready["media"])
+    }
+
     /// What browsers call it.
     pub(crate) fn url(&self) -> &str {
         self.ready["url"].as_str().unwrap()
