@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{fmt, path::Path, time::Duration};
 use uuid::Uuid;
 
-mod files;
+pub(crate) mod files;
 
 pub use files::KeyFileError;
 

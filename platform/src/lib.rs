@@ -1,11 +1,12 @@
-//! Process plumbing that knows no domain noun: clock, keys, the event log, bus, outbox, presence, telemetry,
+//! Process plumbing that knows no domain noun: clock, keys, the event log, the audit trail, bus, outbox, presence, telemetry,
 //! problems, lifecycle.
 //!
-//! Reading order: [`clock`], [`ids`], [`keys`], [`lane`], [`event_log`], [`bus`], [`outbox`], [`presence`],
+//! Reading order: [`clock`], [`ids`], [`keys`], [`lane`], [`event_log`], [`audit`], [`bus`], [`outbox`], [`presence`],
 //! [`problem`], [`mod@exchange`], [`telemetry`], [`mod@trace`], [`lifecycle`], [`limits`].
 
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod bus;
 pub mod clock;
 pub mod event_log;

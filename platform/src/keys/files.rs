@@ -35,7 +35,7 @@ pub enum KeyFileError {
 }
 
 /// Reads a key, or makes it and keeps it.
-pub(super) fn load_or_create(dir: &Path, name: &str, make: fn() -> Vec<u8>) -> Result<Vec<u8>, KeyFileError> {
+pub(crate) fn load_or_create(dir: &Path, name: &str, make: fn() -> Vec<u8>) -> Result<Vec<u8>, KeyFileError> {
     let path = dir.join(name);
     let failed = |source| KeyFileError::Io { path: path.clone(), source };
     match fs::metadata(&path) {
@@ -58,7 +58,7 @@ pub(super) fn load_or_create(dir: &Path, name: &str, make: fn() -> Vec<u8>) -> R
 
 /// Writes the whole file or none of it, and is on disk when it returns: a key that a crash halves or
 /// forgets would void every link given out since.
-fn write_once(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_once(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let temporary = dir.join(format!(".{name}.new"));
     let mut file =
         fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
