@@ -7,7 +7,10 @@ use super::{
     seal::Seal,
     trail::Trail,
 };
-use crate::{event_log::Partition, limits::AUDIT_PAGE};
+use crate::{
+    event_log::{AuditRow, Partition},
+    limits::AUDIT_PAGE,
+};
 use model::{TenantId, Timestamp};
 use std::io::{self, Seek, Write};
 
@@ -71,6 +74,77 @@ pub async fn export<W: Write + Seek>(
         writer.end_chain()?;
     }
     Ok((exported, writer.finish()?))
+}
+
+/// A file that is written part by part, out of what is not a store: for benches and tools. Of each chain first its seals,
+/// then its rows.
+pub struct Sections<W>(Writer<W>);
+
+impl<W: Write + Seek> Sections<W> {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// It cannot be written; as all that follows.
+    pub fn begin(to: W, tenant: TenantId, keys: &PublicKeys, at: Timestamp) -> io::Result<Self> {
+        let about = About { extent: Extent::All, tenant, at, keys: keys.clone() };
+        Writer::begin(to, &about).map(Self)
+    }
+
+    /// Begins a chain.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn chain(&mut self, chain: ChainId) -> io::Result<()> {
+        self.0.chain(chain.partition, 1, chain.genesis())
+    }
+
+    /// One of its seals.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn seal(&mut self, seal: &Seal) -> io::Result<()> {
+        self.0.seal(&seal.bytes())
+    }
+
+    /// All its seals are written.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn rows_follow(&mut self) -> io::Result<()> {
+        self.0.rows_follow()
+    }
+
+    /// One of its rows.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn row(&mut self, tenant: TenantId, row: &AuditRow) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        chain::encode(tenant, row, &mut bytes);
+        self.0.row(&bytes)
+    }
+
+    /// The chain ends.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn end_chain(&mut self) -> io::Result<()> {
+        self.0.end_chain()
+    }
+
+    /// The file ends.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn finish(self) -> io::Result<W> {
+        self.0.finish()
+    }
+}
+
+impl<W> std::fmt::Debug for Sections<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sections").finish_non_exhaustive()
+    }
 }
 
 /// Seals that are read at a time: as many bytes as a page of rows.
