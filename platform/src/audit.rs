@@ -15,7 +15,8 @@
 //! down to the row. What is cut off at the end, together with its seals, shows only beside a seal that somebody else
 //! kept. docs/audit.md says what is proven and what is not.
 //!
-//! Reading order: [`chain`], [`keys`], [`seal`], [`trail`], [`sealer`], [`file`](mod@file), [`export`], [`mod@verify`].
+//! Reading order: [`chain`], [`keys`], [`seal`], [`trail`], [`sealer`], [`second_place`],
+//! [`file`](mod@file), [`export`], [`mod@verify`].
 
 pub mod chain;
 pub mod export;
@@ -24,6 +25,7 @@ pub mod keys;
 mod metrics;
 pub mod seal;
 pub mod sealer;
+pub mod second_place;
 pub mod trail;
 pub mod verify;
 
@@ -32,4 +34,5 @@ pub use keys::{PublicKeys, Signer};
 pub use metrics::Metrics;
 pub use seal::Seal;
 pub use sealer::Sealer;
+pub use second_place::{Copier, SecondPlace};
 pub use trail::Trail;

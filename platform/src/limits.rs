@@ -373,3 +373,10 @@ pub const MAX_AUDIT_FINDINGS: usize = 10_000;
 
 /// Seals that one verification can be anchored with. Further ones are refused.
 pub const MAX_AUDIT_ANCHORS: usize = 10_000;
+
+/// Longest that the second place may take for one copy. Beyond it the copy counts as not taken, and is tried again.
+pub const COPY_LIMIT: Duration = Duration::from_secs(30);
+
+/// Longest pause before a copy that was not taken is tried again; the first is a sealer's look, and each is twice the
+/// one before.
+pub const MAX_COPY_PAUSE: Duration = Duration::from_secs(300);

@@ -92,6 +92,7 @@ impl Server {
             registry,
             store,
             journal,
+            audit,
             media,
             signaling,
             nodes,
@@ -109,6 +110,9 @@ impl Server {
             if let Some(link) = link {
                 last.spawn(well_done(link.run(stop.clone())));
             }
+        }
+        if let Some(audit) = audit {
+            last.spawn(well_done(audit.run(stop.clone())));
         }
         if let Some(traces) = traces {
             last.spawn(well_done(traces.run(stop.clone())));

@@ -10,8 +10,10 @@
 //! | `VerifyToken` | the keys of this process | the keys all share |
 //! | `Clock` | the machine's | the machine's |
 
+mod audit;
 mod store;
 
+pub(crate) use audit::Audit;
 pub(crate) use store::Journal;
 
 use crate::{
@@ -76,6 +78,8 @@ pub(crate) struct Process {
     pub(crate) store: Option<Arc<dyn Store>>,
     /// What stands before a database: it is waited for when the process ends.
     pub(crate) journal: Option<Arc<Journal>>,
+    /// What seals the audit trail, and copies it.
+    pub(crate) audit: Option<Audit>,
     pub(crate) media: Option<Media>,
     pub(crate) signaling: Option<Signaling>,
     pub(crate) nodes: Option<Nodes>,
@@ -170,6 +174,10 @@ pub(crate) async fn build(
         true => Some(store::open(config, Arc::clone(&base.clock), &base.registry).await?),
         false => None,
     };
+    let audit = match &log {
+        Some(log) => Some(audit::wire(&base, &log.raw)?),
+        None => None,
+    };
     let (store, journal) = log.map_or((None, None), |log| (Some(log.store), log.journal));
     let signaling = match &store {
         None => None,
@@ -228,7 +236,18 @@ pub(crate) async fn build(
     if let Some(signaling) = &signaling {
         inside = inside.merge(signaling.handle.inside());
     }
-    Ok(Process { registry: base.registry, store, journal, media, signaling, nodes, router, inside, traces })
+    Ok(Process {
+        registry: base.registry,
+        store,
+        journal,
+        audit,
+        media,
+        signaling,
+        nodes,
+        router,
+        inside,
+        traces,
+    })
 }
 
 /// Where the keys are.

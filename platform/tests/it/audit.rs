@@ -1,6 +1,8 @@
 //! The audit trail against somebody who can write to the database: C6's mutation test.
 
 mod attacker;
+mod copies;
+mod files;
 mod mutations;
 mod postgres;
 mod sealing;

@@ -25,6 +25,8 @@ pub(crate) type Journal = Journaled<PostgresStore>;
 /// The event log.
 pub(super) struct Log {
     pub(super) store: Arc<dyn Store>,
+    /// The same, with PHI as it is on disk: what the audit trail's sealer and copies read.
+    pub(super) raw: Arc<dyn Store>,
     pub(super) journal: Option<Arc<Journal>>,
 }
 
@@ -39,14 +41,21 @@ pub(super) async fn open(
 ) -> Result<Log, Failure> {
     let Some(postgres) = config.store.postgres() else {
         let store = SqliteStore::open(&config.data_dir.join(EVENTS), registry)?;
-        return Ok(Log { store: Arc::new(store), journal: None });
+        let store: Arc<dyn Store> = Arc::new(store);
+        return Ok(Log { raw: Arc::clone(&store), store, journal: None });
     };
     let begun = Instant::now();
     loop {
         let error = match PostgresStore::open(&postgres, registry).await {
             Ok(store) => {
-                let journal = Arc::new(journaled(config, Arc::new(store), clock, registry).await?);
-                return Ok(Log { store: Arc::clone(&journal) as Arc<dyn Store>, journal: Some(journal) });
+                let store = Arc::new(store);
+                let raw = Arc::clone(&store) as Arc<dyn Store>;
+                let journal = Arc::new(journaled(config, store, clock, registry).await?);
+                return Ok(Log {
+                    store: Arc::clone(&journal) as Arc<dyn Store>,
+                    raw,
+                    journal: Some(journal),
+                });
             }
             Err(error) => error,
         };

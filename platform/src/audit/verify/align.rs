@@ -461,8 +461,10 @@ fn renumbered(run: &mut Option<Run>, number: u64, stored: u64, at: Timestamp) ->
 
 /// How many sealed rows are missing and how many rows too much before both agree again: as few as can be.
 fn together(sealed: &[Sealed], found: &[Note], ends: (bool, bool), look: usize) -> Option<(usize, usize)> {
+    // Before the end there are not as many left.
+    let enough = if ends.0 && sealed.len() <= 2 * AGREE { AGREE / 2 } else { AGREE };
     let agree = |missing: usize, extra: usize| {
-        for k in 0..AGREE {
+        for k in 0..enough {
             match (sealed.get(missing + k), found.get(extra + k)) {
                 (Some(sealed), Some(note)) if sealed.digest == Some(note.digest) => {}
                 (Some(_), Some(_)) => return false,

@@ -196,11 +196,14 @@ fn rows_that_change_places_are_found_and_named() {
         (
             report,
             Box::new(move |report| {
-                let moved = of(report, Kind::Reordered);
+                let mut moved = of(report, Kind::Reordered);
                 let within = moved.iter().all(|(from, to)| row <= *from && *to <= other);
-                let named =
-                    if swap { moved == [(row, row), (other, other)] } else { moved.contains(&(row, row)) };
-                within && named && only(report, &[Kind::Reordered, Kind::Renumbered])
+                let any = !moved.is_empty();
+                // Beside rows that are not sealed, one that is in its order and has another number is that.
+                moved.extend(of(report, Kind::Renumbered));
+                let names = |row: u64| moved.iter().any(|(from, to)| (*from..=*to).contains(&row));
+                let named = names(row) && names(other);
+                any && within && named && only(report, &[Kind::Reordered, Kind::Renumbered])
             }),
         )
     });
