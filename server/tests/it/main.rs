@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "tests start processes and measure them")]
 
+mod audit;
 mod backup;
 mod browser;
 mod canary;

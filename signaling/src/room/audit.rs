@@ -10,12 +10,7 @@ use serde_json::json;
 use signaling_core::{codec::Encoded, owner::Stream, record::Actor};
 
 /// The row of an append that a person has caused. What the platform does by itself is in the events.
-pub(super) fn row(
-    room: WaitingRoomId,
-    stream: Stream,
-    by: Actor,
-    events: &[Encoded],
-) -> Option<NewAudit> {
+pub(super) fn row(room: WaitingRoomId, stream: Stream, by: Actor, events: &[Encoded]) -> Option<NewAudit> {
     let Actor::Person { id, role } = by else { return None };
     let first = events.first()?;
     let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();

@@ -19,7 +19,7 @@ fn metric(registry: &Registry, name: &str) -> f64 {
     let families = registry.gather();
     let family = families.iter().find(|family| family.name() == name).unwrap();
     let metric = &family.get_metric()[0];
-    metric.get_gauge().value() + metric.get_counter().value()
+    metric.get_gauge().get_value() + metric.get_counter().get_value()
 }
 
 #[tokio::test]
