@@ -243,7 +243,7 @@ impl<'a> Alignment<'a> {
             }
         }
         // Neither: as many as were looked at are others than they were.
-        let count = sealed.len().min(found.len()).min(AUDIT_LOOK_AHEAD).max(1);
+        let count = sealed.len().min(found.len()).clamp(1, AUDIT_LOOK_AHEAD);
         let all = ends.0 && ends.1 && sealed.len() <= AUDIT_LOOK_AHEAD && found.len() <= AUDIT_LOOK_AHEAD;
         if all {
             return self.pass(sealed, found, true);
@@ -401,8 +401,7 @@ impl<'a> Alignment<'a> {
         let sealed_to = self.expected.windows.sealed_to();
         let mut last = self.last_stored.unwrap_or_else(|| sealed_to.max(self.expected.windows.forgotten()));
         let (mut unsealed, mut looked): (Option<Unsealed>, usize) = (None, 0);
-        loop {
-            let Some(row) = self.rows.next()? else { break };
+        while let Some(row) = self.rows.next()? {
             let (number, at) = (row.number(), row.at());
             // One that is missing may have been put here.
             if self.resolver.misses() && looked < AUDIT_LOOK_AHEAD {

@@ -244,7 +244,7 @@ fn every_roll_back_is_found_with_a_seal_from_the_second_place() {
             attacker.insert(number, 1_000 + number);
         }
         drop(attacker);
-        if dice.roll(0, 1) == 1 {
+        if dice.roll(0, 4) == 1 {
             rig.runtime.block_on(async {
                 let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path, &Registry::new()).unwrap());
                 let clock = Arc::new(ManualClock::new(later(2_000)));
