@@ -127,8 +127,8 @@ async fn a_clinician_reads_what_is_over_newest_first_page_by_page_and_the_audito
 #[tokio::test]
 async fn what_people_do_is_audited_with_what_they_did_and_before_they_see_anything() {
     let home = Home::new();
-    let store = home.store().await;
-    let world = home.start_over(Arc::clone(&store) as Arc<dyn Store>).await;
+    let store = home.store().await as Arc<dyn Store>;
+    let world = home.start_over(Arc::clone(&store)).await;
     let link = world.open().await;
     let critical = store.partitions().into_iter().find(|p| store.lane(*p) == Lane::Critical).unwrap();
     let rows = async || store.audit(TENANT, critical, 0, 1_000).await.unwrap();
