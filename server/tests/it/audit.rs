@@ -22,7 +22,7 @@ async fn what_people_did_is_sealed_copied_exported_and_verified_and_tampering_ha
     let (copies, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let copy_dir = copies.path().to_str().unwrap().to_owned();
     let environment = [("TELEHEALTH__AUDIT__COPY_DIR", copy_dir.as_str())];
-    let mut server = Server::start_with(&[], &environment);
+    let mut server = Server::start_with(&["--demo"], &environment);
     let mut clinician = Browser::open_link(&server, server.secret("clinic")).await;
     let mut patient = Browser::open_link(&server, server.secret("patient")).await;
     patient.check_in().await;
@@ -45,7 +45,7 @@ async fn what_people_did_is_sealed_copied_exported_and_verified_and_tampering_ha
 
     // All there is is sealed when it ends, and copied when it begins again.
     server.terminate();
-    let again = server.start_again(&[], &environment);
+    let again = server.start_again(&["--demo"], &environment);
     wait::eventually("a copy", async || {
         first_file(copies.path()).is_some_and(|file| file.ends_with(".audit"))
     })
