@@ -1,6 +1,6 @@
 # Thin names for the real commands.
 
-.PHONY: sslyze run fleet rolling-restart test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers simulate bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting bench-store bench-lanes kill-store plots loadtest fuzz attack
+.PHONY: sslyze run fleet rolling-restart test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers simulate bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting bench-store bench-lanes bench-audit kill-store plots loadtest fuzz attack
 
 PROFILE ?= dev
 # Debian packages that the browser tests need, and a program of each.
@@ -87,6 +87,12 @@ bench-store: packages
 bench-lanes:
 	cargo build --quiet --profile perf --package server --bin telehealth --package benches --bin bench-lanes --locked
 	taskset --cpu-list 0 $${CARGO_TARGET_DIR:-target}/perf/bench-lanes
+
+# How fast an auditor's copy of the audit trail is verified, in rows a second. ROWS and REPEATS change the workload, DIR is
+# where.
+bench-audit:
+	cargo build --quiet --profile perf --package benches --bin bench-audit --locked
+	$${CARGO_TARGET_DIR:-target}/perf/bench-audit
 
 # A thousand writers of the event log killed in mid-commit, and a hundred PostgreSQL servers; what was acknowledged is
 # there each time. KILLS and PG_KILLS change how many (0 leaves one out), DIR where. Some minutes.

@@ -1,11 +1,12 @@
-//! Process plumbing that knows no domain noun: clock, keys, the event log, encryption at rest, bus, outbox, presence, telemetry,
-//! problems, lifecycle.
+//! Process plumbing that knows no domain noun: clock, keys, the event log, encryption at rest, the
+//! audit trail, bus, outbox, presence, telemetry, problems, lifecycle.
 //!
-//! Reading order: [`clock`], [`ids`], [`keys`], [`lane`], [`event_log`], [`vault`], [`bus`], [`outbox`], [`presence`],
+//! Reading order: [`clock`], [`ids`], [`keys`], [`lane`], [`event_log`], [`vault`], [`audit`], [`bus`], [`outbox`], [`presence`],
 //! [`problem`], [`body`], [`throttle`], [`mod@exchange`], [`telemetry`], [`mod@trace`], [`lifecycle`], [`limits`].
 
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod body;
 pub mod bus;
 pub mod clock;

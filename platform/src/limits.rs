@@ -389,3 +389,48 @@ pub const MAX_KMS_ANSWER_BYTES: usize = 16 * 1_024;
 /// Places where sealed PHI could not be opened that are remembered, so that each is said once. Beyond it all are
 /// forgotten, and may be said again.
 pub const MAX_PLACES_SAID: usize = 1_024;
+/// Most rows of the audit trail under one seal, and as many as make the next seal due before its time. More would make
+/// a seal an event of more bytes than one may have.
+pub const SEALED_ROWS: usize = 1_000;
+
+/// How long a row of the audit trail may wait for its seal: for so long nobody can prove that it was altered.
+pub const SEAL_WITHIN: Duration = Duration::from_secs(60);
+
+/// How often a sealer looks for rows that are not sealed.
+pub const SEAL_LOOKS: Duration = Duration::from_secs(5);
+
+/// Rows that a sealer or an export reads at a time: some 20 MB, if all are as large as they may be.
+pub const AUDIT_PAGE: usize = 250;
+
+/// Chains whose newest seal a sealer remembers. Beyond it all are forgotten and looked up again.
+pub const MAX_CHAINS_KNOWN: usize = 16_384;
+
+/// Public keys of the audit trail. A further one is refused: one a year is enough.
+pub const MAX_AUDIT_KEYS: usize = 256;
+
+/// Largest file of public keys, bytes. A larger one is refused unread.
+pub const MAX_AUDIT_KEYS_BYTES: u64 = 64 * 1_024;
+
+/// For how long a key that was replaced may still sign: until then every process has been restarted.
+pub const AUDIT_KEY_OVERLAP: Duration = Duration::from_secs(24 * 3_600);
+
+/// Largest frame of an exported audit trail, bytes: a row with its PHI, encrypted. A larger one makes the file
+/// unreadable, and a row that would need one cannot be exported: nothing here writes such a row.
+pub const MAX_AUDIT_FRAME_BYTES: usize = 256 * 1_024;
+
+/// How many rows around damage are looked at to find where rows and seals agree again, before the rest of the chain is
+/// searched.
+pub const AUDIT_LOOK_AHEAD: usize = 1_024;
+
+/// Findings that a verification lists. Beyond it they are counted only: by then it is not one row.
+pub const MAX_AUDIT_FINDINGS: usize = 10_000;
+
+/// Seals that one verification can be anchored with. Further ones are refused.
+pub const MAX_AUDIT_ANCHORS: usize = 10_000;
+
+/// Longest that the second place may take for one copy. Beyond it the copy counts as not taken, and is tried again.
+pub const COPY_LIMIT: Duration = Duration::from_secs(30);
+
+/// Longest pause before a copy that was not taken is tried again; the first is a sealer's look, and each is twice the
+/// one before.
+pub const MAX_COPY_PAUSE: Duration = Duration::from_secs(300);

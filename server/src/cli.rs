@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Journal(Journal),
     /// Looks after the keys that names and words of patients are encrypted with.
     Keys(Keys),
+    /// Exports the audit trail, and says whether it is what was sealed.
+    Audit(Audit),
     /// Prints WHIP and WHEP links with tokens, one JSON object per participant.
     Token(Token),
 }
@@ -170,6 +172,58 @@ pub(crate) enum KeysCommand {
         /// Why, without names: it is kept.
         #[arg(long, value_name = "TEXT")]
         reason: String,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Audit {
+    #[command(subcommand)]
+    pub(crate) what: AuditCommand,
+}
+
+/// What is done with the audit trail: docs/audit.md.
+#[derive(Subcommand, Debug)]
+pub(crate) enum AuditCommand {
+    /// Writes rows, seals and public keys of a tenant into a file. Also while the server runs.
+    Export {
+        #[command(flatten)]
+        common: Common,
+        /// Whose. Default: the one that an embedded server serves.
+        #[arg(long, value_name = "UUID")]
+        tenant: Option<model::TenantId>,
+        /// A file that is not there yet. It holds PHI as the event log does.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Says whether an export is what was sealed: exit code 0 if it is, 1 if it was tampered with, 2 if it cannot be
+    /// read. Needs no server.
+    Verify {
+        /// The export.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// A copy from the second place, or an earlier export: without it, rows that were cut off at the end together
+        /// with their seals do not show. Again for more.
+        #[arg(long = "anchor", value_name = "FILE")]
+        anchors: Vec<PathBuf>,
+        /// The public keys, as `telehealth audit keys` prints them, got in another way than the export.
+        #[arg(long, value_name = "FILE")]
+        keys: Option<PathBuf>,
+    },
+    /// Prints an export's rows as JSON, one a line, without PHI. Needs no server.
+    Show {
+        /// The export.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Prints the public keys that seals are verified with.
+    Keys {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Makes another key for seals. Every process of a fleet is to be restarted within a day.
+    RotateKey {
+        #[command(flatten)]
+        common: Common,
     },
 }
 

@@ -2,9 +2,11 @@
 //!
 //! A key nobody knows or a value that cannot be is one line that names it, and exit code 2.
 
+mod audit;
 mod fleet;
 mod vault;
 
+pub(crate) use audit::Audit;
 pub(crate) use fleet::{Bus, Fleet, Presence, SecretUrl, Store};
 pub(crate) use vault::{Kek, Vault};
 
@@ -29,6 +31,7 @@ pub(crate) struct Config {
     pub(crate) signaling: signaling::Config,
     pub(crate) sfu: sfu::Config,
     pub(crate) store: Store,
+    pub(crate) audit: Audit,
     pub(crate) presence: Presence,
     pub(crate) bus: Bus,
     pub(crate) fleet: Fleet,
@@ -48,6 +51,7 @@ impl Default for Config {
             signaling: signaling::Config::default(),
             sfu: sfu::Config::default(),
             store: Store::default(),
+            audit: Audit::default(),
             presence: Presence::default(),
             bus: Bus::default(),
             fleet: Fleet::default(),
@@ -126,6 +130,7 @@ fn load_with(common: &Common, environment: config::Environment) -> Result<Config
     config.sfu.check().map_err(|error| ConfigError(error.to_string()))?;
     fleet::check(&config)?;
     vault::check(&config)?;
+    config.audit.second_place(std::sync::Arc::new(platform::clock::SystemClock))?;
     config.signaling.check().map_err(|error| ConfigError(error.to_string()))?;
     Ok(config)
 }
@@ -197,6 +202,19 @@ mod tests {
         refused("[sfu]\nudp_prot = 1", &[], "udp_prot");
         refused("[http]\nlisten_on = \"x\"", &[], "listen_on");
         refused("", &[("TELEHEALTH__METRICS__PORT", "1")], "port");
+    }
+
+    #[test]
+    fn a_second_place_is_whole_or_named_by_what_is_missing() {
+        assert!(read("[audit]\ncopy_dir = \"/mnt/copies\"", &[]).is_ok());
+        let s3 = "[audit]\ns3_endpoint = \"https://s3.test\"\ns3_bucket = \"b\"\ns3_region = \"r\"\ns3_access_key = \"k\"\n";
+        refused(s3, &[], "audit.s3_secret_key");
+        let secret = [("TELEHEALTH__AUDIT__S3_SECRET_KEY", "sesame")];
+        let config = read(s3, &secret).unwrap();
+        assert!(!format!("{config:?}").contains("sesame"));
+        refused(&s3.replace("https", "ftp"), &secret, "audit.s3_endpoint");
+        refused(&s3.replace("s3_region = \"r\"\n", ""), &secret, "audit.s3_region");
+        refused(&format!("{s3}copy_dir = \"/x\""), &secret, "audit.copy_dir");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod announce;
+mod audit;
 mod backup;
 mod cli;
 mod config;
@@ -69,6 +70,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             let done = runtime.block_on(keys::run(&mut std::io::stdout().lock(), &args.what));
             done.map(|()| ExitCode::SUCCESS)
         }
+        Command::Audit(args) => audit::run(&mut std::io::stdout().lock(), &args.what),
         Command::Token(args) => {
             let (config, guess) = plan::guess_url(&args.common)?;
             let keys = Keys::load_or_create(&wiring::keys_dir(&config))?;

@@ -97,6 +97,7 @@ impl Server {
             store,
             vault,
             journal,
+            audit,
             media,
             signaling,
             nodes,
@@ -115,6 +116,9 @@ impl Server {
             if let Some(link) = link {
                 last.spawn(well_done(link.run(stop.clone())));
             }
+        }
+        if let Some(audit) = audit {
+            last.spawn(well_done(audit.run(stop.clone())));
         }
         if let Some(traces) = traces {
             last.spawn(well_done(traces.run(stop.clone())));

@@ -12,9 +12,11 @@
 //! | `VerifyToken` | the keys of this process | the keys all share |
 //! | `Clock` | the machine's | the machine's |
 
+mod audit;
 mod store;
 pub(crate) mod vault;
 
+pub(crate) use audit::Audit;
 pub(crate) use store::Journal;
 
 use crate::{
@@ -83,6 +85,8 @@ pub(crate) struct Process {
     pub(crate) vault: Option<Arc<Vault>>,
     /// What stands before a database: it is waited for when the process ends.
     pub(crate) journal: Option<Arc<Journal>>,
+    /// What seals the audit trail, and copies it.
+    pub(crate) audit: Option<Audit>,
     pub(crate) media: Option<Media>,
     pub(crate) signaling: Option<Signaling>,
     pub(crate) nodes: Option<Nodes>,
@@ -182,6 +186,10 @@ pub(crate) async fn build(
         true => Some(store::open(config, Arc::clone(&base.clock), &base.registry).await?),
         false => None,
     };
+    let audit = match &log {
+        Some(log) => Some(audit::wire(&base, &log.raw)?),
+        None => None,
+    };
     let vault = log.as_ref().map(|log| Arc::clone(log.store.vault()));
     let (store, journal) = match log {
         Some(log) => (Some(log.store as Arc<dyn Store>), log.journal),
@@ -256,6 +264,7 @@ pub(crate) async fn build(
         store,
         vault,
         journal,
+        audit,
         media,
         signaling,
         nodes,

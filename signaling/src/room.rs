@@ -23,6 +23,7 @@ use tokio::{
     time::Instant,
 };
 
+mod audit;
 mod outputs;
 mod records;
 

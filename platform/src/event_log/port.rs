@@ -4,7 +4,7 @@ use super::{
     append::{Append, AppendError, Appended, Fence, Refusal},
     event::{Category, Moment, Partition, Position, RecordedEvent, StreamId, TailEvent, Version},
     projection::{Change, Row},
-    records::{AuditRow, OutboxMessage},
+    records::{AuditEnd, AuditRow, OutboxMessage},
 };
 use crate::lane::Lane;
 use crate::limits::{MAX_ADDRESS_BYTES, MAX_CHANGES, MAX_EVENT_BYTES, MAX_KEY_BYTES};
@@ -78,6 +78,12 @@ pub trait Records: Send + Sync + 'static {
         after: u64,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>>;
+    /// Where audit rows end: every (tenant, partition) with any after a given one, in their order, at most `limit`.
+    fn audited(
+        &self,
+        after: Option<(TenantId, Partition)>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AuditEnd>, ReadError>>;
 }
 
 /// A machine as it was at a version, so that not all of its history must be read. Can be made anew at any time.

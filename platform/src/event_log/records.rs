@@ -43,6 +43,17 @@ pub struct AuditRow {
     pub phi: Option<String>,
 }
 
+/// Where a tenant's audit rows of a partition end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditEnd {
+    /// Whose.
+    pub tenant: TenantId,
+    /// In which partition.
+    pub partition: Partition,
+    /// The newest row.
+    pub number: u64,
+}
+
 impl fmt::Debug for AuditRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuditRow")

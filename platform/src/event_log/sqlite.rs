@@ -53,6 +53,7 @@ mod checkpoint;
 mod memory;
 mod queue;
 mod readers;
+mod reading;
 mod records;
 mod rows;
 pub(crate) mod schema;
@@ -60,6 +61,7 @@ mod statements;
 mod tables;
 mod writer;
 
+pub use reading::ReadOnly;
 pub use schema::SchemaError;
 
 /// Why the store cannot be opened.
@@ -103,6 +105,12 @@ pub enum OpenError {
 /// A partition is a lane.
 fn partition_of(stream: &StreamId) -> Partition {
     Partition(stream.category.lane as u16)
+}
+
+/// Every partition there is.
+#[must_use]
+pub fn partitions() -> Vec<Partition> {
+    Lane::ALL.map(|lane| Partition(lane as u16)).to_vec()
 }
 
 fn lane_of(partition: Partition) -> Lane {
@@ -339,7 +347,7 @@ impl EventStore for SqliteStore {
     }
 
     fn partitions(&self) -> Vec<Partition> {
-        Lane::ALL.map(|lane| Partition(lane as u16)).to_vec()
+        partitions()
     }
 
     fn lane(&self, partition: Partition) -> Lane {

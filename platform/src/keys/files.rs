@@ -35,7 +35,7 @@ pub enum KeyFileError {
 }
 
 /// Reads a key, or makes it and keeps it.
-pub(super) fn load_or_create(dir: &Path, name: &str, make: fn() -> Vec<u8>) -> Result<Vec<u8>, KeyFileError> {
+pub(crate) fn load_or_create(dir: &Path, name: &str, make: fn() -> Vec<u8>) -> Result<Vec<u8>, KeyFileError> {
     let path = dir.join(name);
     match read_private(&path) {
         Err(KeyFileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -62,10 +62,7 @@ pub(crate) fn read_private(path: &Path) -> Result<Vec<u8>, KeyFileError> {
 /// forgets would void every link given out since. Of processes that do this at once, one makes it.
 pub(crate) fn make_once(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    let temporary = dir.join(format!(".{name}.{}.new", crate::ids::fresh()));
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
+    let temporary = write_beside(dir, name, bytes)?;
     let made = fs::hard_link(&temporary, dir.join(name));
     fs::remove_file(&temporary)?;
     match made {
@@ -73,6 +70,21 @@ pub(crate) fn make_once(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> 
         _ => {}
     }
     fs::File::open(dir)?.sync_all()
+}
+
+/// The same where there is one already: it is replaced.
+pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let temporary = write_beside(dir, name, bytes)?;
+    fs::rename(&temporary, dir.join(name))?;
+    fs::File::open(dir)?.sync_all()
+}
+
+fn write_beside(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+    let temporary = dir.join(format!(".{name}.{}.new", crate::ids::fresh()));
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    Ok(temporary)
 }
 
 #[cfg(test)]

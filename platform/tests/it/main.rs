@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "a test that prints a rate measures it")]
 
+mod audit;
 mod backup;
 mod bus;
 mod child;

@@ -30,6 +30,8 @@ pub(crate) type Journal = Journaled<PostgresStore>;
 pub(super) struct Log {
     /// What services see; its [`inner`](Sealing::inner) has PHI as it is stored.
     pub(super) store: Arc<Sealing<dyn Store>>,
+    /// The same, with PHI as it is on disk: what the audit trail's sealer and copies read.
+    pub(super) raw: Arc<dyn Store>,
     pub(super) journal: Option<Arc<Journal>>,
 }
 
@@ -42,8 +44,9 @@ pub(super) async fn open(
     clock: Arc<dyn Clock>,
     registry: &Registry,
 ) -> Result<Log, Failure> {
-    let log = |stored: Arc<dyn Store>, vault, journal| Log {
+    let log = |stored: Arc<dyn Store>, raw, vault, journal| Log {
         store: Arc::new(Sealing::new(stored, vault)),
+        raw,
         journal,
     };
     let Some(postgres) = config.store.postgres() else {
@@ -52,15 +55,18 @@ pub(super) async fn open(
         let file = tokio::task::spawn_blocking(move || SqliteStore::open(&path, &counted));
         let vault = keys(config, clock, registry).await;
         let store = file.await.map_err(|died| Failure::Broken(died.to_string()))??;
-        return Ok(log(Arc::new(store), vault?, None));
+        let store: Arc<dyn Store> = Arc::new(store);
+        return Ok(log(Arc::clone(&store), store, vault?, None));
     };
     let vault = keys(config, Arc::clone(&clock), registry).await?;
     let begun = Instant::now();
     loop {
         let error = match PostgresStore::open(&postgres, registry).await {
             Ok(store) => {
-                let journal = Arc::new(journaled(config, Arc::new(store), clock, registry).await?);
-                return Ok(log(Arc::clone(&journal) as Arc<dyn Store>, vault, Some(journal)));
+                let store = Arc::new(store);
+                let raw = Arc::clone(&store) as Arc<dyn Store>;
+                let journal = Arc::new(journaled(config, store, clock, registry).await?);
+                return Ok(log(Arc::clone(&journal) as Arc<dyn Store>, raw, vault, Some(journal)));
             }
             Err(error) => error,
         };

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests start processes and measure them")]
 
 mod attack;
+mod audit;
 mod backup;
 mod browser;
 mod canary;

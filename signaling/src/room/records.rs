@@ -1,6 +1,6 @@
 //! The way to the event log and back. Nothing here waits: what takes time becomes a call.
 
-use super::{Input, Room};
+use super::{Input, Room, audit};
 use crate::{
     limits,
     load::{VISIT, stored, stream_id},
@@ -17,15 +17,17 @@ use tokio::time::Instant;
 
 impl Room {
     pub(super) fn append(&mut self, append: Append) {
-        let Append { stream, ticket, expected, key, events, at } = append;
+        let Append { stream, ticket, expected, key, by, events, at } = append;
         let id = stream_id(self.owner.tenant(), self.owner.id(), stream);
         let outbox: Vec<_> =
             events.iter().filter_map(|event| message(self.owner.id(), stream, event.kind)).collect();
+        let audit = audit::row(self.owner.id(), stream, by, &events).into_iter().collect();
         let tells = !outbox.is_empty();
         let events = events.into_iter().map(new_event).collect();
         let append = event_log::Append {
             key: Some(key),
             outbox,
+            audit,
             fence: Some(Fence { scope: self.owner.id().0, epoch: self.epoch }),
             ..event_log::Append::new(id, Version(expected), events, at)
         };

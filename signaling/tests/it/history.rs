@@ -125,6 +125,28 @@ async fn a_clinician_reads_what_is_over_newest_first_page_by_page_and_the_audito
 }
 
 #[tokio::test]
+async fn what_people_do_is_audited_with_what_they_did_and_before_they_see_anything() {
+    let home = Home::new();
+    let store = home.store().await as Arc<dyn Store>;
+    let world = home.start_over(Arc::clone(&store)).await;
+    let link = world.open().await;
+    let critical = store.partitions().into_iter().find(|p| store.lane(*p) == Lane::Critical).unwrap();
+    let rows = async || store.audit(TENANT, critical, 0, 1_000).await.unwrap();
+    assert!(rows().await.is_empty(), "programs are no persons");
+    let mut alice = world.join(&link).await;
+    let seen = rows().await;
+    assert_eq!(seen.len(), 1, "before the queue was shown");
+    assert_eq!((seen[0].action.as_str(), seen[0].subject), ("queue.view", Some(ROOM.0)));
+    let visit = world.invite("Ana Canary").await.visit;
+    absent(&mut alice, visit).await;
+    let rows = rows().await;
+    let last = rows.last().unwrap();
+    assert_eq!((last.action.as_str(), last.subject, last.actor), ("visit.end", Some(visit.0), seen[0].actor));
+    assert!(rows.iter().all(|row| row.phi.is_none() && !row.body.contains("Canary")));
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn nobody_reads_the_history_of_somebody_else() {
     let home = Home::new();
     let world = home.start().await;

@@ -5,9 +5,10 @@ use model::{Epoch, TenantId, Timestamp};
 use parking_lot::Mutex;
 use platform::{
     event_log::{
-        Append, AppendError, Appended, AuditRow, Category, Change, EventStore, Fence, Holder, Moment,
-        OutboxMessage, Owned, Ownership, Partition, Position, Possession, ReadError, RecordedEvent, Records,
-        Refusal, Row, Snapshot, Snapshots, Store, StoreFuture, StreamId, Table, Tables, TailEvent, Version,
+        Append, AppendError, Appended, AuditEnd, AuditRow, Category, Change, EventStore, Fence, Holder,
+        Moment, OutboxMessage, Owned, Ownership, Partition, Position, Possession, ReadError, RecordedEvent,
+        Records, Refusal, Row, Snapshot, Snapshots, Store, StoreFuture, StreamId, Table, Tables, TailEvent,
+        Version,
     },
     lane::Lane,
 };
@@ -313,6 +314,14 @@ impl Records for Reached {
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>> {
         Reached::read(self, move |store| store.audit(tenant, partition, after, limit))
+    }
+
+    fn audited(
+        &self,
+        after: Option<(TenantId, Partition)>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AuditEnd>, ReadError>> {
+        Reached::read(self, move |store| store.audited(after, limit))
     }
 }
 

@@ -2,11 +2,14 @@
 
 use super::{PostgresStore, lane_of, number, statements, unsigned};
 use crate::{
-    event_log::{AppendError, AuditRow, OutboxMessage, Partition, Position, ReadError, Records, StoreFuture},
+    event_log::{
+        AppendError, AuditEnd, AuditRow, OutboxMessage, Partition, Position, ReadError, Records, StoreFuture,
+    },
     lane::Lane,
     limits::MAX_READ,
 };
 use model::{TenantId, Timestamp};
+use uuid::Uuid;
 
 impl Records for PostgresStore {
     fn outbox(
@@ -77,6 +80,31 @@ impl Records for PostgresStore {
                         subject: row.try_get(4)?,
                         body: row.try_get(5)?,
                         phi: row.try_get(6)?,
+                    })
+                })
+                .collect()
+        })
+    }
+
+    fn audited(
+        &self,
+        after: Option<(TenantId, Partition)>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AuditEnd>, ReadError>> {
+        Box::pin(async move {
+            // Before the first: no partition is below zero.
+            let (tenant, in_it) = after.map_or((Uuid::nil(), -1), |(tenant, it)| (tenant.0, i32::from(it.0)));
+            let limit = limit.min(MAX_READ) as i64;
+            let rows =
+                self.pools.query(Lane::Batch, &statements::AUDITED, &[&tenant, &in_it, &limit]).await?;
+            rows.iter()
+                .map(|row| {
+                    Ok(AuditEnd {
+                        tenant: TenantId(row.try_get(0)?),
+                        partition: Partition(
+                            u16::try_from(row.try_get::<_, i32>(1)?).map_err(|_| ReadError)?,
+                        ),
+                        number: unsigned(row.try_get(2)?),
                     })
                 })
                 .collect()

@@ -64,6 +64,8 @@ statements! {
     OUTBOX = "SELECT position, tenant, subject, body, at FROM outbox WHERE partition = $1 AND position > $2 ORDER BY position LIMIT $3";
     /// Messages that were delivered.
     PRUNE_OUTBOX = "DELETE FROM outbox WHERE partition = $1 AND position <= $2";
+    /// Where audit rows end.
+    AUDITED = "SELECT tenant, partition, number FROM audit_ends WHERE (tenant, partition) > ($1, $2) ORDER BY tenant, partition LIMIT $3";
     /// A page of a tenant's audit rows.
     AUDIT = "SELECT number, at, action, actor, subject, body, phi FROM audit WHERE tenant = $1 AND partition = $2 AND number > $3 ORDER BY number LIMIT $4";
     /// Who owns something.

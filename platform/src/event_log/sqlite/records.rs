@@ -2,11 +2,14 @@
 
 use super::{SqliteStore, batch, lane_of, memory, position, rowid, rows_after, statements};
 use crate::{
-    event_log::{AppendError, AuditRow, OutboxMessage, Partition, Position, ReadError, Records, StoreFuture},
+    event_log::{
+        AppendError, AuditEnd, AuditRow, OutboxMessage, Partition, Position, ReadError, Records, StoreFuture,
+    },
+    lane::Lane,
     limits::{FORGOTTEN_AT_ONCE, MAX_READ},
 };
 use model::{TenantId, Timestamp};
-use rusqlite::Row;
+use rusqlite::{Connection, OptionalExtension as _, Row};
 use uuid::Uuid;
 
 impl Records for SqliteStore {
@@ -53,22 +56,68 @@ impl Records for SqliteStore {
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>> {
         Box::pin(self.readers.read(lane_of(partition), move |connection| {
-            let id =
-                |row: &Row<'_>, at: usize| row.get::<_, Option<_>>(at).map(|id| id.map(Uuid::from_bytes));
-            let audit = |row: &Row<'_>| {
-                Ok(AuditRow {
-                    partition,
-                    number: row.get(0)?,
-                    at: Timestamp::from_millis(row.get(1)?),
-                    action: row.get(2)?,
-                    actor: id(row, 3)?,
-                    subject: id(row, 4)?,
-                    body: row.get(5)?,
-                    phi: row.get(6)?,
-                })
-            };
-            let which = (tenant.0.as_bytes(), partition.0, after, limit.min(MAX_READ));
-            connection.prepare_cached(statements::AUDIT.sql)?.query_map(which, audit)?.collect()
+            audit_rows(connection, tenant, partition, after, limit)
         }))
     }
+
+    fn audited(
+        &self,
+        after: Option<(TenantId, Partition)>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AuditEnd>, ReadError>> {
+        Box::pin(self.readers.read(Lane::Batch, move |connection| audit_ends(connection, after, limit)))
+    }
+}
+
+/// A page of a tenant's audit rows.
+pub(super) fn audit_rows(
+    connection: &Connection,
+    tenant: TenantId,
+    partition: Partition,
+    after: u64,
+    limit: usize,
+) -> rusqlite::Result<Vec<AuditRow>> {
+    let id = |row: &Row<'_>, at: usize| row.get::<_, Option<_>>(at).map(|id| id.map(Uuid::from_bytes));
+    let audit = |row: &Row<'_>| {
+        Ok(AuditRow {
+            partition,
+            number: row.get(0)?,
+            at: Timestamp::from_millis(row.get(1)?),
+            action: row.get(2)?,
+            actor: id(row, 3)?,
+            subject: id(row, 4)?,
+            body: row.get(5)?,
+            phi: row.get(6)?,
+        })
+    };
+    let which = (tenant.0.as_bytes(), partition.0, after, limit.min(MAX_READ));
+    connection.prepare_cached(statements::AUDIT.sql)?.query_map(which, audit)?.collect()
+}
+
+/// Where audit rows end. From one tenant and partition to the next by the index, however many rows they have.
+pub(super) fn audit_ends(
+    connection: &Connection,
+    after: Option<(TenantId, Partition)>,
+    limit: usize,
+) -> rusqlite::Result<Vec<AuditEnd>> {
+    let mut next = connection.prepare_cached(statements::NEXT_AUDITED.sql)?;
+    let mut last = connection.prepare_cached(statements::LAST_AUDIT.sql)?;
+    // Before the first, an empty key.
+    let mut place = after
+        .map_or((Vec::new(), -1), |(tenant, partition)| (tenant.0.into_bytes().to_vec(), partition.0.into()));
+    let mut ends = Vec::new();
+    while ends.len() < limit.min(MAX_READ) {
+        let found = next
+            .query_row((&place.0, place.1), |row| Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, u16>(1)?)))
+            .optional()?;
+        let Some((tenant, partition)) = found else { break };
+        let number = last.query_row((&tenant, partition), |row| row.get(0)).optional()?.unwrap_or(0);
+        place = (tenant.to_vec(), i64::from(partition));
+        ends.push(AuditEnd {
+            tenant: TenantId(Uuid::from_bytes(tenant)),
+            partition: Partition(partition),
+            number,
+        });
+    }
+    Ok(ends)
 }

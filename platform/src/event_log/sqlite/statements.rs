@@ -32,6 +32,8 @@ statements! {
     MOVE_ENDS = "UPDATE ends SET event = ?2, message = ?3 WHERE partition = ?1";
     /// The newest audit row of a tenant.
     LAST_AUDIT = "SELECT number FROM audit WHERE tenant = ?1 AND partition = ?2 ORDER BY number DESC LIMIT 1";
+    /// The next tenant and partition with audit rows.
+    NEXT_AUDITED = "SELECT tenant, partition FROM audit WHERE (tenant, partition) > (?1, ?2) ORDER BY tenant, partition LIMIT 1";
     /// A page of a tenant's audit rows.
     AUDIT = "SELECT number, at, action, actor, subject, body, phi FROM audit WHERE tenant = ?1 AND partition = ?2 AND number > ?3 ORDER BY number LIMIT ?4";
     /// A page of a stream, as it shows at a moment.

@@ -6,10 +6,10 @@ use super::{
 };
 use crate::{
     event_log::{
-        Append, AppendError, Appended, AuditRow, Category, Change, EventStore, Fence, Holder, Moment,
-        OutboxMessage, Owned, Ownership, Partition, Position, Possession, ReadError, RecordedEvent, Records,
-        Refusal, Row, Snapshot, Snapshots, Store, StoreFuture, StreamId, Table, Tables, TailEvent, Version,
-        port::changes_fit,
+        Append, AppendError, Appended, AuditEnd, AuditRow, Category, Change, EventStore, Fence, Holder,
+        Moment, OutboxMessage, Owned, Ownership, Partition, Position, Possession, ReadError, RecordedEvent,
+        Records, Refusal, Row, Snapshot, Snapshots, Store, StoreFuture, StreamId, Table, Tables, TailEvent,
+        Version, port::changes_fit,
     },
     lane::Lane,
 };
@@ -106,6 +106,14 @@ impl<S: Store + ?Sized> Records for Sealing<S> {
             self.open_all(&mut page).await?;
             Ok(page.into_iter().map(|OfAudit(_, row)| row).collect())
         })
+    }
+
+    fn audited(
+        &self,
+        after: Option<(TenantId, Partition)>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AuditEnd>, ReadError>> {
+        self.inner.audited(after, limit)
     }
 }
 

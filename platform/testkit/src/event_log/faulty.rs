@@ -4,9 +4,10 @@ use model::{Epoch, TenantId, Timestamp};
 use parking_lot::Mutex;
 use platform::{
     event_log::{
-        Append, AppendError, Appended, AuditRow, Category, Change, EventStore, Fence, Holder, Moment,
-        OutboxMessage, Owned, Ownership, Partition, Position, Possession, ReadError, RecordedEvent, Records,
-        Refusal, Row, Snapshot, Snapshots, Store, StoreFuture, StreamId, Table, Tables, TailEvent, Version,
+        Append, AppendError, Appended, AuditEnd, AuditRow, Category, Change, EventStore, Fence, Holder,
+        Moment, OutboxMessage, Owned, Ownership, Partition, Position, Possession, ReadError, RecordedEvent,
+        Records, Refusal, Row, Snapshot, Snapshots, Store, StoreFuture, StreamId, Table, Tables, TailEvent,
+        Version,
     },
     lane::Lane,
 };
@@ -181,6 +182,14 @@ impl<S: Store> Records for Faulty<S> {
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>> {
         Faulty::read(self, |inner| inner.audit(tenant, partition, after, limit))
+    }
+
+    fn audited(
+        &self,
+        after: Option<(TenantId, Partition)>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AuditEnd>, ReadError>> {
+        Faulty::read(self, |inner| inner.audited(after, limit))
     }
 }
 

@@ -5,9 +5,10 @@ use parking_lot::Mutex;
 use platform::{
     bus::Subject,
     event_log::{
-        Append, AppendError, Appended, AuditRow, Category, Change, EventStore, Fence, Holder, Moment,
-        NewEvent, OutboxMessage, Owned, Ownership, Partition, Position, Possession, ReadError, RecordedEvent,
-        Records, Refusal, Row, Snapshot, Snapshots, StoreFuture, StreamId, Table, Tables, TailEvent, Version,
+        Append, AppendError, Appended, AuditEnd, AuditRow, Category, Change, EventStore, Fence, Holder,
+        Moment, NewEvent, OutboxMessage, Owned, Ownership, Partition, Position, Possession, ReadError,
+        RecordedEvent, Records, Refusal, Row, Snapshot, Snapshots, StoreFuture, StreamId, Table, Tables,
+        TailEvent, Version,
     },
     lane::{Lane, deadline},
     limits::{
@@ -259,6 +260,24 @@ impl Records for MemoryStore {
         let rows = state.audits.get(&(tenant, partition)).map(Vec::as_slice).unwrap_or_default().iter();
         let later = rows.filter(|row| row.number > after);
         Box::pin(ready(Ok(later.take(limit.min(MAX_READ)).cloned().collect())))
+    }
+
+    fn audited(
+        &self,
+        after: Option<(TenantId, Partition)>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AuditEnd>, ReadError>> {
+        let state = self.0.lock();
+        let ends = state.audits.iter().filter(|(of, _)| after.is_none_or(|after| **of > after));
+        let last = |rows: &Vec<AuditRow>| rows.last().map(|row| row.number);
+        let mut ends: Vec<_> = ends
+            .filter_map(|((tenant, partition), rows)| {
+                Some(AuditEnd { tenant: *tenant, partition: *partition, number: last(rows)? })
+            })
+            .collect();
+        ends.sort_unstable_by_key(|end| (end.tenant, end.partition));
+        ends.truncate(limit.min(MAX_READ));
+        Box::pin(ready(Ok(ends)))
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     codec::{Encoded, Stored},
     link::LinkHash,
+    record::Actor,
     rejection::Rejection,
     token::Bearer,
     visit::Escalation,
@@ -43,6 +44,8 @@ pub struct Append {
     pub expected: u64,
     /// The same key is recorded once.
     pub key: CommandId,
+    /// Who asked for it.
+    pub by: Actor,
     /// What happened.
     pub events: Vec<Encoded>,
     /// When it was decided.

@@ -273,8 +273,8 @@ impl Owner {
             })
             .collect();
         let expected = self.version(stream);
-        let (key, at) = (flight.job.key, flight.at);
-        self.outputs.push_back(Output::Append(Append { stream, ticket, expected, key, events, at }));
+        let (key, by, at) = (flight.job.key, flight.job.by, flight.at);
+        self.outputs.push_back(Output::Append(Append { stream, ticket, expected, key, by, events, at }));
         self.lanes.entry(stream).or_default().state = State::Appending(ticket, flight);
     }
 

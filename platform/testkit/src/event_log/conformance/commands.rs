@@ -19,6 +19,7 @@ pub(super) async fn conform(store: &dyn Store) {
     records_everything_or_nothing(store, stream(20)).await;
     answers_as_it_did(store, stream(21)).await;
     numbers_without_gaps(store).await;
+    tells_where_audit_rows_end(store).await;
     forgets_delivered_messages_and_goes_on_counting(store, stream(23)).await;
     holds_their_limits(store, stream(24)).await;
     refuses_text_that_not_every_engine_can_hold(store, stream(25)).await;
@@ -79,6 +80,36 @@ async fn numbers_without_gaps(store: &dyn Store) {
         let positions: Vec<_> = in_partition(store, partition).await.iter().map(|m| m.position.0).collect();
         assert_eq!(positions, (1..=positions.len() as u64).collect::<Vec<_>>());
     }
+}
+
+async fn tells_where_audit_rows_end(store: &dyn Store) {
+    let mut wanted = Vec::new();
+    for tenant in 40..43 {
+        let of = StreamId { tenant: TenantId(Uuid::from_u128(tenant)), ..stream(22) };
+        for n in 0..3 {
+            store.append(command(of, n, 1_000 + u128::from(n))).await.expect("recorded");
+        }
+        // What leaves no row is not listed.
+        let silent = StreamId { tenant: TenantId(Uuid::from_u128(tenant + 100)), ..of };
+        store.append(append(silent, 0, None, 1)).await.expect("recorded");
+        wanted.push((of.tenant, 3));
+    }
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.audited(after, 2).await.expect("read");
+        let Some(last) = page.last() else { break };
+        assert!(page.len() <= 2 && after.is_none_or(|after| after < (page[0].tenant, page[0].partition)));
+        after = Some((last.tenant, last.partition));
+        found.extend(page);
+    }
+    assert!(found.is_sorted_by_key(|end| (end.tenant, end.partition)), "{found:?}");
+    for end in &found {
+        let rows = store.audit(end.tenant, end.partition, end.number - 1, MAX_READ).await.expect("read");
+        assert_eq!(rows.iter().map(|row| row.number).collect::<Vec<_>>(), [end.number], "{end:?}");
+    }
+    let ours = (TenantId(Uuid::from_u128(40)), TenantId(Uuid::from_u128(199)));
+    let found: Vec<_> = found.iter().filter(|end| (ours.0..ours.1).contains(&end.tenant)).collect();
+    assert_eq!(found.iter().map(|end| (end.tenant, end.number)).collect::<Vec<_>>(), wanted);
 }
 
 async fn forgets_delivered_messages_and_goes_on_counting(store: &dyn Store, stream: StreamId) {
