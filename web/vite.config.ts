@@ -1,4 +1,4 @@
-/** The production build: three pages, hashed assets, precompressed, nothing inline (strict CSP). */
+/** The production build: six pages, hashed assets, precompressed, nothing inline (strict CSP). */
 import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { extname, join, resolve } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
@@ -37,15 +37,17 @@ function precompress(): Plugin {
   };
 }
 
-/** `/visit` and `/clinic` as the real server answers them. */
+const clean = new Set(["/visit", "/clinic", "/sign-in", "/join", "/admin"]);
+
+/** `/visit` and the others as the real server answers them. */
 function cleanPaths(): Plugin {
   return {
     name: "clean-paths",
     apply: "serve",
     configureServer(server) {
       server.middlewares.use((request, _response, next) => {
-        const [path, query] = (request.url ?? "").split("?");
-        if (path === "/visit" || path === "/clinic") {
+        const [path = "", query] = (request.url ?? "").split("?");
+        if (clean.has(path)) {
           request.url = `${path}.html${query ? `?${query}` : ""}`;
         }
         next();
@@ -72,6 +74,9 @@ export default defineConfig({
         index: resolve(root, "index.html"),
         visit: resolve(root, "visit.html"),
         clinic: resolve(root, "clinic.html"),
+        signIn: resolve(root, "sign-in.html"),
+        join: resolve(root, "join.html"),
+        admin: resolve(root, "admin.html"),
       },
     },
   },
