@@ -1,7 +1,7 @@
 import { Lock as LockDrawing, LogOut, UserPlus } from "lucide-react";
 import { useRef, useState } from "react";
 import { useWords } from "../i18n";
-import { homeOf, type Listed } from "../identity";
+import { homeOf, type Listed, Problem } from "../identity";
 import { Button } from "../ui/Button/Button";
 import { ClinicHeader } from "../ui/ClinicHeader/ClinicHeader";
 import { LanguageSwitch } from "../ui/LanguageSwitch/LanguageSwitch";
@@ -14,14 +14,14 @@ import { useTitle } from "./Sheet";
 import "./staff.css";
 import "./admin.css";
 import { Trouble } from "./Trouble";
-import { Problem } from "../identity";
 import { usePeople } from "./usePeople";
 import { useTry } from "./useTry";
 
 /** People and roles, for administrators; auditors look. */
 export function AdminApp() {
+  const { t } = useWords();
   return (
-    <Guarded>
+    <Guarded title={t("admin.title")}>
       <Desk />
     </Guarded>
   );
@@ -36,6 +36,7 @@ function Desk() {
   return (
     <div className="admin">
       <ClinicHeader clinic={{ name: who.unit.name, phone: "" }} help={false}>
+        <LanguageSwitch />
         <Own name={who.person.name} />
       </ClinicHeader>
       {may ? (
@@ -58,7 +59,6 @@ function Own({ name }: { name: string }) {
   return (
     <div className="own">
       <p className="own__name">{name}</p>
-      <LanguageSwitch />
       <Button kind="quiet" icon={LockDrawing} onClick={() => void session.lock().catch(() => undefined)} data-testid="lock-now">
         {t("admin.lock")}
       </Button>
@@ -78,6 +78,9 @@ function Columns({ oneself, changes }: { oneself: string; changes: boolean }) {
   const [link, setLink] = useState<{ id: string; link: string } | null>(null);
   const opener = useRef<Element | null>(null);
   const chosen = beside?.is === "person" ? (list.people?.find((one) => one.id === beside.id) ?? null) : null;
+
+  // What the page is about now: the list, or the person beside it.
+  const Title = beside === null ? "h1" : "h2";
 
   const show = (next: typeof beside) => {
     const row = next?.is === "person" ? `open-${next.id}` : "invite";
@@ -102,7 +105,7 @@ function Columns({ oneself, changes }: { oneself: string; changes: boolean }) {
       <section className="admin__list" aria-labelledby="people-title">
         <div className="admin__head">
           <div>
-            <h1 id="people-title">{t("admin.title")}</h1>
+            <Title id="people-title">{t("admin.title")}</Title>
             {list.people !== null && (
               <p className="quiet figures" data-testid="count">
                 {list.hasMore

@@ -14,7 +14,7 @@ import { Sheet } from "./Sheet";
 import { Trouble } from "./Trouble";
 
 /** Shows `children` to whoever is signed in, and to nobody else: not before, not after, not while it is locked. */
-export function Guarded({ children }: { children: ReactNode }) {
+export function Guarded({ title, children }: { title: string; children: ReactNode }) {
   const { t } = useWords();
   const { session, go } = useStaff();
   const { is, ending, who, locked, confirming, trouble } = useStaffState();
@@ -29,8 +29,9 @@ export function Guarded({ children }: { children: ReactNode }) {
 
   if (is !== "signed-in" || who === null) {
     return (
-      <Sheet clinic={rememberedClinic()} title={t("staff.loading")}>
+      <Sheet clinic={rememberedClinic()} title={title}>
         <div className="sheet__form">
+          <h1>{title}</h1>
           {trouble === null && <p className="late">{t("staff.loading")}</p>}
           <Trouble
             problem={trouble}
@@ -110,10 +111,10 @@ function Banners() {
         </div>
       )}
       {soon && (
-        <div className="locks-soon" data-testid="locks-soon">
+        <section className="locks-soon" aria-label={t("lock.soon-spoken")} data-testid="locks-soon">
           <Icon of={Clock} />
           <p className="figures">{t("lock.soon", { count: locksIn })}</p>
-        </div>
+        </section>
       )}
     </>
   );

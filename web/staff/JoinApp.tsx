@@ -166,7 +166,7 @@ function Password({ expected, password, onPassword, refused, onDone }: PasswordP
         <h2>{t("join.password-title")}</h2>
       </div>
       {/* For the browser's own memory of passwords: whose this one is. */}
-      <input className="visually-hidden" type="email" name="username" autoComplete="username" value={person.email} readOnly tabIndex={-1} aria-hidden />
+      <input hidden type="email" name="username" autoComplete="username" value={person.email} readOnly />
       <PasswordField
         label={t("join.password")}
         hint={t("join.password-rule")}

@@ -5,7 +5,7 @@ import { CODE_DIGITS, type Expected, type Problem } from "../identity";
 import { Button } from "../ui/Button/Button";
 import { Icon } from "../ui/Icon/Icon";
 import { Notice } from "../ui/Notice/Notice";
-import { CodeField, CopyField } from "./fields";
+import { CodeField, CopyText } from "./fields";
 import { QrPicture } from "./QrPicture";
 import { Trouble, useTrouble } from "./Trouble";
 import { useArrival } from "./useHeading";
@@ -62,7 +62,7 @@ export function JoinAuthenticator({ expected, connect, renewed, onBack }: Props)
         <p className="field__label">{t("join.scan")}</p>
         <QrPicture text={uri} label={t("join.picture")} />
       </div>
-      <CopyField label={t("join.type")} value={grouped(secret)} testId="key" />
+      <CopyText label={t("join.type")} value={secret} testId="key" />
       <Trouble problem={refused === null ? connect.problem : null} />
       <CodeField
         label={t("join.code")}
@@ -81,6 +81,3 @@ export function JoinAuthenticator({ expected, connect, renewed, onBack }: Props)
     </form>
   );
 }
-
-/** In fours, as people read it; apps leave out the spaces. */
-const grouped = (secret: string) => secret.match(/.{1,4}/g)?.join(" ") ?? secret;

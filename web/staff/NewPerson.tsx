@@ -121,9 +121,9 @@ function Head() {
   const heading = useArrival();
   return (
     <div className="sheet__head">
-      <h2 id="new-title" ref={heading} tabIndex={-1}>
+      <h1 id="new-title" ref={heading} tabIndex={-1}>
         {t("new.title")}
-      </h2>
+      </h1>
       <p className="quiet">{t("new.body")}</p>
     </div>
   );
@@ -134,9 +134,9 @@ function Made({ made, onAgain }: { made: Invited; onAgain: () => void }) {
   const heading = useArrival();
   return (
     <div className="form">
-      <h2 id="new-title" ref={heading} tabIndex={-1}>
+      <h1 id="new-title" ref={heading} tabIndex={-1}>
         {t("new.made", { name: made.name })}
-      </h2>
+      </h1>
       <p>{t("new.made-why", { email: made.email })}</p>
       <CopyField label={t("new.link")} value={made.invitation} testId="link" primary />
       <div>

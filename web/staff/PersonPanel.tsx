@@ -36,9 +36,9 @@ export function PersonPanel({ person, oneself, changes, link, onChanged, onClose
         {t("person.back")}
       </Button>
       <div className="sheet__head">
-        <h2 id="person-name" ref={heading} tabIndex={-1}>
+        <h1 id="person-name" ref={heading} tabIndex={-1}>
           {person.name}
-        </h2>
+        </h1>
         <p className="person__mail">{person.email}</p>
         <p>
           <State of={person.state} />
@@ -60,7 +60,7 @@ export function PersonPanel({ person, oneself, changes, link, onChanged, onClose
       ) : (
         <>
           <div>
-            <h3>{t("admin.roles")}</h3>
+            <h2>{t("admin.roles")}</h2>
             <p>
               <RoleNames roles={person.roles} />
             </p>
@@ -131,7 +131,7 @@ function Access({ person, onChanged }: { person: Listed; onChanged: Props["onCha
   const { name } = person;
   return (
     <section className="access" aria-labelledby="access-title">
-      <h3 id="access-title">{t("person.access")}</h3>
+      <h2 id="access-title">{t("person.access")}</h2>
       <Trouble problem={act.problem} />
       {ways.map((way) => (
         <div key={way} className="access__way">

@@ -70,7 +70,7 @@ export function Proof({ email, first, action, show, lock, others }: Props) {
         }}
       />
       <Trouble problem={refused ? null : check.problem} />
-      <input className="visually-hidden" type="email" autoComplete="username" value={email} readOnly tabIndex={-1} aria-hidden />
+      <input hidden type="email" autoComplete="username" value={email} readOnly />
       {by === "password" ? (
         <PasswordField
           label={t("sign-in.password")}

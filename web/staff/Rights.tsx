@@ -59,7 +59,7 @@ function Answer({ person, rights }: { person: Listed; rights: readonly Right[] }
   return (
     <div className="rights__lists">
       <div>
-        <h3>{t("rights.may")}</h3>
+        <h2>{t("rights.may")}</h2>
         <ul>
           {may.map(({ action, places = [] }) => (
             <li key={action}>
@@ -72,7 +72,7 @@ function Answer({ person, rights }: { person: Listed; rights: readonly Right[] }
         </ul>
       </div>
       <div>
-        <h3>{t("rights.may-not")}</h3>
+        <h2>{t("rights.may-not")}</h2>
         <ul className="quiet">
           {mayNot.map(({ action }) => (
             <li key={action}>

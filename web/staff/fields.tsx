@@ -57,35 +57,62 @@ export function CodeField({ value, onType, ...rest }: Rest & Typed) {
 export const plainRecovery = (typed: string) => typed.toUpperCase().replaceAll(/[^0-9A-Z]/g, "");
 export const wholeRecovery = (typed: string) => plainRecovery(typed).length === RECOVERY_CHARS;
 
+interface CopyProps {
+  label: string;
+  value: string;
+  testId: string;
+  primary?: boolean;
+}
+
 /** Something to take along: selected by a touch, copied by the button. */
-export function CopyField({ label, hint, value, testId, primary }: { label: string; hint?: string; value: string; testId: string; primary?: boolean }) {
-  const { t } = useWords();
+export function CopyField({ label, value, testId, primary }: CopyProps) {
   const field = useRef<HTMLInputElement>(null);
-  const [copied, setCopied] = useState(false);
-  const copy = () => {
-    field.current?.select();
-    navigator.clipboard.writeText(value).then(
-      () => setCopied(true),
-      () => setCopied(false), // The text is selected: the keyboard's own copy works.
-    );
-  };
   return (
     <div className="copy">
       <TextField
         ref={field}
         label={label}
-        hint={hint}
         value={value}
         readOnly
         onFocus={(event) => event.target.select()}
         data-testid={testId}
       />
-      <Button kind={primary === true ? "primary" : "plain"} icon={copied ? Tick : Copy} onClick={copy} data-testid={`copy-${testId}`}>
+      <CopyButton value={value} testId={testId} primary={primary === true} before={() => field.current?.select()} />
+    </div>
+  );
+}
+
+/** The same for what is also read and typed elsewhere: all of it is seen, in fours. */
+export function CopyText({ label, value, testId }: CopyProps) {
+  return (
+    <div className="copy">
+      <p className="field__label">{label}</p>
+      <p className="copy__text" data-testid={testId}>
+        {value.match(/.{1,4}/g)?.join(" ")}
+      </p>
+      <CopyButton value={value} testId={testId} primary={false} />
+    </div>
+  );
+}
+
+function CopyButton({ value, testId, primary, before }: { value: string; testId: string; primary: boolean; before?: () => void }) {
+  const { t } = useWords();
+  const [copied, setCopied] = useState(false);
+  const copy = () => {
+    before?.();
+    navigator.clipboard.writeText(value).then(
+      () => setCopied(true),
+      () => setCopied(false), // What is selected the keyboard's own copy takes.
+    );
+  };
+  return (
+    <>
+      <Button kind={primary ? "primary" : "plain"} icon={copied ? Tick : Copy} onClick={copy} data-testid={`copy-${testId}`}>
         {t(copied ? "staff.copied" : "staff.copy")}
       </Button>
       <p role="status" className="visually-hidden">
         {copied && t("staff.copied")}
       </p>
-    </div>
+    </>
   );
 }

@@ -1,7 +1,6 @@
 /** Words of the pages for people who work at a clinic: signing in, joining, people and roles. */
 export const staff = {
   "staff.loading": "One moment…",
-  "staff.reload": "Reload the page",
   "staff.field-empty": "Please fill this in.",
   "staff.copy": "Copy",
   "staff.copied": "Copied",
@@ -60,7 +59,6 @@ export const staff = {
   "join.open-app": "Open in my app",
   "join.open-app-why": "On this phone",
   "join.type": "Or type this key into the app",
-  "join.key": "Key",
   "join.code": "Six digits that the app shows",
   "join.finish": "Connect",
   "join.back": "Back to the password",

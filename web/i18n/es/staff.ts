@@ -4,7 +4,6 @@ import type { Translation } from "../types";
 /** Spanish, formal. */
 export const staff: Translation<typeof english> = {
   "staff.loading": "Un momento…",
-  "staff.reload": "Cargar la página de nuevo",
   "staff.field-empty": "Escriba algo aquí.",
   "staff.copy": "Copiar",
   "staff.copied": "Copiado",
@@ -63,7 +62,6 @@ export const staff: Translation<typeof english> = {
   "join.open-app": "Abrir en mi aplicación",
   "join.open-app-why": "En este teléfono",
   "join.type": "O escriba esta clave en la aplicación",
-  "join.key": "Clave",
   "join.code": "Seis cifras que muestra la aplicación",
   "join.finish": "Conectar",
   "join.back": "Volver a la contraseña",
