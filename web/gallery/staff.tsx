@@ -114,7 +114,7 @@ const a = (id: string, answers: StaffView["answers"] = {}, steps: readonly Step[
   id: `staff-admin${id}`,
   app: "staff",
   page: () => <AdminApp />,
-  answers: { [RENEW]: signedIn(), [PEOPLE]: { people: everybody, next: null }, "POST /api/v1/auth/lock": {}, "GET /api/v1/people/p2/rights": rights, "GET /api/v1/people/p4/rights": { rights: rights.rights.map((right) => ({ ...right, allowed: false })) }, ...answers },
+  answers: { [RENEW]: signedIn(), [PEOPLE]: { people: everybody, next: null }, "POST /api/v1/auth/lock": {}, "POST /api/v1/auth/unlock": {}, "GET /api/v1/people/p2/rights": rights, "GET /api/v1/people/p4/rights": { rights: rights.rights.map((right) => ({ ...right, allowed: false })) }, ...answers },
   steps,
   first: (session) => session.resume(),
 });

@@ -57,16 +57,18 @@ function Own({ name }: { name: string }) {
   const { session } = useStaff();
   const leave = useTry(() => session.signOut());
   return (
-    <div className="own">
-      <p className="own__name">{name}</p>
-      <Button kind="quiet" icon={LockDrawing} onClick={() => void session.lock().catch(() => undefined)} data-testid="lock-now">
-        {t("admin.lock")}
-      </Button>
-      <Button kind="quiet" icon={LogOut} busy={leave.running} onClick={() => void leave.run()} data-testid="sign-out">
-        {t("admin.sign-out")}
-      </Button>
+    <>
+      <div className="own">
+        <p className="own__name">{name}</p>
+        <Button kind="quiet" icon={LockDrawing} onClick={() => void session.lock().catch(() => undefined)} data-testid="lock-now">
+          {t("admin.lock")}
+        </Button>
+        <Button kind="quiet" icon={LogOut} busy={leave.running} onClick={() => void leave.run()} data-testid="sign-out">
+          {t("admin.sign-out")}
+        </Button>
+      </div>
       {leave.problem !== null && <Trouble problem={leave.problem} />}
-    </div>
+    </>
   );
 }
 

@@ -54,7 +54,7 @@ export function Proof({ email, first, action, show, lock, others }: Props) {
   return (
     <form className="form" onSubmit={submit} noValidate>
       <Choice
-        legend={t("lock.how")}
+        legend={t(lock === true ? "lock.how" : "confirm.how")}
         tiles
         testIds
         options={[

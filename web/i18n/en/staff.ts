@@ -204,6 +204,7 @@ export const staff = {
 
   "confirm.title": "Confirm that it is you",
   "confirm.body": "This changes who may see what. Show a factor, and it is done.",
+  "confirm.how": "Confirm with",
   "confirm.yes": "Confirm",
 
   "trouble.offline.what": "This device is offline",

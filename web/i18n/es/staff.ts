@@ -102,7 +102,7 @@ export const staff: Translation<typeof english> = {
 
   "admin.title": "Personas",
   "admin.lock": "Bloquear",
-  "admin.sign-out": "Cerrar sesión",
+  "admin.sign-out": "Salir",
   "admin.invite": "Invitar a alguien",
   "admin.name": "Nombre",
   "admin.email": "Correo",
@@ -207,6 +207,7 @@ export const staff: Translation<typeof english> = {
 
   "confirm.title": "Confirme que es usted",
   "confirm.body": "Esto cambia quién puede ver qué. Muestre un factor y se hace.",
+  "confirm.how": "Confirmar con",
   "confirm.yes": "Confirmar",
 
   "trouble.offline.what": "Este dispositivo no tiene conexión",
