@@ -6,9 +6,13 @@ import { startWords, type Language } from "../i18n";
 import { clinicPacks } from "../i18n/packs/clinic";
 import { patientPacks } from "../i18n/packs/patient";
 import { PatientApp } from "../patient/PatientApp";
+import { staffPacks } from "../i18n/packs/staff";
+import { StaffProvider } from "../staff/context";
+import { LiveRegion } from "../ui/Live/Live";
 import { SessionProvider } from "../ui/session";
 import { fakeSession } from "./fake";
 import * as f from "./fixtures";
+import { act, fakeStaff, staffViews, type StaffView } from "./staff";
 import { views, type View } from "./views";
 
 declare global {
@@ -20,15 +24,36 @@ declare global {
 
 sessionStorage.clear();
 localStorage.clear();
-window.views = views.map(({ id, app }) => ({ id, app }));
+const all = [...views, ...staffViews];
+window.views = all.map(({ id, app }) => ({ id, app }));
 const query = new URLSearchParams(location.search);
-const view = views.find((one) => one.id === query.get("view"));
+const view = all.find((one) => one.id === query.get("view"));
 const root = document.documentElement;
 const theme = query.get("theme");
 if (theme === "light" || theme === "dark") root.dataset["theme"] = theme;
 
 if (view === undefined) list();
+else if (view.app === "staff") await showStaff(view);
 else await show(view);
+
+async function showStaff(view: StaffView): Promise<void> {
+  root.dataset["app"] = "staff";
+  await startWords(staffPacks, query.get("lang") === "es" ? "es" : "en");
+  localStorage.setItem("telehealth.clinic", view.id.includes("long-names") ? f.longClinic.name : f.clinic.name);
+  const session = fakeStaff(view);
+  const place = document.getElementById("app");
+  if (place === null) return;
+  createRoot(place).render(
+    <StaffProvider value={{ session, go: () => undefined }}>
+      <LiveRegion>{view.page()}</LiveRegion>
+    </StaffProvider>,
+  );
+  void view.first?.(session);
+  for (const step of view.steps) await act(step, session, selected);
+  // What is said only when it takes long.
+  if (document.querySelector(".late") !== null || view.steps.length === 0) await new Promise((next) => setTimeout(next, 500));
+  root.dataset["ready"] = "yes";
+}
 
 async function show({ app, state, clicks = [] }: View): Promise<void> {
   root.dataset["app"] = app === "patient" ? "patient" : "staff";
@@ -68,9 +93,11 @@ async function show({ app, state, clicks = [] }: View): Promise<void> {
 }
 
 /** The element with this test id, once it is there. */
-async function found(id: string): Promise<HTMLElement> {
+const found = (id: string) => selected(`[data-testid="${id}"]`);
+
+async function selected(selector: string): Promise<HTMLElement> {
   for (;;) {
-    const element = document.querySelector<HTMLElement>(`[data-testid="${id}"]`);
+    const element = document.querySelector<HTMLElement>(selector);
     if (element !== null) return element;
     await new Promise((next) => setTimeout(next, 20));
   }
@@ -89,7 +116,7 @@ function list(): void {
   document.title = "Gallery";
   const place = document.getElementById("app");
   if (place === null) return;
-  for (const { id } of views) {
+  for (const { id } of all) {
     const link = document.createElement("a");
     link.href = `?view=${id}`;
     link.textContent = id;

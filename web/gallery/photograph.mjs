@@ -99,6 +99,9 @@ page.on("console", (message) => {
   if (message.type() === "error") findings.push(`${where}: console: ${message.text()}`);
 });
 
+// Where something would be lost, a page asks whether to leave it.
+page.on("dialog", (dialog) => void dialog.accept());
+
 await page.goto(`${origin}/gallery.html`);
 await page.waitForFunction("Array.isArray(window.views)");
 const views = (await page.evaluate("window.views")).filter((view) => only.test(view.id));

@@ -6,12 +6,15 @@ import clinicEn from "./packs/clinic.en";
 import clinicEs from "./packs/clinic.es";
 import patientEn from "./packs/patient.en";
 import patientEs from "./packs/patient.es";
+import staffEn from "./packs/staff.en";
+import staffEs from "./packs/staff.es";
 import { format } from "./words";
 
 type Words = Record<string, string>;
 const packs: [string, Words, Words][] = [
   ["patient", patientEn, patientEs],
   ["clinic", clinicEn, clinicEs],
+  ["staff", staffEn, staffEs],
 ];
 const holes = (text: string) => [...text.matchAll(/\{\{(\w+)\}\}/g)].map(([, name]) => name).sort();
 
@@ -57,7 +60,7 @@ describe("saying", () => {
 });
 
 const root = join(import.meta.dirname, "..");
-const sources = ["patient", "clinician", "ui"].flatMap((folder) =>
+const sources = ["patient", "clinician", "staff", "ui"].flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
     .filter((path) => /\.tsx?$/.test(path) && !/\.(test|spec)\./.test(path) && !path.includes("testing/"))
     .map((path) => join(folder, path)),
@@ -75,6 +78,7 @@ function reached(path: string, seen = new Set<string>()): Set<string> {
 }
 const patientFiles = reached("patient/main.tsx");
 const clinicFiles = reached("clinician/main.tsx");
+const staffFiles = new Set(["sign-in", "join", "admin"].flatMap((page) => [...reached(`staff/${page}.main.tsx`)]));
 
 interface Node {
   type: string;
@@ -105,7 +109,11 @@ describe.each(sources)("%s", (path) => {
   });
 
   it("says only what its app has words for", () => {
-    const words = [...(patientFiles.has(path) ? [patientEn] : []), ...(clinicFiles.has(path) ? [clinicEn] : [])];
+    const words = [
+      ...(patientFiles.has(path) ? [patientEn] : []),
+      ...(clinicFiles.has(path) ? [clinicEn] : []),
+      ...(staffFiles.has(path) ? [staffEn] : []),
+    ];
     expect(words, "some app uses this file").not.toEqual([]);
     const keys = tree.flatMap((node) => {
       const callee = node["callee"] as Node | undefined;

@@ -1,0 +1,4 @@
+import { shared } from "../en/shared";
+import { staff } from "../en/staff";
+
+export default { ...shared, ...staff };

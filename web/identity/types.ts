@@ -1,0 +1,62 @@
+/** What the routes under `/api/v1/auth` and `/api/v1/people` answer. Times are milliseconds since 1970, the server's. */
+
+export const staffRoles = ["clinician", "scheduler", "interpreter", "administrator", "auditor", "sre", "partner"] as const;
+/** What somebody is employed for. */
+export type StaffRole = (typeof staffRoles)[number];
+
+/** Somebody who works here. */
+export interface Person {
+  id: string;
+  name: string;
+  email: string;
+  roles: StaffRole[];
+  /** Waiting rooms they serve. */
+  duties: string[];
+}
+
+export type PersonState = "invited" | "invitation-expired" | "active" | "disabled";
+export type Listed = Person & { state: PersonState };
+/** With the link that is shown this once. */
+export type Invited = Listed & { invitation: string };
+
+export interface PeoplePage {
+  people: Listed[];
+  /** Where the next page begins; none after the last. */
+  next: string | null;
+}
+
+export type Where = "unit" | "duties" | "own-account";
+export interface Right {
+  action: string;
+  allowed: boolean;
+  places?: Where[];
+}
+
+/** Where somebody sits: how soon their screen is locked. */
+export type Surroundings = "shared" | "ward" | "private";
+
+export interface SignedIn {
+  accessToken: string;
+  /** Of the access token. */
+  expiresAt: number;
+  person: Person;
+  unit: { id: string; name: string };
+  session: { id: string; startedAt: number; endsAt: number; locked: boolean; surroundings: Surroundings; locksAfterS: number };
+  /** Shown once, after they were made. */
+  recoveryCodes?: string[];
+}
+
+/** Who is expected, and a new secret for their app. */
+export interface Expected {
+  person: Person;
+  unit: string;
+  authenticator: { secret: string; uri: string };
+  ticket: string;
+}
+
+/** How a session ended. */
+export const endings = ["signed-out", "expired", "theft", "wrong-factors", "revoked"] as const;
+export type Ending = (typeof endings)[number];
+
+/** One factor, shown again. */
+export type Proof = { password: string } | { code: string };

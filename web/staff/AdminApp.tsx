@@ -1,0 +1,150 @@
+import { Lock as LockDrawing, LogOut, UserPlus } from "lucide-react";
+import { useRef, useState } from "react";
+import { useWords } from "../i18n";
+import { homeOf, type Listed, Problem } from "../identity";
+import { Button } from "../ui/Button/Button";
+import { ClinicHeader } from "../ui/ClinicHeader/ClinicHeader";
+import { LanguageSwitch } from "../ui/LanguageSwitch/LanguageSwitch";
+import { useStaff, useStaffState } from "./context";
+import { Guarded } from "./Guarded";
+import { NewPerson } from "./NewPerson";
+import { PeopleTable } from "./PeopleTable";
+import { PersonPanel } from "./PersonPanel";
+import { useTitle } from "./Sheet";
+import "./staff.css";
+import "./admin.css";
+import { Trouble } from "./Trouble";
+import { usePeople } from "./usePeople";
+import { useTry } from "./useTry";
+
+/** People and roles, for administrators; auditors look. */
+export function AdminApp() {
+  const { t } = useWords();
+  return (
+    <Guarded title={t("admin.title")}>
+      <Desk />
+    </Guarded>
+  );
+}
+
+function Desk() {
+  const { who, locked } = useStaffState();
+  const { t } = useWords();
+  useTitle(t(locked ? "lock.title" : "admin.title"), who?.unit.name ?? "");
+  if (who === null) return null;
+  const may = homeOf(who.person.roles) === "/admin";
+  return (
+    <div className="admin">
+      <ClinicHeader clinic={{ name: who.unit.name, phone: "" }} help={false}>
+        <LanguageSwitch />
+        <Own name={who.person.name} />
+      </ClinicHeader>
+      {may ? (
+        <Columns oneself={who.person.id} changes={who.person.roles.includes("administrator")} />
+      ) : (
+        <main className="sheet">
+          <h1>{t("admin.title")}</h1>
+          <Trouble problem={new Problem("no-people")} />
+        </main>
+      )}
+    </div>
+  );
+}
+
+/** Whose page it is, and the two ways to leave it. */
+function Own({ name }: { name: string }) {
+  const { t } = useWords();
+  const { session } = useStaff();
+  const leave = useTry(() => session.signOut());
+  return (
+    <>
+      <div className="own">
+        <p className="own__name">{name}</p>
+        <Button kind="quiet" icon={LockDrawing} onClick={() => void session.lock().catch(() => undefined)} data-testid="lock-now">
+          {t("admin.lock")}
+        </Button>
+        <Button kind="quiet" icon={LogOut} busy={leave.running} onClick={() => void leave.run()} data-testid="sign-out">
+          {t("admin.sign-out")}
+        </Button>
+      </div>
+      {leave.problem !== null && <Trouble problem={leave.problem} />}
+    </>
+  );
+}
+
+/** The list always; beside it whoever was chosen, or somebody new. On a phone, one of the two. */
+function Columns({ oneself, changes }: { oneself: string; changes: boolean }) {
+  const { t } = useWords();
+  const list = usePeople();
+  const [beside, setBeside] = useState<{ is: "person"; id: string } | { is: "new" } | null>(null);
+  const [link, setLink] = useState<{ id: string; link: string } | null>(null);
+  const opener = useRef<Element | null>(null);
+  const chosen = beside?.is === "person" ? (list.people?.find((one) => one.id === beside.id) ?? null) : null;
+
+  // What the page is about now: the list, or the person beside it.
+  const Title = beside === null ? "h1" : "h2";
+
+  const show = (next: typeof beside) => {
+    const row = next?.is === "person" ? `open-${next.id}` : "invite";
+    opener.current = document.querySelector(`[data-testid="${row}"]`) ?? opener.current;
+    setLink(null);
+    setBeside(next);
+  };
+  const close = () => {
+    setBeside(null);
+    // After the list is drawn again.
+    requestAnimationFrame(() => {
+      if (opener.current instanceof HTMLElement && opener.current.isConnected) opener.current.focus();
+    });
+  };
+  const changed = (person: Listed, invitation?: string) => {
+    list.put(person);
+    setLink(invitation === undefined ? null : { id: person.id, link: invitation });
+  };
+
+  return (
+    <main className="admin__columns" data-chosen={beside !== null} aria-label={t("admin.title")}>
+      <section className="admin__list" aria-labelledby="people-title">
+        <div className="admin__head">
+          <div>
+            <Title id="people-title">{t("admin.title")}</Title>
+            {list.people !== null && (
+              <p className="quiet figures" data-testid="count">
+                {list.hasMore
+                  ? t("admin.shown-more", { count: list.people.length })
+                  : t("admin.shown", { count: list.people.length })}
+              </p>
+            )}
+          </div>
+          {changes && (
+            <Button kind="primary" icon={UserPlus} onClick={() => show({ is: "new" })} data-testid="invite">
+              {t("admin.invite")}
+            </Button>
+          )}
+        </div>
+        {!changes && <p className="admin__look quiet">{t("admin.look-only")}</p>}
+        <PeopleTable list={list} oneself={oneself} chosen={chosen?.id ?? null} changes={changes} onChoose={(id) => show({ is: "person", id })} />
+      </section>
+      <div className="admin__beside">
+        {beside?.is === "new" ? (
+          <NewPerson onClose={close} onMade={list.put} onShow={(id) => show({ is: "person", id })} known={(id) => list.people?.some((one) => one.id === id) ?? false} />
+        ) : chosen !== null ? (
+          <PersonPanel
+            key={chosen.id}
+            person={chosen}
+            oneself={chosen.id === oneself}
+            changes={changes}
+            link={link?.id === chosen.id ? link.link : null}
+            onChanged={changed}
+            onClose={close}
+          />
+        ) : (
+          <div className="admin__hint">
+            <h2>{t("admin.hint-title")}</h2>
+            <p className="quiet">{t("admin.hint")}</p>
+          </div>
+        )}
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,5 @@
+/** `/admin`. */
+import { AdminApp } from "./AdminApp";
+import { start } from "./start";
+
+void start(<AdminApp />, (session) => void session.resume());

@@ -1,0 +1,47 @@
+/** The session in React, and where its pages lead. */
+import { createContext, useCallback, useContext, useSyncExternalStore } from "react";
+import type { StaffSession, StaffState } from "../identity";
+
+export interface Place {
+  session: StaffSession;
+  /** Leaves for another page of this origin. */
+  go: (path: string) => void;
+}
+
+const Context = createContext<Place | null>(null);
+export const StaffProvider = Context;
+
+/** The session this page was mounted with, and how to leave it. */
+export function useStaff(): Place {
+  const place = useContext(Context);
+  if (place === null) throw new Error("no session above this component");
+  return place;
+}
+
+/** The newest snapshot; renders again with each. */
+export function useStaffState(): StaffState {
+  const { session } = useStaff();
+  return useSyncExternalStore(
+    useCallback((listener) => session.subscribe(listener), [session]),
+    () => session.state,
+  );
+}
+
+const STORED = "telehealth.clinic";
+
+/** The clinic's name as this browser last heard it; before the first time, the address that people typed. */
+export function rememberedClinic(): string {
+  try {
+    return localStorage.getItem(STORED) ?? location.hostname;
+  } catch {
+    return location.hostname;
+  }
+}
+
+export function rememberClinic(name: string): void {
+  try {
+    localStorage.setItem(STORED, name);
+  } catch {
+    // Storage is switched off: the next sign-in shows the address instead.
+  }
+}

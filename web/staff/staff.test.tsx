@@ -1,0 +1,167 @@
+// @vitest-environment jsdom
+import { act, fireEvent, render, screen, within } from "@testing-library/react";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { fakeStaff, staffViews, type StaffView } from "../gallery/staff";
+import { startWords } from "../i18n";
+import { shared } from "../i18n/en/shared";
+import { staff } from "../i18n/en/staff";
+import "../ui/testing/setup";
+import { LiveRegion } from "../ui/Live/Live";
+import { StaffProvider } from "./context";
+import { SignInApp } from "./SignInApp";
+
+const words = { ...shared, ...staff };
+beforeEach(() => startWords({ en: () => Promise.resolve(words), es: () => Promise.resolve(words) }, "en"));
+
+/** Draws a view of the gallery, with other answers or another page if given. */
+function draw(id: string, change: Partial<StaffView> = {}) {
+  const view = staffViews.find((one) => one.id === `staff-${id}`);
+  if (view === undefined) throw new Error(`no view ${id}`);
+  const session = fakeStaff({ ...view, ...change, answers: { ...view.answers, ...change.answers } });
+  const go = vi.fn();
+  render(
+    <StaffProvider value={{ session, go }}>
+      <LiveRegion>{(change.page ?? view.page)()}</LiveRegion>
+    </StaffProvider>,
+  );
+  void view.first?.(session);
+  return { session, go };
+}
+const write = (label: string | RegExp, value: string) => fireEvent.change(screen.getByLabelText(label), { target: { value } });
+const press = (name: string | RegExp) => fireEvent.click(screen.getByRole("button", { name }));
+
+/** Both factors, from the first page. */
+async function signsIn() {
+  write("E-mail address", " ines.costa@riverside.example ");
+  write("Password", "correct horse battery");
+  press("Continue");
+  fireEvent.change(await screen.findByLabelText("Six digits"), { target: { value: "123 456" } });
+  press("Sign in");
+}
+
+describe("signing in", () => {
+  const second = (roles: string[]) => ({ ...(staffViews.find(({ id }) => id === "staff-admin")?.answers["POST /api/v1/auth/renew"] as object), person: { id: "p", name: "Ines", email: "i@r.example", roles, duties: [] } });
+  const page = (query: string) => () => <SignInApp query={new URLSearchParams(query)} />;
+  const answers = (roles: string[]) => ({ "POST /api/v1/auth/second": second(roles) });
+
+  it.each([
+    ["to=/clinic?room=2", ["clinician"], "/clinic?room=2"],
+    ["", ["administrator"], "/admin"],
+    ["to=https://evil.example/", ["administrator"], "/admin"],
+    ["to=//evil.example/", ["auditor"], "/admin"],
+  ])("with %s leads %j to %s", async (query, roles, to) => {
+    const { go } = draw("sign-in", { page: page(query), answers: answers(roles) });
+    await signsIn();
+    await vi.waitFor(() => expect(go.mock.calls).toEqual([[to]]));
+  });
+
+  it("leads nobody anywhere whose role has no page", async () => {
+    const { go } = draw("sign-in", { page: page("to=//evil.example"), answers: answers(["scheduler"]) });
+    await signsIn();
+    await screen.findByText("You are signed in");
+    expect(go).not.toHaveBeenCalled();
+  });
+
+  it("says beside the field what is wrong, and lets the password be seen and pasted", async () => {
+    draw("sign-in-failed");
+    press("Continue");
+    const field = screen.getByLabelText("Password");
+    expect(field.getAttribute("aria-invalid")).toBe("true");
+    write("E-mail address", "a@b.c");
+    write("Password", "wrong");
+    press("Continue");
+    await screen.findByText(/is not right/);
+    expect(document.getElementById(field.getAttribute("aria-describedby") ?? "")?.textContent).toContain("is not right");
+    expect(field.getAttribute("type")).toBe("password");
+    press("Show password");
+    expect(field.getAttribute("type")).toBe("text");
+    expect(fireEvent.paste(field)).toBe(true);
+    expect(field.getAttribute("autocomplete")).toBe("current-password");
+    expect(screen.getByLabelText("E-mail address").getAttribute("autocomplete")).toBe("username");
+  });
+
+  it("begins again with the reason when the ticket is over", async () => {
+    draw("sign-in-begin-again");
+    await signsIn();
+    await screen.findByText("This took longer than ten minutes");
+    expect((screen.getByLabelText("E-mail address") as HTMLInputElement).value).toContain("ines.costa");
+    expect((screen.getByLabelText("Password") as HTMLInputElement).value).toBe("");
+  });
+});
+
+describe("joining", () => {
+  it("goes back to the password that everybody guesses, and says so", async () => {
+    draw("join-password-refused");
+    fireEvent.change(await screen.findByLabelText("New password"), { target: { value: "password12" } });
+    press("Continue");
+    fireEvent.change(screen.getByLabelText(/Six digits/), { target: { value: "123456" } });
+    press("Connect");
+    await screen.findByText(/easily guessed/);
+    expect(screen.getByLabelText("New password").getAttribute("autocomplete")).toBe("new-password");
+  });
+
+  it("demands nothing of a password but its length", async () => {
+    draw("join");
+    fireEvent.change(await screen.findByLabelText("New password"), { target: { value: "ninechars" } });
+    press("Continue");
+    screen.getByText("This has 9 of at least 10 characters.");
+    write("New password", "ten chars!");
+    press("Continue");
+    screen.getByText("Connect an authenticator app");
+  });
+});
+
+describe("people", () => {
+  it("are out of reach while it is locked, and as they were afterwards", async () => {
+    const { session } = draw("admin");
+    fireEvent.click(await screen.findByRole("button", { name: "Dr Amara Lee" }));
+    const box = screen.getByRole("checkbox", { name: /Interpreter/ });
+    fireEvent.click(box);
+    box.focus();
+    await act(() => session.lock());
+    expect(screen.getByTestId("behind").hidden && screen.getByTestId("behind").hasAttribute("inert")).toBe(true);
+    expect(screen.queryByRole("table")).toBeNull();
+    const lock = within(screen.getByTestId("lock"));
+    fireEvent.change(lock.getByTestId("password"), { target: { value: "correct horse battery" } });
+    fireEvent.click(lock.getByRole("button", { name: "Unlock" }));
+    await screen.findByRole("table");
+    expect(document.activeElement).toBe(box);
+    expect((box as HTMLInputElement).checked).toBe(true);
+  });
+
+  it("are left for the sign-in page, with the way back, when the session is over", async () => {
+    const { go } = draw("admin", { answers: { "POST /api/v1/auth/renew": { problem: "signed-out", status: 401, ending: "expired" } as object } });
+    await vi.waitFor(() => expect(go).toHaveBeenCalledWith("/sign-in?to=%2F&ended=expired"));
+  });
+
+  it("are not changed by who does not confirm", async () => {
+    draw("admin-confirm");
+    fireEvent.click(await screen.findByRole("button", { name: "Dr Amara Lee" }));
+    fireEvent.click(screen.getByRole("checkbox", { name: /Interpreter/ }));
+    press("Save roles");
+    const dialog = within(await screen.findByRole("dialog"));
+    fireEvent.click(dialog.getByRole("button", { name: "Cancel" }));
+    await vi.waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+    // Their own decision is no trouble, and what they had ticked is still there.
+    expect(document.querySelector(".notice")).toBeNull();
+    expect((screen.getByRole("checkbox", { name: /Interpreter/ }) as HTMLInputElement).checked).toBe(true);
+  });
+
+  it("are asked about once in words before somebody is let in no more", async () => {
+    draw("admin", { answers: { "PATCH /api/v1/people/p2": { id: "p2", name: "Dr Amara Lee", email: "a@r.example", roles: ["clinician"], duties: [], state: "disabled" } } });
+    fireEvent.click(await screen.findByRole("button", { name: "Dr Amara Lee" }));
+    press("Let in no more…");
+    const dialog = within(screen.getByRole("dialog"));
+    dialog.getByText(/signed out everywhere within seconds/);
+    fireEvent.click(dialog.getByRole("button", { name: "Let in no more" }));
+    await screen.findByRole("button", { name: "Let in again…" });
+    expect(screen.getByTestId("live-polite").textContent).toContain("Dr Amara Lee is let in no more");
+  });
+
+  it("can be looked at by an auditor, who changes nothing", async () => {
+    draw("admin-auditor");
+    fireEvent.click(await screen.findByRole("button", { name: "Dr Amara Lee" }));
+    expect(screen.queryByRole("checkbox")).toBeNull();
+    for (const name of [/Invite/, /Let in/]) expect(screen.queryByRole("button", { name })).toBeNull();
+  });
+});
