@@ -7,6 +7,7 @@ import { Notice } from "../ui/Notice/Notice";
 import { rememberClinic, rememberedClinic, useStaff, useStaffState } from "./context";
 import { CodeField, PasswordField, wholeRecovery } from "./fields";
 import { Sheet } from "./Sheet";
+import "../ui/Choice/Choice.css";
 import "./staff.css";
 import { Trouble, useTrouble } from "./Trouble";
 import { useHeading } from "./useHeading";
