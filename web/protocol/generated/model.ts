@@ -11,7 +11,7 @@ export type CommandId = string;
 export type ParticipantId = string;
 
 /**
- * A participant's role. What each may do is decided in one place: `signaling-core`'s policy table.
+ * A participant's role. What each may do is decided in one place: the `policy` crate's table.
  */
 export type Role = "patient" | "clinician" | "interpreter" | "caregiver" | "device" | "observer";
 
