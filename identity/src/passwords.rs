@@ -6,11 +6,14 @@ use argon2::{
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
 use model::Phi;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
 
 /// Passes over the memory (OWASP's cheat sheet, with 19 MiB).
 const PASSES: u32 = 2;
+
+/// What nobody's hash is of. It verifies nothing: who has no account is refused whatever they type.
+const NOBODYS: &[u8] = b"nobody has this password";
 
 /// No hasher is free soon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,8 +24,8 @@ pub struct Busy;
 #[derive(Clone)]
 pub struct Passwords {
     argon2: Argon2<'static>,
-    /// What is verified where there is no account, so that it takes as long.
-    nobodys: Arc<str>,
+    /// What is verified where there is no account, so that it takes as long. Made beside the start, which does not wait.
+    nobodys: Arc<OnceLock<String>>,
     hashers: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
 }
@@ -41,7 +44,9 @@ impl Passwords {
     pub fn new(memory_kib: u32) -> Result<Self, argon2::Error> {
         let params = Params::new(memory_kib, PASSES, 1, None)?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let nobodys = hash(&argon2, b"nobody has this password").into();
+        let nobodys = Arc::<OnceLock<String>>::default();
+        let (making, with) = (Arc::clone(&nobodys), argon2.clone());
+        std::thread::spawn(move || drop(making.set(hash(&with, NOBODYS))));
         let (hashers, waiting) =
             (Arc::new(Semaphore::new(HASHERS)), Arc::new(Semaphore::new(MAX_WAITING_FOR_HASHER)));
         Ok(Self { argon2, nobodys, hashers, waiting })
@@ -61,9 +66,11 @@ impl Passwords {
     /// [`Busy`].
     pub async fn verify(&self, password: Phi<String>, hash: Option<&Phi<String>>) -> Result<bool, Busy> {
         let known = hash.is_some();
-        let hash = hash.map_or_else(|| self.nobodys.to_string(), |hash| hash.expose().clone());
+        let (hash, nobodys) = (hash.cloned(), Arc::clone(&self.nobodys));
         let right = self.apart(move |argon2| {
-            PasswordHash::new(&hash)
+            let nobodys = || nobodys.get_or_init(|| self::hash(argon2, NOBODYS));
+            let hash = hash.as_ref().map_or_else(nobodys, Phi::expose);
+            PasswordHash::new(hash)
                 .is_ok_and(|hash| argon2.verify_password(password.expose().as_bytes(), &hash).is_ok())
         });
         Ok(right.await? && known)

@@ -15,7 +15,7 @@ pub const SCHEMA: u16 = 1;
 const PHI: [&str; 4] = ["login", "name", "password", "totp"];
 
 /// Every kind of event there is.
-const KINDS: [&str; 19] = [
+const KINDS: [&str; 17] = [
     "invited",
     "reinvited",
     "joined",
@@ -33,8 +33,6 @@ const KINDS: [&str; 19] = [
     "mistaken",
     "unlocked",
     "ended",
-    "claimed",
-    "released",
 ];
 
 /// An event ready to be appended.
