@@ -19,17 +19,19 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use futures_util::{StreamExt as _, stream};
-use model::{Role, TenantId, VisitId, WaitingRoomId};
+use model::{TenantId, VisitId, WaitingRoomId};
 use platform::{
     event_log::{Append, Category, NewAudit, NewEvent, StreamId, Version},
     keys,
     lane::Lane,
     problem::{self, Problem},
 };
+use policy::Participant;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use signaling_core::{
     history::Past,
+    rights::{self, Kind},
     token::{Bearer, JOIN_AUDIENCE, JoinClaims},
 };
 use std::{sync::Arc, time::Duration};
@@ -154,5 +156,8 @@ fn bearer(shared: &Shared, headers: &HeaderMap) -> Result<Bearer, Problem> {
     let token = keys::bearer(headers).ok_or(problem::UNAUTHORIZED)?;
     let verified = shared.keys.verify::<JoinClaims>(JOIN_AUDIENCE, shared.clock.now(), token);
     let bearer = verified.map_err(|_| problem::UNAUTHORIZED)?.claims.bearer;
-    if bearer.role == Role::Clinician { Ok(bearer) } else { Err(problem::FORBIDDEN.into()) }
+    let Bearer { tenant, waiting_room, visit, participant, role } = bearer;
+    let seat = Participant { tenant, waiting_room, visit, participant, role };
+    rights::permit(seat, Kind::ReadHistory, shared.clock.now()).map_err(|_| problem::FORBIDDEN)?;
+    Ok(bearer)
 }
