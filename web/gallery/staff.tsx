@@ -1,198 +1,45 @@
-/** Views of the pages for people who work at a clinic: the real session above a server that answers from a list. */
+/** Shows a view of the staff's pages: the real session above a server that answers from a list. */
 import type { ReactNode } from "react";
-import { createStaffSession, type Env, type Listed, type SignedIn, type StaffSession } from "../identity";
-import { AdminApp } from "../staff/AdminApp";
-import { JoinApp } from "../staff/JoinApp";
-import { SignInApp } from "../staff/SignInApp";
+import { createRoot } from "react-dom/client";
+import { startWords, type Language } from "../i18n";
+import { staffPacks } from "../i18n/packs/staff";
+import { createStaffSession, type Env, type StaffSession } from "../identity";
+import { StaffProvider } from "../staff/context";
+import { LiveRegion } from "../ui/Live/Live";
+import { found, selected } from "./find";
 import * as f from "./fixtures";
+import { refused, type Answer, type StaffView, type Step } from "./staffViews";
 
-/** What is pressed (`next`) and what is typed (`email=a@b.c`), by test id. */
-type Step = string;
-type Answer = object | { problem: string; status: number; retryAfter?: number } | "never" | "offline";
+export const fakeStaff = (view: StaffView): StaffSession => createStaffSession(env(view.answers));
 
-export interface StaffView {
-  id: string;
-  app: "staff";
-  page: () => ReactNode;
-  /** By method and the beginning of the path. Several for one: each answers once, the last from then on. */
-  answers: Readonly<Record<string, Answer | readonly Answer[]>>;
-  steps: readonly Step[];
-  first?: (session: StaffSession) => unknown;
+async function drawn(page: StaffView["page"]): Promise<ReactNode> {
+  if (page.is === "sign-in") {
+    const { SignInApp } = await import("../staff/SignInApp");
+    return <SignInApp query={new URLSearchParams(page.query)} />;
+  }
+  if (page.is === "join") {
+    const { JoinApp } = await import("../staff/JoinApp");
+    return <JoinApp secret={page.secret} />;
+  }
+  const { AdminApp } = await import("../staff/AdminApp");
+  return <AdminApp />;
 }
 
-const unit = { id: "unit", name: f.clinic.name };
-const person = (id: string, name: string, email: string, roles: Listed["roles"], state: Listed["state"] = "active", duties: string[] = []): Listed => ({
-  id,
-  name,
-  email,
-  roles,
-  duties,
-  state,
-});
-const own = person("p1", "Ines Costa", "ines.costa@riverside.example", ["administrator"]);
-const everybody: Listed[] = [
-  own,
-  person("p2", "Dr Amara Lee", "amara.lee@riverside.example", ["clinician"], "active", ["w1", "w2"]),
-  person("p3", "Tomás Ferreira", "tomas.ferreira@riverside.example", ["scheduler", "interpreter"]),
-  person("p4", "Ruth Abebe", "ruth.abebe@riverside.example", ["auditor"], "invited"),
-  person("p5", "Jonas Weber", "jonas.weber@riverside.example", ["clinician", "administrator"], "invitation-expired"),
-  person("p6", "Kofi Mensah", "kofi.mensah@riverside.example", ["sre"], "disabled"),
-];
-const longNames: Listed[] = [
-  { ...own, name: "Ana María de los Ángeles Fernández-Villaverde y Rodríguez de la Torre" },
-  person(
-    "p2",
-    "Wolfeschlegelsteinhausenbergerdorff-Schmetterlingskötter",
-    "wolfeschlegelsteinhausenbergerdorff.schmetterlingskoetter@ambulanzzentrum.universitaetsklinikum.example",
-    ["clinician", "scheduler", "interpreter", "administrator", "auditor", "sre", "partner"],
-  ),
-];
-const many: Listed[] = Array.from({ length: 50 }, (_, at) =>
-  person(`m${at}`, `${["Aba", "Bo", "Chiara", "Dee", "Emre"][at % 5]} ${["Nowak", "Okafor", "Park", "Quist", "Rossi", "Silva", "Tran"][at % 7]}`, `person.${at + 1}@riverside.example`, at % 3 === 0 ? ["clinician"] : ["scheduler"]),
-);
-
-const signedIn = (who: Listed = own, change: Partial<SignedIn["session"]> = {}, at = f.clinic.name): SignedIn => ({
-  accessToken: "token",
-  expiresAt: f.NOW + 300_000,
-  person: who,
-  unit: { ...unit, name: at },
-  session: { id: "s", startedAt: f.NOW, endsAt: f.NOW + 43_200_000, locked: false, surroundings: "ward", locksAfterS: 900, ...change },
-});
-const expected = (who: Listed = person("p7", "Dr Amara Lee", "amara.lee@riverside.example", ["clinician"]), at = f.clinic.name) => ({
-  person: who,
-  unit: at,
-  authenticator: {
-    secret: "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
-    uri: "otpauth://totp/Riverside%20Family%20Clinic:amara.lee%40riverside.example?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Riverside%20Family%20Clinic&digits=6&period=30",
-  },
-  ticket: "ticket",
-});
-const recoveryCodes = ["7K2P-MX4D-Q8RT-1WZN", "B3HG-9VYC-5JTE-K6SA", "XD8M-2RPQ-W4NF-7ZKT", "0GJC-H5VB-Y1ES-M9XR", "T6WA-K3ZD-8PQN-4FHJ", "M1RX-C7GY-S2VE-B5TK", "9QNZ-4JWD-P6HA-X8CF", "E5TK-V0SB-3MGR-Y7QJ", "W2FH-8XNC-D9ZA-6KPT", "R4YV-1BQE-J7MS-G0WX"];
-const refused = (problem: string, status: number, retryAfter?: number, more: object = {}): Answer => ({
-  problem,
-  status,
-  ...(retryAfter === undefined ? {} : { retryAfter }),
-  ...more,
-});
-const allowed: Record<string, string[]> = {
-  "join-waiting-room": ["duties"],
-  "read-history": ["duties"],
-  "manage-own-account": ["own-account"],
-  "read-rights": ["own-account"],
-  "break-glass": ["unit"],
-};
-const rights = {
-  rights: ["chat", "join-waiting-room", "read-history", "manage-own-account", "read-people", "invite-person", "change-person", "read-rights", "read-audit", "break-glass", "review-break-glass", "read-status"].map(
-    (action) => ({ action, allowed: action in allowed, places: allowed[action] ?? [] }),
-  ),
-};
-
-const RENEW = "POST /api/v1/auth/renew";
-const SIGN_IN = "POST /api/v1/auth/sign-in";
-const SECOND = "POST /api/v1/auth/second";
-const LOOK = "POST /api/v1/auth/invitation";
-const JOIN = "POST /api/v1/auth/join";
-const PEOPLE = "GET /api/v1/people?";
-const INVITE = "POST /api/v1/people";
-const PATCH = "PATCH /api/v1/people/";
-
-const s = (id: string, answers: StaffView["answers"] = {}, steps: readonly Step[] = [], query = ""): StaffView => ({
-  id: `staff-sign-in${id}`,
-  app: "staff",
-  page: () => <SignInApp query={new URLSearchParams(query)} />,
-  answers: { [SIGN_IN]: { ticket: "ticket" }, ...answers },
-  steps,
-});
-const j = (id: string, answers: StaffView["answers"] = {}, steps: readonly Step[] = [], secret: string | null = "secret"): StaffView => ({
-  id: `staff-join${id}`,
-  app: "staff",
-  page: () => <JoinApp secret={secret} />,
-  answers: { [LOOK]: expected(), ...answers },
-  steps,
-});
-const a = (id: string, answers: StaffView["answers"] = {}, steps: readonly Step[] = ["?person"]): StaffView => ({
-  id: `staff-admin${id}`,
-  app: "staff",
-  page: () => <AdminApp />,
-  answers: { [RENEW]: signedIn(), [PEOPLE]: { people: everybody, next: null }, "POST /api/v1/auth/lock": {}, "POST /api/v1/auth/unlock": {}, "GET /api/v1/people/p2/rights": rights, "GET /api/v1/people/p4/rights": { rights: rights.rights.map((right) => ({ ...right, allowed: false })) }, ...answers },
-  steps,
-  first: (session) => session.resume(),
-});
-const typed = ["email=ines.costa@riverside.example", "password=correct horse battery", "next"];
-const chosen = ["password=correct horse battery", "next"];
-const filled = ["invite", "new-email=sam.tan@riverside.example", "new-name=Sam Tan", "role-scheduler"];
-
-export const staffViews: readonly StaffView[] = [
-  s(""),
-  s("-ended-expired", {}, [], "ended=expired&to=/admin"),
-  s("-ended-theft", {}, [], "ended=theft"),
-  s("-ended", {}, [], "ended=signed-out"),
-  s("-empty", {}, ["next"]),
-  s("-failed", { [SIGN_IN]: refused("sign-in-failed", 401) }, [...typed, "?field-error"]),
-  s("-shown", {}, ["email=ines.costa@riverside.example", "password=correct horse battery", "show-password", "shared"]),
-  s("-checking", { [SIGN_IN]: "never" }, typed),
-  s("-throttled", { [SIGN_IN]: refused("too-many-requests", 429, 40) }, [...typed, "?problem"]),
-  s("-offline", { [SIGN_IN]: "offline" }, [...typed, "?problem"]),
-  s("-unavailable", { [SIGN_IN]: refused("unavailable", 503, 30) }, [...typed, "?problem"]),
-  s("-code", {}, [...typed, "?code"]),
-  s("-code-wrong", { [SECOND]: refused("wrong-code", 401) }, [...typed, "code=123456", "finish", "?field-error"]),
-  s("-recovery", {}, [...typed, "?code", "other-way"]),
-  s("-recovery-short", {}, [...typed, "?code", "other-way", "recovery=7K2P", "finish"]),
-  s("-begin-again", { [SECOND]: refused("begin-again", 401) }, [...typed, "code=123456", "finish", "?problem"]),
-  s("-arrived", { [SECOND]: signedIn(everybody[2]) }, [...typed, "code=123456", "finish", "?arrived"]),
-
-  j("", {}, ["?password"]),
-  j("-opening", { [LOOK]: "never" }),
-  j("-no-secret", {}, [], null),
-  j("-gone", { [LOOK]: refused("no-invitation", 410) }, ["?problem"]),
-  j("-unavailable", { [LOOK]: refused("unavailable", 503, 30) }, ["?problem"]),
-  j("-password-short", {}, ["password=secret", "next"]),
-  j("-password-refused", { [JOIN]: refused("invalid", 422, undefined, { field: "password" }) }, [...chosen, "code=123456", "connect", "?field-error"]),
-  j("-long-names", { [LOOK]: expected(longNames[1], f.longClinic.name) }, ["?password"]),
-  j("-app", {}, [...chosen, "?qr"]),
-  j("-app-wrong", { [JOIN]: refused("wrong-code", 401) }, [...chosen, "code=123456", "connect", "?field-error"]),
-  j("-app-late", { [JOIN]: refused("begin-again", 401) }, [...chosen, "code=123456", "connect", "?notice"]),
-  j("-codes", { [JOIN]: { ...signedIn(everybody[1]), recoveryCodes } }, [...chosen, "code=123456", "connect", "?codes"]),
-  j("-codes-not-kept", { [JOIN]: { ...signedIn(everybody[1]), recoveryCodes } }, [...chosen, "code=123456", "connect", "on"]),
-  j("-done", { [JOIN]: { ...signedIn(everybody[1]), recoveryCodes } }, [...chosen, "code=123456", "connect", "kept", "on", "?joined"]),
-
-  a(""),
-  a("-starting", { [RENEW]: "never" }, []),
-  a("-no-server", { [RENEW]: refused("unavailable", 503, 30) }, ["?problem"]),
-  a("-loading", { [PEOPLE]: "never" }, ["?invite"]),
-  a("-failed", { [PEOPLE]: refused("internal", 500) }, ["?problem"]),
-  a("-nobody", { [PEOPLE]: { people: [own], next: null } }),
-  a("-fifty", { [PEOPLE]: { people: many, next: "m49" } }),
-  a("-more-failed", { [PEOPLE]: [{ people: many, next: "m49" }, "offline"] }, ["more", "?problem"]),
-  a("-long-names", { [RENEW]: signedIn(longNames[0], {}, f.longClinic.name), [PEOPLE]: { people: longNames, next: null } }),
-  a("-person-long-names", { [PEOPLE]: { people: [own, ...longNames.slice(1)], next: null } }, ["open-p2"]),
-  a("-person", {}, ["open-p2"]),
-  a("-person-rights", {}, ["open-p2", "rights", "?rights-shown"]),
-  a("-person-invited", {}, ["open-p4", "rights", "?rights-shown"]),
-  a("-person-disabled", {}, ["open-p6"]),
-  a("-person-oneself", {}, ["open-p1"]),
-  a("-person-roles", {}, ["open-p2", "role-interpreter", "?save-roles"]),
-  a("-person-no-role", {}, ["open-p2", "role-clinician", "save-roles"]),
-  a("-disable", {}, ["open-p2", "disable"]),
-  a("-enable", {}, ["open-p6", "enable"]),
-  a("-again", {}, ["open-p2", "again"]),
-  a("-again-made", { "POST /api/v1/people/p2/invitation": { ...everybody[1], state: "invited", invitation: "https://visits.riverside.example/join#i=01a209a382a87517.HAMcm7vxGhWPhMIKwj47DMZD9ue" } }, ["open-p2", "again", "yes", "?link"]),
-  a("-confirm", { [PATCH]: refused("confirm-first", 403) }, ["open-p2", "role-interpreter", "save-roles", "?show-proof"]),
-  a("-confirm-wrong", { [PATCH]: refused("confirm-first", 403), "POST /api/v1/auth/confirm": refused("wrong-code", 401) }, ["open-p2", "role-interpreter", "save-roles", "code=123456", "show-proof", "?field-error"]),
-  a("-conflict", { [PATCH]: refused("conflict", 409) }, ["open-p2", "role-interpreter", "save-roles", "?problem"]),
-  a("-invite", {}, ["invite"]),
-  a("-invite-empty", {}, ["invite", "make"]),
-  a("-invite-exists", { [INVITE]: refused("person-exists", 409, undefined, { person: "p3" }) }, [...filled, "make", "?show-existing"]),
-  a("-invite-wrong", { [INVITE]: refused("invalid", 422, undefined, { field: "email" }) }, [...filled, "make", "?field-error"]),
-  a("-invite-made", { [INVITE]: { ...person("p7", "Sam Tan", "sam.tan@riverside.example", ["scheduler"], "invited"), invitation: "https://visits.riverside.example/join#i=01a209a382a87517.HAMcm7vxGhWPhMIKwj47DMZD9ue" } }, [...filled, "make", "?link"]),
-  a("-auditor", { [RENEW]: signedIn(person("p4", "Ruth Abebe", "ruth.abebe@riverside.example", ["auditor"])) }, ["open-p2"]),
-  a("-not-allowed", { [RENEW]: signedIn(everybody[1]) }, ["?problem"]),
-  a("-locks-soon", { [RENEW]: signedIn(own, { locksAfterS: 20 }) }, ["?person", "?locks-soon"]),
-  a("-locked", { [RENEW]: signedIn(own, { locked: true }) }, ["?show-proof"]),
-  a("-locked-code", { [RENEW]: signedIn(own, { locked: true }) }, ["choose-code"]),
-  a("-locked-wrong", { [RENEW]: signedIn(own, { locked: true }), "POST /api/v1/auth/unlock": refused("wrong-code", 401) }, ["password=correct", "show-proof", "?field-error"]),
-  a("-locked-over-dialog", {}, ["open-p2", "disable", "=lock", "?show-proof"]),
-];
+export async function show(view: StaffView, language: Language, place: HTMLElement): Promise<void> {
+  await startWords(staffPacks, language);
+  localStorage.setItem("telehealth.clinic", view.id.includes("long-names") ? f.longClinic.name : f.clinic.name);
+  const session = fakeStaff(view);
+  const page = await drawn(view.page);
+  createRoot(place).render(
+    <StaffProvider value={{ session, go: () => undefined }}>
+      <LiveRegion>{page}</LiveRegion>
+    </StaffProvider>,
+  );
+  void view.first?.(session);
+  for (const step of view.steps) await act(step, session);
+  // What is said only when it takes long.
+  if (document.querySelector(".late") !== null || view.steps.length === 0) await new Promise((next) => setTimeout(next, 500));
+}
 
 /** A browser whose server answers from the list, and in which time stands still. */
 function env(answers: StaffView["answers"]): Env {
@@ -235,19 +82,16 @@ function env(answers: StaffView["answers"]): Env {
   };
 }
 
-export const fakeStaff = (view: StaffView): StaffSession => createStaffSession(env(view.answers));
-
 /** Does one step of a view, once it can be done. */
-export async function act(step: Step, session: StaffSession, found: (selector: string) => Promise<HTMLElement>): Promise<void> {
-  const byId = (id: string) => `[data-testid="${id}"]`;
+async function act(step: Step, session: StaffSession): Promise<void> {
   if (step === "=lock") await session.lock();
-  else if (step === "?problem") await found(".trouble .notice");
-  else if (step === "?notice") await found(".sheet .notice");
-  else if (step === "?field-error") await found(".field__error:not(:empty)");
-  else if (step.startsWith("?")) await found(byId(step.slice(1)));
+  else if (step === "?problem") await selected(".trouble .notice");
+  else if (step === "?notice") await selected(".sheet .notice");
+  else if (step === "?field-error") await selected(".field__error:not(:empty)");
+  else if (step.startsWith("?")) await found(step.slice(1));
   else {
     const [id = "", ...rest] = step.split("=");
-    const element = await found(byId(id));
+    const element = await found(id);
     if (rest.length === 0) element.click();
     else {
       // React listens to its own setter; a person's typing goes past it.

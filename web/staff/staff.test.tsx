@@ -1,17 +1,25 @@
 // @vitest-environment jsdom
 import { act, fireEvent, render, screen, within } from "@testing-library/react";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { fakeStaff, staffViews, type StaffView } from "../gallery/staff";
+import { fakeStaff } from "../gallery/staff";
+import { staffViews, type StaffView } from "../gallery/staffViews";
 import { startWords } from "../i18n";
 import { shared } from "../i18n/en/shared";
 import { staff } from "../i18n/en/staff";
 import "../ui/testing/setup";
 import { LiveRegion } from "../ui/Live/Live";
+import { AdminApp } from "./AdminApp";
 import { StaffProvider } from "./context";
+import { JoinApp } from "./JoinApp";
 import { SignInApp } from "./SignInApp";
 
 const words = { ...shared, ...staff };
 beforeEach(() => startWords({ en: () => Promise.resolve(words), es: () => Promise.resolve(words) }, "en"));
+
+function drawn(page: StaffView["page"]) {
+  if (page.is === "sign-in") return <SignInApp query={new URLSearchParams(page.query)} />;
+  return page.is === "join" ? <JoinApp secret={page.secret} /> : <AdminApp />;
+}
 
 /** Draws a view of the gallery, with other answers or another page if given. */
 function draw(id: string, change: Partial<StaffView> = {}) {
@@ -21,7 +29,7 @@ function draw(id: string, change: Partial<StaffView> = {}) {
   const go = vi.fn();
   render(
     <StaffProvider value={{ session, go }}>
-      <LiveRegion>{(change.page ?? view.page)()}</LiveRegion>
+      <LiveRegion>{drawn(change.page ?? view.page)}</LiveRegion>
     </StaffProvider>,
   );
   void view.first?.(session);
@@ -41,7 +49,7 @@ async function signsIn() {
 
 describe("signing in", () => {
   const second = (roles: string[]) => ({ ...(staffViews.find(({ id }) => id === "staff-admin")?.answers["POST /api/v1/auth/renew"] as object), person: { id: "p", name: "Ines", email: "i@r.example", roles, duties: [] } });
-  const page = (query: string) => () => <SignInApp query={new URLSearchParams(query)} />;
+  const page = (query: string) => ({ is: "sign-in", query }) as const;
   const answers = (roles: string[]) => ({ "POST /api/v1/auth/second": second(roles) });
 
   it.each([

@@ -1,0 +1,191 @@
+/** Every view and state of the pages for people who work at a clinic, by name. */
+import type { Listed, SignedIn, StaffSession } from "../identity";
+import * as f from "./fixtures";
+
+/** What is pressed (`next`) and what is typed (`email=a@b.c`), by test id. */
+export type Step = string;
+export type Answer = object | { problem: string; status: number; retryAfter?: number } | "never" | "offline";
+
+export interface StaffView {
+  id: string;
+  app: "staff";
+  page: { is: "sign-in"; query: string } | { is: "join"; secret: string | null } | { is: "admin" };
+  /** By method and the beginning of the path. Several for one: each answers once, the last from then on. */
+  answers: Readonly<Record<string, Answer | readonly Answer[]>>;
+  steps: readonly Step[];
+  first?: (session: StaffSession) => unknown;
+}
+
+const unit = { id: "unit", name: f.clinic.name };
+const person = (id: string, name: string, email: string, roles: Listed["roles"], state: Listed["state"] = "active", duties: string[] = []): Listed => ({
+  id,
+  name,
+  email,
+  roles,
+  duties,
+  state,
+});
+const own = person("p1", "Ines Costa", "ines.costa@riverside.example", ["administrator"]);
+const everybody: Listed[] = [
+  own,
+  person("p2", "Dr Amara Lee", "amara.lee@riverside.example", ["clinician"], "active", ["w1", "w2"]),
+  person("p3", "Tomás Ferreira", "tomas.ferreira@riverside.example", ["scheduler", "interpreter"]),
+  person("p4", "Ruth Abebe", "ruth.abebe@riverside.example", ["auditor"], "invited"),
+  person("p5", "Jonas Weber", "jonas.weber@riverside.example", ["clinician", "administrator"], "invitation-expired"),
+  person("p6", "Kofi Mensah", "kofi.mensah@riverside.example", ["sre"], "disabled"),
+];
+const longNames: Listed[] = [
+  { ...own, name: "Ana María de los Ángeles Fernández-Villaverde y Rodríguez de la Torre" },
+  person(
+    "p2",
+    "Wolfeschlegelsteinhausenbergerdorff-Schmetterlingskötter",
+    "wolfeschlegelsteinhausenbergerdorff.schmetterlingskoetter@ambulanzzentrum.universitaetsklinikum.example",
+    ["clinician", "scheduler", "interpreter", "administrator", "auditor", "sre", "partner"],
+  ),
+];
+const many: Listed[] = Array.from({ length: 50 }, (_, at) =>
+  person(`m${at}`, `${["Aba", "Bo", "Chiara", "Dee", "Emre"][at % 5]} ${["Nowak", "Okafor", "Park", "Quist", "Rossi", "Silva", "Tran"][at % 7]}`, `person.${at + 1}@riverside.example`, at % 3 === 0 ? ["clinician"] : ["scheduler"]),
+);
+
+const signedIn = (who: Listed = own, change: Partial<SignedIn["session"]> = {}, at = f.clinic.name): SignedIn => ({
+  accessToken: "token",
+  expiresAt: f.NOW + 300_000,
+  person: who,
+  unit: { ...unit, name: at },
+  session: { id: "s", startedAt: f.NOW, endsAt: f.NOW + 43_200_000, locked: false, surroundings: "ward", locksAfterS: 900, ...change },
+});
+const expected = (who: Listed = person("p7", "Dr Amara Lee", "amara.lee@riverside.example", ["clinician"]), at = f.clinic.name) => ({
+  person: who,
+  unit: at,
+  authenticator: {
+    secret: "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+    uri: "otpauth://totp/Riverside%20Family%20Clinic:amara.lee%40riverside.example?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Riverside%20Family%20Clinic&digits=6&period=30",
+  },
+  ticket: "ticket",
+});
+const recoveryCodes = ["7K2P-MX4D-Q8RT-1WZN", "B3HG-9VYC-5JTE-K6SA", "XD8M-2RPQ-W4NF-7ZKT", "0GJC-H5VB-Y1ES-M9XR", "T6WA-K3ZD-8PQN-4FHJ", "M1RX-C7GY-S2VE-B5TK", "9QNZ-4JWD-P6HA-X8CF", "E5TK-V0SB-3MGR-Y7QJ", "W2FH-8XNC-D9ZA-6KPT", "R4YV-1BQE-J7MS-G0WX"];
+export const refused = (problem: string, status: number, retryAfter?: number, more: object = {}): Answer => ({
+  problem,
+  status,
+  ...(retryAfter === undefined ? {} : { retryAfter }),
+  ...more,
+});
+const allowed: Record<string, string[]> = {
+  "join-waiting-room": ["duties"],
+  "read-history": ["duties"],
+  "manage-own-account": ["own-account"],
+  "read-rights": ["own-account"],
+  "break-glass": ["unit"],
+};
+const rights = {
+  rights: ["chat", "join-waiting-room", "read-history", "manage-own-account", "read-people", "invite-person", "change-person", "read-rights", "read-audit", "break-glass", "review-break-glass", "read-status"].map(
+    (action) => ({ action, allowed: action in allowed, places: allowed[action] ?? [] }),
+  ),
+};
+
+const RENEW = "POST /api/v1/auth/renew";
+const SIGN_IN = "POST /api/v1/auth/sign-in";
+const SECOND = "POST /api/v1/auth/second";
+const LOOK = "POST /api/v1/auth/invitation";
+const JOIN = "POST /api/v1/auth/join";
+const PEOPLE = "GET /api/v1/people?";
+const INVITE = "POST /api/v1/people";
+const PATCH = "PATCH /api/v1/people/";
+
+const s = (id: string, answers: StaffView["answers"] = {}, steps: readonly Step[] = [], query = ""): StaffView => ({
+  id: `staff-sign-in${id}`,
+  app: "staff",
+  page: { is: "sign-in", query },
+  answers: { [SIGN_IN]: { ticket: "ticket" }, ...answers },
+  steps,
+});
+const j = (id: string, answers: StaffView["answers"] = {}, steps: readonly Step[] = [], secret: string | null = "secret"): StaffView => ({
+  id: `staff-join${id}`,
+  app: "staff",
+  page: { is: "join", secret },
+  answers: { [LOOK]: expected(), ...answers },
+  steps,
+});
+const a = (id: string, answers: StaffView["answers"] = {}, steps: readonly Step[] = ["?person"]): StaffView => ({
+  id: `staff-admin${id}`,
+  app: "staff",
+  page: { is: "admin" },
+  answers: { [RENEW]: signedIn(), [PEOPLE]: { people: everybody, next: null }, "POST /api/v1/auth/lock": {}, "POST /api/v1/auth/unlock": {}, "GET /api/v1/people/p2/rights": rights, "GET /api/v1/people/p4/rights": { rights: rights.rights.map((right) => ({ ...right, allowed: false })) }, ...answers },
+  steps,
+  first: (session) => session.resume(),
+});
+const typed = ["email=ines.costa@riverside.example", "password=correct horse battery", "next"];
+const chosen = ["password=correct horse battery", "next"];
+const filled = ["invite", "new-email=sam.tan@riverside.example", "new-name=Sam Tan", "role-scheduler"];
+
+export const staffViews: readonly StaffView[] = [
+  s(""),
+  s("-ended-expired", {}, [], "ended=expired&to=/admin"),
+  s("-ended-theft", {}, [], "ended=theft"),
+  s("-ended", {}, [], "ended=signed-out"),
+  s("-empty", {}, ["next"]),
+  s("-failed", { [SIGN_IN]: refused("sign-in-failed", 401) }, [...typed, "?field-error"]),
+  s("-shown", {}, ["email=ines.costa@riverside.example", "password=correct horse battery", "show-password", "shared"]),
+  s("-checking", { [SIGN_IN]: "never" }, typed),
+  s("-throttled", { [SIGN_IN]: refused("too-many-requests", 429, 40) }, [...typed, "?problem"]),
+  s("-offline", { [SIGN_IN]: "offline" }, [...typed, "?problem"]),
+  s("-unavailable", { [SIGN_IN]: refused("unavailable", 503, 30) }, [...typed, "?problem"]),
+  s("-code", {}, [...typed, "?code"]),
+  s("-code-wrong", { [SECOND]: refused("wrong-code", 401) }, [...typed, "code=123456", "finish", "?field-error"]),
+  s("-recovery", {}, [...typed, "?code", "other-way"]),
+  s("-recovery-short", {}, [...typed, "?code", "other-way", "recovery=7K2P", "finish"]),
+  s("-begin-again", { [SECOND]: refused("begin-again", 401) }, [...typed, "code=123456", "finish", "?problem"]),
+  s("-arrived", { [SECOND]: signedIn(everybody[2]) }, [...typed, "code=123456", "finish", "?arrived"]),
+
+  j("", {}, ["?password"]),
+  j("-opening", { [LOOK]: "never" }),
+  j("-no-secret", {}, [], null),
+  j("-gone", { [LOOK]: refused("no-invitation", 410) }, ["?problem"]),
+  j("-unavailable", { [LOOK]: refused("unavailable", 503, 30) }, ["?problem"]),
+  j("-password-short", {}, ["password=secret", "next"]),
+  j("-password-refused", { [JOIN]: refused("invalid", 422, undefined, { field: "password" }) }, [...chosen, "code=123456", "connect", "?field-error"]),
+  j("-long-names", { [LOOK]: expected(longNames[1], f.longClinic.name) }, ["?password"]),
+  j("-app", {}, [...chosen, "?qr"]),
+  j("-app-wrong", { [JOIN]: refused("wrong-code", 401) }, [...chosen, "code=123456", "connect", "?field-error"]),
+  j("-app-late", { [JOIN]: refused("begin-again", 401) }, [...chosen, "code=123456", "connect", "?notice"]),
+  j("-codes", { [JOIN]: { ...signedIn(everybody[1]), recoveryCodes } }, [...chosen, "code=123456", "connect", "?codes"]),
+  j("-codes-not-kept", { [JOIN]: { ...signedIn(everybody[1]), recoveryCodes } }, [...chosen, "code=123456", "connect", "on"]),
+  j("-done", { [JOIN]: { ...signedIn(everybody[1]), recoveryCodes } }, [...chosen, "code=123456", "connect", "kept", "on", "?joined"]),
+
+  a(""),
+  a("-starting", { [RENEW]: "never" }, []),
+  a("-no-server", { [RENEW]: refused("unavailable", 503, 30) }, ["?problem"]),
+  a("-loading", { [PEOPLE]: "never" }, ["?invite"]),
+  a("-failed", { [PEOPLE]: refused("internal", 500) }, ["?problem"]),
+  a("-nobody", { [PEOPLE]: { people: [own], next: null } }),
+  a("-fifty", { [PEOPLE]: { people: many, next: "m49" } }),
+  a("-more-failed", { [PEOPLE]: [{ people: many, next: "m49" }, "offline"] }, ["more", "?problem"]),
+  a("-long-names", { [RENEW]: signedIn(longNames[0], {}, f.longClinic.name), [PEOPLE]: { people: longNames, next: null } }),
+  a("-person-long-names", { [PEOPLE]: { people: [own, ...longNames.slice(1)], next: null } }, ["open-p2"]),
+  a("-person", {}, ["open-p2"]),
+  a("-person-rights", {}, ["open-p2", "rights", "?rights-shown"]),
+  a("-person-invited", {}, ["open-p4", "rights", "?rights-shown"]),
+  a("-person-disabled", {}, ["open-p6"]),
+  a("-person-oneself", {}, ["open-p1"]),
+  a("-person-roles", {}, ["open-p2", "role-interpreter", "?save-roles"]),
+  a("-person-no-role", {}, ["open-p2", "role-clinician", "save-roles"]),
+  a("-disable", {}, ["open-p2", "disable"]),
+  a("-enable", {}, ["open-p6", "enable"]),
+  a("-again", {}, ["open-p2", "again"]),
+  a("-again-made", { "POST /api/v1/people/p2/invitation": { ...everybody[1], state: "invited", invitation: "https://visits.riverside.example/join#i=01a209a382a87517.HAMcm7vxGhWPhMIKwj47DMZD9ue" } }, ["open-p2", "again", "yes", "?link"]),
+  a("-confirm", { [PATCH]: refused("confirm-first", 403) }, ["open-p2", "role-interpreter", "save-roles", "?show-proof"]),
+  a("-confirm-wrong", { [PATCH]: refused("confirm-first", 403), "POST /api/v1/auth/confirm": refused("wrong-code", 401) }, ["open-p2", "role-interpreter", "save-roles", "code=123456", "show-proof", "?field-error"]),
+  a("-conflict", { [PATCH]: refused("conflict", 409) }, ["open-p2", "role-interpreter", "save-roles", "?problem"]),
+  a("-invite", {}, ["invite"]),
+  a("-invite-empty", {}, ["invite", "make"]),
+  a("-invite-exists", { [INVITE]: refused("person-exists", 409, undefined, { person: "p3" }) }, [...filled, "make", "?show-existing"]),
+  a("-invite-wrong", { [INVITE]: refused("invalid", 422, undefined, { field: "email" }) }, [...filled, "make", "?field-error"]),
+  a("-invite-made", { [INVITE]: { ...person("p7", "Sam Tan", "sam.tan@riverside.example", ["scheduler"], "invited"), invitation: "https://visits.riverside.example/join#i=01a209a382a87517.HAMcm7vxGhWPhMIKwj47DMZD9ue" } }, [...filled, "make", "?link"]),
+  a("-auditor", { [RENEW]: signedIn(person("p4", "Ruth Abebe", "ruth.abebe@riverside.example", ["auditor"])) }, ["open-p2"]),
+  a("-not-allowed", { [RENEW]: signedIn(everybody[1]) }, ["?problem"]),
+  a("-locks-soon", { [RENEW]: signedIn(own, { locksAfterS: 20 }) }, ["?person", "?locks-soon"]),
+  a("-locked", { [RENEW]: signedIn(own, { locked: true }) }, ["?show-proof"]),
+  a("-locked-code", { [RENEW]: signedIn(own, { locked: true }) }, ["choose-code"]),
+  a("-locked-wrong", { [RENEW]: signedIn(own, { locked: true }), "POST /api/v1/auth/unlock": refused("wrong-code", 401) }, ["password=correct", "show-proof", "?field-error"]),
+  a("-locked-over-dialog", {}, ["open-p2", "disable", "=lock", "?show-proof"]),
+];
