@@ -13,7 +13,7 @@ use crate::{config::Config, metrics::ShardMetrics};
 use command::{Command, ProbeToken};
 use drive::{Drive, Turn};
 use forward::pulse;
-use gate::{Gate, probe};
+use gate::{Gate, Origin, probe};
 use mio::{Events, Interest, Poll, Token, Waker, unix::SourceFd};
 use net::Net;
 use outbox::Outbox;
@@ -355,12 +355,13 @@ impl Shard {
     }
 
     /// Takes in media of a session.
-    fn take_media(&mut self, key: u32, now: Instant, bytes: &[u8]) {
+    fn take_media(&mut self, key: u32, now: Instant, bytes: &[u8], origin: Origin) {
         let (now_us, epoch_us) = (self.micros(now), self.epoch_us);
         let Some(session) = self.sessions.get_mut(key as usize) else { return };
         let (net, turn, metrics) = (&mut self.net, &mut self.turn, &self.metrics);
         let mut with = Drive { net, turn, metrics, now, now_us, epoch_us };
-        let outcome = catch_unwind(AssertUnwindSafe(|| receive::media(key, session, bytes, &mut with)));
+        let outcome =
+            catch_unwind(AssertUnwindSafe(|| receive::media(key, session, bytes, origin, &mut with)));
         if self.went_well(key, outcome.map(Ok)) {
             self.set_timer(key);
         }

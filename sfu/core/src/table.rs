@@ -67,8 +67,16 @@ pub struct Flow<P> {
 #[derive(Debug)]
 pub struct Flows<A, P> {
     map: HashMap<A, Flow<P>>,
-    of_session: HashMap<u32, Vec<A>>,
+    of_session: HashMap<u32, Addresses<A>>,
     version: u64,
+}
+
+/// The addresses of one session.
+#[derive(Debug)]
+struct Addresses<A> {
+    all: Vec<A>,
+    /// The one that is in use.
+    used: Option<A>,
 }
 
 impl<A, P> Default for Flows<A, P> {
@@ -92,7 +100,7 @@ impl<A: Copy + Eq + Hash, P: Copy> Flows<A, P> {
     }
 
     /// Records an address that was just authenticated for a session. An address belongs to one session:
-    /// the one it last proved to be. Past [`MAX_ADDRESSES_PER_SESSION`] the stalest is forgotten.
+    /// the one it last proved to be. Past [`MAX_ADDRESSES_PER_SESSION`] the stalest is forgotten that is not in use.
     pub fn authenticated(&mut self, from: A, flow: Flow<P>) {
         if let Some(known) = self.map.get_mut(&from)
             && known.session == flow.session
@@ -101,17 +109,26 @@ impl<A: Copy + Eq + Hash, P: Copy> Flows<A, P> {
             return;
         }
         self.remove(&from);
-        let addresses = self.of_session.entry(flow.session).or_default();
-        if addresses.len() >= MAX_ADDRESSES_PER_SESSION {
+        let none = || Addresses { all: Vec::new(), used: None };
+        let Addresses { all, used } = self.of_session.entry(flow.session).or_insert_with(none);
+        if all.len() >= MAX_ADDRESSES_PER_SESSION {
             let seen = |a: &A| self.map.get(a).map_or(0, |flow| flow.seen);
-            if let Some(stalest) = (0..addresses.len()).min_by_key(|n| seen(&addresses[*n])) {
-                let gone = addresses.swap_remove(stalest);
+            let stalest = (0..all.len()).filter(|n| Some(all[*n]) != *used).min_by_key(|n| seen(&all[*n]));
+            if let Some(stalest) = stalest {
+                let gone = all.swap_remove(stalest);
                 self.map.remove(&gone);
                 self.version += 1;
             }
         }
-        addresses.push(from);
+        all.push(from);
         self.map.insert(from, flow);
+    }
+
+    /// Notes which of its addresses a session uses: no other one, however fresh, makes it be forgotten.
+    pub fn uses(&mut self, session: u32, address: A) {
+        if let Some(addresses) = self.of_session.get_mut(&session) {
+            addresses.used = Some(address);
+        }
     }
 
     /// Forgets one address.
@@ -119,13 +136,13 @@ impl<A: Copy + Eq + Hash, P: Copy> Flows<A, P> {
         let Some(flow) = self.map.remove(from) else { return };
         self.version += 1;
         if let Some(addresses) = self.of_session.get_mut(&flow.session) {
-            addresses.retain(|a| a != from);
+            addresses.all.retain(|a| a != from);
         }
     }
 
     /// Forgets every address of a session.
     pub fn forget(&mut self, session: u32) {
-        for address in self.of_session.remove(&session).unwrap_or_default() {
+        for address in self.of_session.remove(&session).map(|addresses| addresses.all).unwrap_or_default() {
             self.map.remove(&address);
             self.version += 1;
         }
@@ -176,6 +193,18 @@ mod tests {
         flows.authenticated(99, flow(1, 101));
         assert_eq!(flows.len(), MAX_ADDRESSES_PER_SESSION);
         assert!(flows.get(&0).is_some() && flows.get(&99).is_some() && flows.get(&1).is_none());
+    }
+
+    #[test]
+    fn the_address_in_use_is_not_crowded_out() {
+        let mut flows = Flows::default();
+        flows.authenticated(7, flow(1, 0));
+        flows.uses(1, 7);
+        for n in 0..3 * MAX_ADDRESSES_PER_SESSION as u64 {
+            flows.authenticated(100 + n, flow(1, n));
+        }
+        assert!(flows.get(&7).is_some());
+        assert_eq!(flows.len(), MAX_ADDRESSES_PER_SESSION);
     }
 
     #[test]

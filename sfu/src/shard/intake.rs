@@ -1,9 +1,9 @@
 //! Packets in: read, admitted by the gate, handed to their session.
 
 use super::{
-    READS_PER_TURN, Shard,
+    READS_PER_TURN, Shard, consent,
     gate::{self, Origin},
-    net::{Chosen, Path, Remote},
+    net::{Path, Remote},
     udp::ReadBuffer,
 };
 use crate::metrics::{Drop, Stage};
@@ -81,7 +81,7 @@ impl Shard {
     pub(super) fn packet(&mut self, bytes: &[u8], origin: Origin, to: Option<IpAddr>, now: Instant) {
         let Some(admitted) = self.gate.admit(bytes, origin, &mut self.net, &self.metrics) else { return };
         if admitted.media {
-            self.take_media(admitted.session, now, bytes);
+            self.take_media(admitted.session, now, bytes, origin);
             // What waits to be forwarded stays in its history only so long.
             if self.turn.sounds.len() + self.turn.pictures.len() >= FORWARDS_AT_ONCE {
                 self.forward_waiting(now);
@@ -106,9 +106,7 @@ impl Shard {
                 if session.checked.replace(now).is_none() {
                     with.metrics.stage(Stage::Checked);
                 }
-                if check.nominates || session.path.is_none() {
-                    session.path = Some(Chosen::new(origin.remote, origin.path));
-                }
+                consent::nominated(admitted.session, session, check, origin, with);
             }
             session.received_bytes += bytes.len() as u64;
             // The engine refuses what does not decrypt or fit; that is the sender's fault, not an end.

@@ -1,7 +1,9 @@
 //! Media in: opened, told apart, kept in its stream's history, and left to forward.
 
 use super::{
+    consent,
     drive::{Drive, Lacking, Want},
+    gate::Origin,
     incoming::{self, Incoming, Rid, clock_rate},
     reports::{self, ASSUMED_RTT_US},
     rooms::kind,
@@ -25,7 +27,7 @@ use sfu_core::{
 };
 
 /// A packet of SRTP or SRTCP from an address that is the session's.
-pub(super) fn media(key: u32, session: &mut Session, packet: &[u8], with: &mut Drive<'_>) {
+pub(super) fn media(key: u32, session: &mut Session, packet: &[u8], origin: Origin, with: &mut Drive<'_>) {
     session.received_bytes += packet.len() as u64;
     if session.srtp.is_none() {
         return with.metrics.dropped(Drop::Rejected);
@@ -34,6 +36,10 @@ pub(super) fn media(key: u32, session: &mut Session, packet: &[u8], with: &mut D
     let control = packet.get(1).is_some_and(|kind| (192..=223).contains(kind));
     let outcome =
         if control { rtcp_in(key, session, packet, with) } else { rtp_in(key, session, packet, with) };
+    // Each of these says that the packet opened and had not come before.
+    if let Ok(()) | Err(Drop::Padding | Drop::Unseated | Drop::NotSharing | Drop::NotForwarded) = outcome {
+        consent::proven(key, session, origin, with);
+    }
     if let Err(why) = outcome {
         with.metrics.dropped(why);
     }

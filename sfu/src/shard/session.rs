@@ -108,6 +108,8 @@ pub(crate) struct Session {
     pub(crate) pulse: Pulse,
     /// The path that the client chose.
     pub(crate) path: Option<Chosen>,
+    /// One that was nominated after it, from where nothing has come yet that only the client can have sent.
+    pub(crate) proposed: Option<Chosen>,
     pub(crate) engine_due: Option<Instant>,
     /// [`Session::next_due`], in ticks of the shard.
     pub(crate) due_tick: u64,
@@ -171,6 +173,7 @@ impl Session {
             pulse_open: false,
             pulse: Pulse::new(now),
             path: None,
+            proposed: None,
             engine_due: Some(now),
             due_tick: 0,
             quality: Quality::default(),

@@ -43,7 +43,7 @@ pub(crate) struct Tap {
     /// Where the client sends to.
     listens: SocketAddr,
     /// Its socket towards the server: the client's address, as the server knows it.
-    up: UdpSocket,
+    up: Arc<Mutex<Arc<UdpSocket>>>,
     server: SocketAddr,
     heard: Arc<Mutex<Heard>>,
     stop: Arc<AtomicBool>,
@@ -57,30 +57,35 @@ fn socket() -> UdpSocket {
     socket
 }
 
+fn current(up: &Mutex<Arc<UdpSocket>>) -> Arc<UdpSocket> {
+    Arc::clone(&up.lock().unwrap())
+}
+
 fn locked(heard: &Mutex<Heard>) -> MutexGuard<'_, Heard> {
     heard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Tap {
     pub(crate) fn new(server: SocketAddr, before_dtls: Vec<Vec<u8>>) -> Self {
-        let (down, up) = (socket(), socket());
+        let (down, up) = (socket(), Arc::new(Mutex::new(Arc::new(socket()))));
         let (heard, stop) = (Arc::new(Mutex::new(Heard { before_dtls, kept: Vec::new() })), Arc::default());
         let client: Arc<Mutex<Option<SocketAddr>>> = Arc::default();
         let mut tap = Self {
             listens: down.local_addr().unwrap(),
-            up: up.try_clone().unwrap(),
+            up: Arc::clone(&up),
             server,
             heard: Arc::clone(&heard),
             stop: Arc::clone(&stop),
             threads: Vec::new(),
         };
         let (from, to, seen, stopped) =
-            (down.try_clone().unwrap(), up.try_clone().unwrap(), Arc::clone(&client), Arc::clone(&stop));
+            (down.try_clone().unwrap(), Arc::clone(&up), Arc::clone(&client), Arc::clone(&stop));
         tap.threads.push(std::thread::spawn(move || {
             let mut datagram = [0; 2_048];
             while !stopped.load(Relaxed) {
                 let Ok((len, peer)) = from.recv_from(&mut datagram) else { continue };
                 *seen.lock().unwrap() = Some(peer);
+                let to = current(&to);
                 let datagram = &datagram[..len];
                 if let Some(class) = class(datagram) {
                     let mut heard = locked(&heard);
@@ -99,7 +104,7 @@ impl Tap {
         tap.threads.push(std::thread::spawn(move || {
             let mut datagram = [0; 2_048];
             while !stop.load(Relaxed) {
-                let Ok(len) = up.recv(&mut datagram) else { continue };
+                let Ok(len) = current(&up).recv(&mut datagram) else { continue };
                 let client = *client.lock().unwrap();
                 client.map(|client| down.send_to(&datagram[..len], client));
             }
@@ -136,7 +141,12 @@ impl Tap {
 
     /// Sends something as the client.
     pub(crate) fn inject(&self, datagram: &[u8]) {
-        let _ = self.up.send_to(datagram, self.server);
+        let _ = current(&self.up).send_to(datagram, self.server);
+    }
+
+    /// Gives the client another address, as a NAT does that has forgotten it, or as a change of networks.
+    pub(crate) fn rebind(&self) {
+        *self.up.lock().unwrap() = Arc::new(socket());
     }
 }
 
