@@ -26,5 +26,6 @@ mod routes;
 pub mod service;
 
 pub use config::Config;
+pub use problems::denied;
 pub use routes::router;
 pub use service::{Deps, FirstAdministrator, Identity};

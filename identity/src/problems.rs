@@ -54,7 +54,9 @@ pub(crate) fn invalid(field: &'static str, error: TextError) -> Problem {
     Problem::new(INVALID).detail(error.to_string()).with("field", field)
 }
 
-pub(crate) fn denied(denied: Denied) -> Problem {
+/// Why the policy said no, as HTTP says it.
+#[must_use]
+pub fn denied(denied: Denied) -> Problem {
     Problem::new(match denied {
         Denied::Unknown => SIGNED_OUT,
         Denied::Hidden => problem::NOT_FOUND,

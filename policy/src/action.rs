@@ -72,6 +72,8 @@ actions! {
     Lead: NOTHING;
     /// Publish or receive media over WHIP or WHEP.
     StreamDevice: NOTHING;
+    /// See which waiting rooms a unit has, by their names.
+    ReadWaitingRooms: NOTHING;
     /// Take the seat of a waiting room one serves.
     JoinWaitingRoom: NOTHING;
     /// Read the visits of a waiting room that are over.

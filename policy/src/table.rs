@@ -22,7 +22,7 @@ pub enum Grant {
 pub const RIGHTS: &[(Kind, &[Grant])] = {
     use Grant::{Duty, Oneself, Process, Seat, Unit};
     use Role::{Caregiver, Clinician, Device, Interpreter, Observer, Patient};
-    use StaffRole::{Administrator, Auditor, Sre};
+    use StaffRole::{Administrator, Auditor, Scheduler, Sre};
     &[
         (
             Kind::Report,
@@ -63,6 +63,7 @@ pub const RIGHTS: &[(Kind, &[Grant])] = {
         (Kind::DirectShare, &[Seat(Clinician)]),
         (Kind::Lead, &[Seat(Clinician)]),
         (Kind::StreamDevice, &[Seat(Device), Seat(Observer)]),
+        (Kind::ReadWaitingRooms, &[Unit(Administrator), Unit(Scheduler)]),
         (Kind::JoinWaitingRoom, &[Duty(StaffRole::Clinician)]),
         (Kind::ReadHistory, &[Seat(Clinician), Duty(StaffRole::Clinician)]),
         (Kind::ManageOwnAccount, &[Oneself]),

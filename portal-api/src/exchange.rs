@@ -135,7 +135,7 @@ async fn judge(
     }
 }
 
-fn granted(grant: LinkGrant) -> Response {
+pub(crate) fn granted(grant: LinkGrant) -> Response {
     let LinkGrant { join_token, role, clinic, practitioner, name, scheduled_at } = grant;
     let answer = Answer { join_token, role, clinic, practitioner, name, scheduled_at };
     ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response()

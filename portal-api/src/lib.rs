@@ -15,24 +15,28 @@ mod headers;
 pub mod limits;
 mod pages;
 mod problems;
+mod waiting_rooms;
 
 pub use assets::{Assets, KeepError};
 pub use config::Config;
 pub use headers::Hsts;
 
 use axum::{Router, middleware, routing};
+use identity::Identity;
 use platform::{
     clock::{Clock, SteadyClock},
     problem::{self, Problem},
     trace::Tracer,
 };
-use signaling_core::port::Links;
+use signaling_core::port::{Links, WaitingRooms};
 use std::sync::Arc;
 
 /// What the portal needs from the others.
 pub struct Deps {
     /// Who knows the links.
     pub links: Arc<dyn Links>,
+    /// Who works here, and the rooms they work in. Without: nobody signs in at this process.
+    pub staff: Option<Staffed>,
     /// The pages.
     pub assets: Arc<Assets>,
     /// Time.
@@ -41,6 +45,20 @@ pub struct Deps {
     pub hsts: Hsts,
     /// Records traces.
     pub tracer: Tracer,
+}
+
+/// What those need who work at a clinic.
+pub struct Staffed {
+    /// Who asks.
+    pub identity: Arc<Identity>,
+    /// Where they work.
+    pub rooms: Arc<dyn WaitingRooms>,
+}
+
+impl std::fmt::Debug for Staffed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Staffed").finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Deps {
@@ -58,11 +76,13 @@ pub fn router(
     deps: Deps,
     registry: &prometheus::Registry,
 ) -> Result<Router, prometheus::Error> {
+    let rooms = deps.staff.map(|staff| waiting_rooms::router(staff, Arc::clone(&deps.clock)));
     // Who guessed wrongly waits for as long as was said, even if the machine's clock is set back meanwhile.
     let clock = Arc::new(SteadyClock::new(deps.clock));
     let exchange = exchange::router(config, deps.links, clock, deps.tracer, registry)?;
     Ok(Router::new()
         .merge(exchange)
+        .merge(rooms.unwrap_or_default())
         .merge(pages::router(deps.assets))
         .merge(problems::router())
         .method_not_allowed_fallback(|| async { Problem::new(problem::METHOD_NOT_ALLOWED) })

@@ -200,6 +200,7 @@ pub(crate) async fn build(
         _ => None,
     };
     // Pages are served without it.
+    let people_store = store.clone();
     let store = store.filter(|_| config.roles.has(Role::Signaling));
     let signaling = match &store {
         None => None,
@@ -247,8 +248,12 @@ pub(crate) async fn build(
         let (me, nodes) = (nodes.name().to_owned(), nodes.media());
         Arc::new(Devices { media: media.handle.clone(), verifier: base.verifier(), me, nodes })
     });
-    let router =
-        base.router(links, assets, media.as_ref(), devices.as_ref(), signaling.as_ref(), identity.as_ref())?;
+    let staff = identity.as_ref().zip(people_store).map(|(identity, store)| portal_api::Staffed {
+        identity: Arc::clone(identity),
+        rooms: Arc::new(signaling::Rooms::new(store, Arc::clone(&base.keys), Arc::clone(&base.clock))),
+    });
+    let people = (identity.as_ref(), staff);
+    let router = base.router(links, assets, media.as_ref(), devices.as_ref(), signaling.as_ref(), people)?;
     let mut inside = Router::new();
     if let Some(link) = media.as_ref().and_then(|media| media.link.as_ref()) {
         inside = inside.merge(link.router());
@@ -391,7 +396,7 @@ impl Base<'_> {
         media: Option<&Media>,
         devices: Option<&Arc<Devices>>,
         signaling: Option<&Signaling>,
-        identity: Option<&Arc<Identity>>,
+        (identity, staff): (Option<&Arc<Identity>>, Option<portal_api::Staffed>),
     ) -> Result<Router, Failure> {
         let mut router = Router::new();
         if let Some(identity) = identity {
@@ -400,6 +405,7 @@ impl Base<'_> {
         if let Some(links) = links.filter(|_| self.config.roles.has(Role::Portal)) {
             let portal = portal_api::Deps {
                 links,
+                staff,
                 assets: Arc::new(assets),
                 clock: Arc::clone(&self.clock),
                 // A certificate made here is not one to insist on.

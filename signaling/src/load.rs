@@ -44,6 +44,35 @@ pub(crate) async fn rooms(store: &dyn Store) -> Result<Vec<(TenantId, WaitingRoo
     }
 }
 
+/// The waiting rooms of one unit, in the order of their ids.
+pub(crate) async fn rooms_of(
+    store: &dyn Store,
+    tenant: TenantId,
+    after: Option<WaitingRoomId>,
+    limit: usize,
+) -> Result<Vec<WaitingRoomId>, ReadError> {
+    let after = (tenant, after.map_or(uuid::Uuid::nil(), |after| after.0));
+    let page = store.streams(WAITING_ROOM, Some(after), limit).await?;
+    Ok(page.iter().filter(|id| id.tenant == tenant).map(|id| WaitingRoomId(id.id)).collect())
+}
+
+/// A waiting room as its first event tells of it; none if it was never opened.
+pub(crate) async fn opening(
+    store: &dyn Store,
+    tenant: TenantId,
+    room: WaitingRoomId,
+) -> Result<Option<Owner>, Error> {
+    let id = stream_id(tenant, room, Stream::WaitingRoom);
+    let events: Vec<Stored> =
+        store.read(id, Version(0), 1, Moment::NOW).await?.into_iter().map(stored).collect();
+    if events.is_empty() {
+        return Ok(None);
+    }
+    let mut owner = Owner::new(tenant, room);
+    replay(&mut owner, Stream::WaitingRoom, &events)?;
+    Ok(Some(owner))
+}
+
 /// Whether a waiting room was ever opened.
 pub(crate) async fn exists(
     store: &dyn Store,

@@ -99,10 +99,10 @@ class Engine implements Session {
       changed: (media) => this.#store.set({ media }),
     });
     const { newId, random } = env;
-    const { secret, resume } = keys;
+    const { join, secret, resume } = keys;
     this.#connection = new Connection(
       env,
-      { secret, resume, canShareScreen: this.#screen.supported, random, newId, traceparent: traceparent(newId) },
+      { join, secret, resume, canShareScreen: this.#screen.supported, random, newId, traceparent: traceparent(newId) },
       {
         link: (link) => {
           this.#store.set({ link });

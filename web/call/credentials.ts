@@ -10,6 +10,8 @@
 import type { Env } from "./env";
 
 export interface Credentials {
+  /** The right to connect once that another page of ours left here, if it did. */
+  join: string | null;
   secret: string | null;
   resume: string | null;
   keep(resume: string | null): void;
@@ -18,6 +20,13 @@ export interface Credentials {
 
 /** Longer than any secret; whether it is one, the server knows. */
 const MAX_SECRET_CHARS = 200;
+
+const SEAT = "seat";
+
+/** Leaves the right to connect once to the page at this path, for the next time it is opened in this tab. */
+export function leaveSeat(storage: Pick<Storage, "setItem">, path: string, joinToken: string): void {
+  storage.setItem(`telehealth${path}:${SEAT}`, joinToken);
+}
 
 export function credentials(env: Pick<Env, "location" | "replaceUrl" | "storage">): Credentials {
   const { location, storage } = env;
@@ -35,7 +44,15 @@ export function credentials(env: Pick<Env, "location" | "replaceUrl" | "storage"
     // Another link than before: the token belongs to another place.
     write("resume", null);
   }
+  const join = fresh === null ? read(SEAT) : null;
+  write(SEAT, null);
+  if (join !== null) {
+    // Another way in than before: what was kept belongs to another place.
+    write("link", null);
+    write("resume", null);
+  }
   return {
+    join,
     secret: fresh ?? read("link"),
     // A link that was just opened takes the seat anew; a reload keeps the one it has.
     resume: fresh === null ? read("resume") : null,

@@ -32,7 +32,20 @@ export function ClinicApp() {
 function Page() {
   const { t } = useWords();
   const { link, queue, visit, greeting } = useSessionState();
-  if (link.is === "refused") return <Refused link={link} />;
+  if (link.is === "refused") {
+    return link.because === "over" ? (
+      <Refused link={link} />
+    ) : (
+      <LinkPage state={`refused-${link.because}`} clinic={link.clinic} title={t("clinic.no-seat.title")}>
+        <p>{t("clinic.no-seat.body")}</p>
+        <p>
+          <a href="/rooms" className="button button--primary" data-testid="to-rooms">
+            {t("clinic.no-seat.action")}
+          </a>
+        </p>
+      </LinkPage>
+    );
+  }
   if (link.is === "replaced") return <Replaced />;
   if (link.is === "closed") {
     return (

@@ -21,6 +21,10 @@ async function drawn(page: StaffView["page"]): Promise<ReactNode> {
     const { JoinApp } = await import("../staff/JoinApp");
     return <JoinApp secret={page.secret} />;
   }
+  if (page.is === "rooms") {
+    const { RoomsApp } = await import("../staff/RoomsApp");
+    return <RoomsApp />;
+  }
   const { AdminApp } = await import("../staff/AdminApp");
   return <AdminApp />;
 }

@@ -9,7 +9,7 @@ export type Answer = object | { problem: string; status: number; retryAfter?: nu
 export interface StaffView {
   id: string;
   app: "staff";
-  page: { is: "sign-in"; query: string } | { is: "join"; secret: string | null } | { is: "admin" };
+  page: { is: "sign-in"; query: string } | { is: "join"; secret: string | null } | { is: "admin" } | { is: "rooms" };
   /** By method and the beginning of the path. Several for one: each answers once, the last from then on. */
   answers: Readonly<Record<string, Answer | readonly Answer[]>>;
   steps: readonly Step[];
@@ -110,7 +110,30 @@ const a = (id: string, answers: StaffView["answers"] = {}, steps: readonly Step[
   id: `staff-admin${id}`,
   app: "staff",
   page: { is: "admin" },
-  answers: { [RENEW]: signedIn(), [PEOPLE]: { people: everybody, next: null }, "POST /api/v1/auth/lock": {}, "POST /api/v1/auth/unlock": {}, "GET /api/v1/people/p2/rights": rights, "GET /api/v1/people/p4/rights": { rights: rights.rights.map((right) => ({ ...right, allowed: false })) }, ...answers },
+  answers: { [RENEW]: signedIn(), "GET /api/v1/waiting-rooms": rooms, [PEOPLE]: { people: everybody, next: null }, "POST /api/v1/auth/lock": {}, "POST /api/v1/auth/unlock": {}, "GET /api/v1/people/p2/rights": rights, "GET /api/v1/people/p4/rights": { rights: rights.rights.map((right) => ({ ...right, allowed: false })) }, ...answers },
+  steps,
+  first: (session) => session.resume(),
+});
+const rooms = {
+  waitingRooms: [
+    { id: "w1", clinic: f.clinic, practitioner: "Dr Amara Lee", mayJoin: true },
+    { id: "w2", clinic: f.clinic, practitioner: "Dr Jonas Weber", mayJoin: true },
+    { id: "w3", clinic: f.clinic, practitioner: "Walk-in", mayJoin: false },
+  ],
+  next: null,
+};
+const longRooms = {
+  waitingRooms: [
+    { id: "w1", clinic: f.longClinic, practitioner: "Wolfeschlegelsteinhausenbergerdorff-Schmetterlingskötter", mayJoin: true },
+    { id: "w2", clinic: f.longClinic, practitioner: "Dra. Ana María de los Ángeles Fernández-Villaverde y Rodríguez de la Torre", mayJoin: true },
+  ],
+  next: "w2",
+};
+const r = (id: string, answers: StaffView["answers"] = {}, steps: readonly Step[] = ["?room"]): StaffView => ({
+  id: `staff-rooms${id}`,
+  app: "staff",
+  page: { is: "rooms" },
+  answers: { [RENEW]: signedIn(everybody[1]), "GET /api/v1/waiting-rooms": rooms, "POST /api/v1/waiting-rooms/w1/seat": { joinToken: "token" }, ...answers },
   steps,
   first: (session) => session.resume(),
 });
@@ -119,6 +142,12 @@ const chosen = ["password=correct horse battery", "next"];
 const filled = ["invite", "new-email=sam.tan@riverside.example", "new-name=Sam Tan", "role-scheduler"];
 
 export const staffViews: readonly StaffView[] = [
+  r(""),
+  r("-none", { "GET /api/v1/waiting-rooms": { waitingRooms: [], next: null } }, ["?no-rooms"]),
+  r("-long-names", { "GET /api/v1/waiting-rooms": longRooms }),
+  r("-opening", { "POST /api/v1/waiting-rooms/w1/seat": "never" }, ["?room", "open-room-w1"]),
+  r("-gone", { "POST /api/v1/waiting-rooms/w1/seat": refused("not-found", 404) }, ["?room", "open-room-w1", "?problem"]),
+  r("-offline", { "GET /api/v1/waiting-rooms": "offline" }, ["?problem"]),
   s(""),
   s("-ended-expired", {}, [], "ended=expired&to=/admin"),
   s("-ended-theft", {}, [], "ended=theft"),

@@ -47,7 +47,8 @@ describe("where somebody goes on", () => {
   it("is their role's page", () => {
     expect(homeOf(["clinician", "administrator"])).toBe("/admin");
     expect(homeOf(["auditor"])).toBe("/admin");
-    expect(homeOf(["clinician"])).toBeNull();
+    expect(homeOf(["clinician"])).toBe("/rooms");
+    expect(homeOf(["scheduler"])).toBeNull();
   });
 });
 

@@ -17,7 +17,8 @@ export function returnPath(wanted: string | null, origin: string): string | null
 
 /** The page of somebody's role; none if there is none yet. */
 export function homeOf(roles: readonly StaffRole[]): string | null {
-  return roles.includes("administrator") || roles.includes("auditor") ? "/admin" : null;
+  if (roles.includes("administrator") || roles.includes("auditor")) return "/admin";
+  return roles.includes("clinician") ? "/rooms" : null;
 }
 
 /** The sign-in page, from where people come back. */

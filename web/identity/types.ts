@@ -25,6 +25,21 @@ export interface PeoplePage {
   next: string | null;
 }
 
+/** A waiting room of the unit. */
+export interface WaitingRoom {
+  id: string;
+  clinic: { name: string; phone: string };
+  practitioner: string;
+  /** The seat is theirs to take. */
+  mayJoin: boolean;
+}
+
+export interface WaitingRoomsPage {
+  waitingRooms: WaitingRoom[];
+  /** Where the next page begins; none after the last. */
+  next: string | null;
+}
+
 export type Where = "unit" | "duties" | "own-account";
 export interface Right {
   action: string;

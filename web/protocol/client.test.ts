@@ -12,9 +12,10 @@ const WELCOME = JSON.stringify({
 });
 
 /** The machine with its shell replaced by arrays. */
-function harness(credentials: { secret?: string; resume?: string; traceparent?: string } = { secret: "s" }) {
+function harness(credentials: { join?: string; secret?: string; resume?: string; traceparent?: string } = { secret: "s" }) {
   let ids = 0;
   const client = new SignalingClient({
+    join: credentials.join ?? null,
     secret: credentials.secret ?? null,
     resume: credentials.resume ?? null,
     canShareScreen: true,
@@ -92,6 +93,16 @@ describe("opening", () => {
 
   test("a reload that still knows the link keeps its seat rather than taking it anew", () => {
     expect(verbs(harness({ secret: "s", resume: "kept" }).start())).toEqual(["connect"]);
+  });
+
+  test("connects with the right that another page left, once, and resumes afterwards", () => {
+    const h = harness({ join: "left" });
+    expect(verbs(h.start())).toEqual(["connect"]);
+    expect(sent(h.opened())[0]).toMatchObject({ type: "hello", token: "left" });
+    h.text(WELCOME);
+    h.closed(1006);
+    h.after(60_000);
+    expect(sent(h.opened())[0]).toMatchObject({ type: "hello", token: "resume-1" });
   });
 
   test("neither link nor token: refused, nothing is tried", () => {

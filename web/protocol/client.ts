@@ -67,6 +67,8 @@ export type Output =
 export interface Options {
   /** The link's secret, if this page has one. */
   secret: string | null;
+  /** The right to connect once, from another page of ours. Comes before both. */
+  join?: string | null;
   /** Comes before the secret: it keeps the seat that a reload would otherwise take anew. */
   resume: string | null;
   canShareScreen: boolean;
@@ -103,6 +105,7 @@ export class SignalingClient {
   constructor(options: Options) {
     this.#options = options;
     this.#resume = options.resume;
+    this.#joinToken = options.join ?? null;
   }
 
   poll(): Output | undefined {
@@ -110,7 +113,7 @@ export class SignalingClient {
   }
 
   start(now: number): void {
-    if (this.#resume !== null) this.#connect(now);
+    if (this.#joinToken !== null || this.#resume !== null) this.#connect(now);
     else if (this.#options.secret !== null) this.#exchange();
     else this.#halt({ is: "refused", because: "no-secret", clinic: null }, "not-authorized");
   }

@@ -7,6 +7,7 @@ import { Dialog } from "../ui/Dialog/Dialog";
 import { useAnnounce } from "../ui/Live/Live";
 import { useStaff } from "./context";
 import { CopyField } from "./fields";
+import { Duties } from "./Duties";
 import { State } from "./PeopleTable";
 import { Rights } from "./Rights";
 import { RoleChecks, RoleNames } from "./Roles";
@@ -43,7 +44,7 @@ export function PersonPanel({ person, oneself, changes, link, onChanged, onClose
         <p>
           <State of={person.state} />
         </p>
-        {clinical && (
+        {clinical && (!changes || oneself) && (
           <p className="quiet">
             {person.duties.length === 0 ? t("person.serves-none") : t("person.serves", { count: person.duties.length })}
           </p>
@@ -56,7 +57,10 @@ export function PersonPanel({ person, oneself, changes, link, onChanged, onClose
         </div>
       )}
       {changes && !oneself ? (
-        <RolesForm person={person} onChanged={onChanged} />
+        <>
+          <RolesForm person={person} onChanged={onChanged} />
+          {clinical && <Duties person={person} onChanged={onChanged} />}
+        </>
       ) : (
         <>
           <div>

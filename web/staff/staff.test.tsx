@@ -11,6 +11,7 @@ import { LiveRegion } from "../ui/Live/Live";
 import { AdminApp } from "./AdminApp";
 import { StaffProvider } from "./context";
 import { JoinApp } from "./JoinApp";
+import { RoomsApp } from "./RoomsApp";
 import { SignInApp } from "./SignInApp";
 
 const words = { ...shared, ...staff };
@@ -18,6 +19,7 @@ beforeEach(() => startWords({ en: () => Promise.resolve(words), es: () => Promis
 
 function drawn(page: StaffView["page"]) {
   if (page.is === "sign-in") return <SignInApp query={new URLSearchParams(page.query)} />;
+  if (page.is === "rooms") return <RoomsApp />;
   return page.is === "join" ? <JoinApp secret={page.secret} /> : <AdminApp />;
 }
 

@@ -24,3 +24,4 @@ mod tls;
 mod trace;
 mod trace_fleet;
 mod visit;
+mod waiting_rooms;

@@ -25,7 +25,7 @@ enum Who {
     Device,
 }
 
-use StaffRole::{Administrator, Auditor};
+use StaffRole::{Administrator, Auditor, Clinician};
 use Who::{Anybody, ClinicianSeat, Device, Roles, Staff};
 
 /// Method, route, who. `{id}` of a person is somebody's who is there for that.
@@ -42,6 +42,7 @@ const MATRIX: &[(&str, &str, Who)] = &[
     ("GET", "/clinic", Anybody),
     ("GET", "/sign-in", Anybody),
     ("GET", "/join", Anybody),
+    ("GET", "/rooms", Anybody),
     ("GET", "/admin", Anybody),
     ("GET", "/assets/{*path}", Anybody),
     ("GET", "/{file}", Anybody),
@@ -56,6 +57,9 @@ const MATRIX: &[(&str, &str, Who)] = &[
     ("GET", "/api/v1/me", Staff),
     ("POST", "/api/v1/me/password", Staff),
     ("POST", "/api/v1/me/recovery-codes", Staff),
+    // Those they serve; all, for who manages them.
+    ("GET", "/api/v1/waiting-rooms", Staff),
+    ("POST", "/api/v1/waiting-rooms/{id}/seat", Roles(&[Clinician])),
     ("GET", "/api/v1/people", Roles(&[Administrator, Auditor])),
     ("POST", "/api/v1/people", Roles(&[Administrator])),
     ("PATCH", "/api/v1/people/{id}", Roles(&[Administrator])),
@@ -89,13 +93,13 @@ impl Who {
 }
 
 /// A unit's server and the tokens of its people.
-struct Unit {
-    server: Server,
-    administrator: String,
+pub(crate) struct Unit {
+    pub(crate) server: Server,
+    pub(crate) administrator: String,
 }
 
 impl Unit {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let server = Server::start_with(&["--demo"], &[("TELEHEALTH__IDENTITY__PASSWORD_MEMORY_KIB", "64")]);
         let link = server.administrator().to_owned();
         let administrator = joins(&server, &link);
@@ -123,7 +127,7 @@ impl Unit {
 }
 
 /// Sets password and app; the access token.
-fn joins(server: &Server, link: &str) -> String {
+pub(crate) fn joins(server: &Server, link: &str) -> String {
     let secret = link.split_once("#i=").unwrap().1;
     let look = asks(server, "POST", "/api/v1/auth/invitation", None, &json!({ "secret": secret })).json();
     let totp = look["authenticator"]["secret"].as_str().unwrap().into();
@@ -134,7 +138,7 @@ fn joins(server: &Server, link: &str) -> String {
     joined.json()["accessToken"].as_str().unwrap().to_owned()
 }
 
-fn asks(server: &Server, method: &str, path: &str, token: Option<&str>, body: &Value) -> Answer {
+pub(crate) fn asks(server: &Server, method: &str, path: &str, token: Option<&str>, body: &Value) -> Answer {
     let bearer = token.map(|token| format!("Bearer {token}"));
     let mut headers = vec![("content-type", "application/json")];
     headers.extend(bearer.as_ref().map(|bearer| ("authorization", bearer.as_str())));

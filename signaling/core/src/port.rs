@@ -1,6 +1,7 @@
 //! What other services ask of signaling. `signaling` implements it; `portal-api` uses it.
 
-use model::{Phi, Role, Timestamp};
+use model::{Phi, Role, TenantId, Timestamp, WaitingRoomId};
+use policy::{Permit, action::JoinWaitingRoom};
 use signaling_protocol::view::ClinicView;
 use std::{future::Future, pin::Pin};
 
@@ -39,6 +40,47 @@ pub enum LinkError {
     /// Not now (HTTP 503).
     #[error("busy")]
     Busy,
+}
+
+/// A waiting room, as those see it named who may work there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomName {
+    /// Which.
+    pub id: WaitingRoomId,
+    /// The clinic, as it presents itself.
+    pub clinic: ClinicView,
+    /// The practitioner's display name.
+    pub practitioner: Phi<String>,
+}
+
+/// The history cannot be read, or not be added to; later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the waiting rooms cannot be read now")]
+pub struct RoomsBusy;
+
+/// The waiting rooms of a healthcare unit, for those who work there.
+pub trait WaitingRooms: Send + Sync + 'static {
+    /// At most so many of a unit, in the order of their ids, after one.
+    fn list(
+        &self,
+        tenant: TenantId,
+        after: Option<WaitingRoomId>,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<RoomName>, RoomsBusy>>;
+
+    /// One of a unit; none if there is no such room.
+    fn room(
+        &self,
+        tenant: TenantId,
+        id: WaitingRoomId,
+    ) -> PortFuture<'_, Result<Option<RoomName>, RoomsBusy>>;
+
+    /// The clinician's seat, for whoever may take it: who had it is told that they were replaced. Recorded for the
+    /// auditor before anything is given; none if there is no such room.
+    fn seat<'a>(
+        &'a self,
+        permit: &'a Permit<JoinWaitingRoom>,
+    ) -> PortFuture<'a, Result<Option<LinkGrant>, RoomsBusy>>;
 }
 
 /// Turns the secret of a link's fragment into the right to connect.

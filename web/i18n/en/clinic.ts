@@ -128,6 +128,9 @@ export const clinic = {
   "end.lasted": "You talked for {{time}}.",
   "end.to-queue": "Back to the queue",
 
+  "clinic.no-seat.title": "Open your waiting room",
+  "clinic.no-seat.body": "Sign in, and choose the waiting room you work in. If you were sent a link to it, the whole link is needed.",
+  "clinic.no-seat.action": "My waiting rooms",
   "clinic.closed.title": "You have signed off",
   "clinic.closed.body": "The queue goes on without you. Open your link to come back.",
 } as const;

@@ -131,6 +131,9 @@ export const clinic: Translation<typeof english> = {
   "end.lasted": "Hablaron {{time}}.",
   "end.to-queue": "Volver a la cola",
 
+  "clinic.no-seat.title": "Abra su sala de espera",
+  "clinic.no-seat.body": "Inicie sesión y elija la sala de espera en la que trabaja. Si le enviaron un enlace, hace falta el enlace completo.",
+  "clinic.no-seat.action": "Mis salas de espera",
   "clinic.closed.title": "Ha cerrado la sesión",
   "clinic.closed.body": "La cola sigue sin usted. Abra su enlace para volver.",
 };

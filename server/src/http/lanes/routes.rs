@@ -12,6 +12,7 @@ pub const ROUTES: &[(&str, Lane)] = &[
     ("/whip/session/{id}", Critical),
     ("/whep/{room}/{participant}", Critical),
     ("/whep/session/{id}", Critical),
+    ("/api/v1/waiting-rooms/{id}/seat", Critical),
     // A practice's own system, in the evening.
     ("/api/v1/history", Batch),
     // Who signs in, who works here.
@@ -28,6 +29,7 @@ pub const ROUTES: &[(&str, Lane)] = &[
     ("/api/v1/me/password", Standard),
     ("/api/v1/me/recovery-codes", Standard),
     ("/api/v1/people", Standard),
+    ("/api/v1/waiting-rooms", Standard),
     ("/api/v1/people/{id}", Standard),
     ("/api/v1/people/{id}/invitation", Standard),
     ("/api/v1/people/{id}/rights", Standard),
@@ -37,6 +39,7 @@ pub const ROUTES: &[(&str, Lane)] = &[
     ("/clinic", Standard),
     ("/sign-in", Standard),
     ("/join", Standard),
+    ("/rooms", Standard),
     ("/admin", Standard),
     ("/assets/{*path}", Standard),
     ("/{file}", Standard),

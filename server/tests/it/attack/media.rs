@@ -88,7 +88,7 @@ async fn v17_2_3_a_check_that_was_heard_and_sent_from_elsewhere_draws_no_media()
     // An answer to a check is 80 bytes or so; a tenth of a second of a call is more than all of them.
     let drawn = strangers.received() - before;
     println!("{sent} checks sent from elsewhere: {drawn} bytes went there");
-    assert!(drawn <= sent as usize * 200, "{drawn} bytes for {sent} checks");
+    assert!(drawn <= sent * 200, "{drawn} bytes for {sent} checks");
     assert!(
         stage.visitor.wait(|seen| seen.total(Sink::audio(0)) > sound + 200),
         "the sound does not come back"

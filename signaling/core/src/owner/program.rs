@@ -103,6 +103,19 @@ impl Owner {
         self.outputs.push_back(Output::Answer { ticket, result: done });
     }
 
+    /// What whoever takes the clinician's seat is greeted with; none before the room is open.
+    #[must_use]
+    pub fn greet_clinician(&self) -> Option<Greeting> {
+        let opened = self.room.opened()?;
+        Some(Greeting {
+            bearer: self.bearer(opened.clinician, Role::Clinician, None),
+            clinic: opened.clinic.clone(),
+            practitioner: opened.practitioner.clone(),
+            name: opened.practitioner.clone(),
+            scheduled_at: None,
+        })
+    }
+
     /// What the holder of a link is greeted with. Changes nothing: a link may be exchanged again.
     ///
     /// # Errors
@@ -110,24 +123,18 @@ impl Owner {
     pub fn greet(&self, hash: &LinkHash) -> Result<Greeting, LinkError> {
         let subject = self.links.get(hash).ok_or(LinkError::Unknown)?;
         let opened = self.room.opened().ok_or(LinkError::Unknown)?;
-        let (bearer, name, scheduled_at) = match subject {
-            None => (self.bearer(opened.clinician, Role::Clinician, None), opened.practitioner.clone(), None),
-            Some(id) => {
-                let visit = self.visits.get(id).ok_or(LinkError::Unknown)?;
-                let booked = visit.booked().ok_or(LinkError::Unknown)?;
-                if visit.phase().is_over() {
-                    return Err(LinkError::Over { clinic: opened.clinic.clone() });
-                }
-                let bearer = self.bearer(booked.patient, Role::Patient, Some(*id));
-                (bearer, booked.name.clone(), booked.scheduled_at)
-            }
-        };
+        let Some(id) = subject else { return self.greet_clinician().ok_or(LinkError::Unknown) };
+        let visit = self.visits.get(id).ok_or(LinkError::Unknown)?;
+        let booked = visit.booked().ok_or(LinkError::Unknown)?;
+        if visit.phase().is_over() {
+            return Err(LinkError::Over { clinic: opened.clinic.clone() });
+        }
         Ok(Greeting {
-            bearer,
+            bearer: self.bearer(booked.patient, Role::Patient, Some(*id)),
             clinic: opened.clinic.clone(),
             practitioner: opened.practitioner.clone(),
-            name,
-            scheduled_at,
+            name: booked.name.clone(),
+            scheduled_at: booked.scheduled_at,
         })
     }
 }

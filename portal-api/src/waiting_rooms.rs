@@ -1,0 +1,162 @@
+//! `/api/v1/waiting-rooms`: where somebody with an account works, and the way from the account to the clinician's seat.
+//!
+//! Administrators and schedulers see all rooms of their unit; everybody else those they are on duty in. Rooms of others
+//! are 404, as those that do not exist.
+
+use crate::{Staffed, exchange::granted, limits::ROOMS_PAGE};
+use axum::{
+    Json, Router,
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
+    http::{HeaderMap, header},
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use identity::denied;
+use model::{Phi, WaitingRoomId};
+use platform::{
+    body::own_site,
+    clock::Clock,
+    problem::{self, Problem},
+};
+use policy::{Kind, Permit, Place, Staff, Subject, action::JoinWaitingRoom};
+use serde::{Deserialize, Serialize};
+use signaling_core::port::{RoomName, RoomsBusy};
+use signaling_protocol::view::ClinicView;
+use std::{sync::Arc, time::Duration};
+
+/// When to ask again after the store could not answer.
+const LATER: Duration = Duration::from_secs(2);
+
+struct Rooms {
+    staff: Staffed,
+    clock: Arc<dyn Clock>,
+}
+
+pub(crate) fn router(staff: Staffed, clock: Arc<dyn Clock>) -> Router {
+    Router::new()
+        .route("/api/v1/waiting-rooms", get(list))
+        .route("/api/v1/waiting-rooms/{id}/seat", post(seat))
+        .with_state(Arc::new(Rooms { staff, clock }))
+}
+
+impl Rooms {
+    async fn staff(&self, headers: &HeaderMap) -> Result<Staff, Problem> {
+        match self.staff.identity.who(headers).await {
+            Ok(Subject::Staff(staff)) => Ok(staff),
+            // Nobody else has an access token.
+            Ok(_) => Err(denied(policy::Denied::Unknown)),
+            Err(_) => Err(later()),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    #[serde(default)]
+    after: Option<WaitingRoomId>,
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RoomView {
+    id: WaitingRoomId,
+    clinic: ClinicView,
+    #[serde(serialize_with = "model::phi::expose")]
+    practitioner: Phi<String>,
+    /// The seat is theirs to take.
+    may_join: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RoomsView {
+    waiting_rooms: Vec<RoomView>,
+    /// Where the next page begins; none after the last.
+    next: Option<WaitingRoomId>,
+}
+
+async fn list(
+    State(rooms): State<Arc<Rooms>>,
+    headers: HeaderMap,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let staff = rooms.staff(&headers).await?;
+    let Query(Page { after, limit }) = page.map_err(|_| problem::BAD_REQUEST)?;
+    let limit = limit.unwrap_or(ROOMS_PAGE);
+    if !(1..=ROOMS_PAGE).contains(&limit) {
+        return Err(Problem::new(problem::BAD_REQUEST).detail(format!("limit: 1 to {ROOMS_PAGE}.")));
+    }
+    let (now, tenant) = (rooms.clock.now(), staff.tenant);
+    let who = Subject::Staff(staff.clone());
+    let found = match policy::judge(&who, Kind::ReadWaitingRooms, Place::unit(tenant), now) {
+        Ok(()) => {
+            let list = rooms.staff.rooms.list(tenant, after, limit).await.map_err(|RoomsBusy| later())?;
+            let next = list.last().filter(|_| list.len() >= limit).map(|room| room.id);
+            (list, next)
+        }
+        Err(policy::Denied::NotAllowed) => own(&rooms, &staff, after, limit).await?,
+        Err(why) => return Err(denied(why)),
+    };
+    let (list, next) = found;
+    let waiting_rooms = list
+        .into_iter()
+        .map(|RoomName { id, clinic, practitioner }| {
+            let place = Place::waiting_room(tenant, id);
+            let may_join = policy::judge(&who, Kind::JoinWaitingRoom, place, now).is_ok();
+            RoomView { id, clinic, practitioner, may_join }
+        })
+        .collect();
+    let body = Json(RoomsView { waiting_rooms, next });
+    Ok(([(header::CACHE_CONTROL, "no-store")], body).into_response())
+}
+
+/// Those they are on duty in and may join.
+async fn own(
+    rooms: &Rooms,
+    staff: &Staff,
+    after: Option<WaitingRoomId>,
+    limit: usize,
+) -> Result<(Vec<RoomName>, Option<WaitingRoomId>), Problem> {
+    let now = rooms.clock.now();
+    let who = Subject::Staff(staff.clone());
+    let mut list = Vec::new();
+    let mut last = None;
+    for id in staff.duties.iter().copied().filter(|id| after.is_none_or(|after| *id > after)) {
+        if list.len() >= limit {
+            return Ok((list, last));
+        }
+        match policy::judge(&who, Kind::JoinWaitingRoom, Place::waiting_room(staff.tenant, id), now) {
+            Ok(()) => {}
+            Err(why @ policy::Denied::Locked) => return Err(denied(why)),
+            Err(_) => continue,
+        }
+        list.extend(rooms.staff.rooms.room(staff.tenant, id).await.map_err(|RoomsBusy| later())?);
+        last = Some(id);
+    }
+    Ok((list, None))
+}
+
+async fn seat(
+    State(rooms): State<Arc<Rooms>>,
+    headers: HeaderMap,
+    id: Result<Path<WaitingRoomId>, PathRejection>,
+) -> Result<Response, Problem> {
+    own_site(&headers)?;
+    let staff = rooms.staff(&headers).await?;
+    let Path(id) = id.map_err(|_| problem::NOT_FOUND)?;
+    let place = Place::waiting_room(staff.tenant, id);
+    let permit: Permit<JoinWaitingRoom> =
+        policy::permit(&Subject::Staff(staff), place, rooms.clock.now()).map_err(denied)?;
+    let grant = rooms.staff.rooms.seat(&permit).await.map_err(|RoomsBusy| later())?;
+    grant.map(granted).ok_or_else(|| problem::NOT_FOUND.into())
+}
+
+fn later() -> Problem {
+    Problem::new(problem::UNAVAILABLE).retry_after(LATER)
+}
