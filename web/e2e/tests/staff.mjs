@@ -93,6 +93,43 @@ export default () =>
       await late.close();
     });
 
+    test("gives a clinician a waiting room, who opens it", async () => {
+      await press(page, "another");
+      await write(page, "new-email", "amara.lee@riverside.example");
+      await write(page, "new-name", "Dr Amara Lee");
+      await press(page, "role-clinician");
+      await press(page, "make");
+      await shown(page, "link");
+      const link = await page.$eval(id("link"), (field) => field.value);
+      const other = await person.open(link, { own: true });
+      await joins(other);
+      await at(other, "/rooms");
+      await says(other, "You serve no waiting room yet");
+
+      const open = await page.$$eval('[data-testid="person"] button', (buttons) => buttons.find((button) => button.textContent === "Dr Amara Lee")?.dataset.testid);
+      await press(page, open);
+      await shown(page, "duties");
+      const duty = await until("the rooms to be listed", () =>
+        page.$$eval('[data-testid^="duty-"]', (boxes) => boxes[0]?.dataset.testid ?? null),
+      );
+      await press(page, duty);
+      await press(page, "save-duties");
+      await gone(page, "save-duties");
+
+      // Believed for two seconds: they look again until it is there.
+      await until("the clinician to see their room", async () => {
+        await other.evaluate((again) => document.querySelector(again)?.click(), id("look-again"));
+        return (await other.$$(id("room"))).length === 1;
+      });
+      await looks(other, "staff-rooms");
+      await press(other, duty.replace("duty-", "open-room-"));
+      await at(other, "/clinic");
+      await shown(other, "queue");
+      await other.reload();
+      await shown(other, "queue");
+      await other.close();
+    });
+
     test("a recovery code lets somebody in once", async () => {
       await press(page, "sign-out");
       await at(page, "/sign-in");
