@@ -37,6 +37,7 @@ const MATRIX: &[(&str, &str, Who)] = &[
     ("DELETE", "/whip/session/{id}", Device),
     ("POST", "/whep/{room}/{participant}", Device),
     ("DELETE", "/whep/session/{id}", Device),
+    ("GET", "/api/v1/unit", Anybody),
     ("GET", "/", Anybody),
     ("GET", "/visit", Anybody),
     ("GET", "/clinic", Anybody),

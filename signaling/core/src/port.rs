@@ -1,6 +1,6 @@
 //! What other services ask of signaling. `signaling` implements it; `portal-api` uses it.
 
-use model::{Phi, Role, Timestamp};
+use model::{Phi, Role, TenantId, Timestamp};
 use signaling_protocol::view::ClinicView;
 use std::{future::Future, pin::Pin};
 
@@ -43,6 +43,8 @@ pub enum LinkError {
 
 /// Turns the secret of a link's fragment into the right to connect.
 pub trait Links: Send + Sync + 'static {
-    /// Exchanges the secret. Does not consume the link: it may be exchanged again, from any device.
-    fn exchange(&self, secret: Phi<String>) -> PortFuture<'_, Result<LinkGrant, LinkError>>;
+    /// Exchanges the secret in a healthcare unit: another's link is one that never was. Does not consume the link: it may
+    /// be exchanged again, from any device.
+    fn exchange(&self, tenant: TenantId, secret: Phi<String>)
+    -> PortFuture<'_, Result<LinkGrant, LinkError>>;
 }
