@@ -29,7 +29,10 @@ pub struct AccessClaims {
 
 /// What was looked up a moment ago.
 #[derive(Debug, Default)]
-pub(crate) struct Believed(Mutex<HashMap<(TenantId, SessionId), (Timestamp, Option<Staff>)>>);
+pub(crate) struct Believed(Mutex<HashMap<(TenantId, SessionId), LookedUp>>);
+
+/// When, and who it was.
+type LookedUp = (Timestamp, Option<Staff>);
 
 impl Believed {
     fn get(&self, tenant: TenantId, session: SessionId, now: Timestamp) -> Option<Option<Staff>> {

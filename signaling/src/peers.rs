@@ -267,7 +267,7 @@ mod tests {
                 name: "A".to_owned().into(),
                 reason: "B".to_owned().into(),
             },
-            Question::Exchange { secret: "C".to_owned().into() },
+            Question::Exchange { tenant: Some(tenant), secret: "C".to_owned().into() },
         ];
         asked.iter().map(|question| serde_json::to_string(question).unwrap()).collect()
     }

@@ -114,8 +114,6 @@ impl From<Host> for String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
     use super::*;
     use proptest::prelude::*;
 

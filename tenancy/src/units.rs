@@ -152,8 +152,6 @@ fn origin(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
     use super::*;
     use crate::registry::Command;
     use uuid::Uuid;

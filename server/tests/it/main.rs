@@ -23,4 +23,6 @@ mod process;
 mod tls;
 mod trace;
 mod trace_fleet;
+mod twins;
+mod units;
 mod visit;
