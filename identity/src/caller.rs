@@ -29,27 +29,30 @@ pub struct AccessClaims {
 
 /// What was looked up a moment ago.
 #[derive(Debug, Default)]
-pub(crate) struct Believed(Mutex<HashMap<SessionId, (Timestamp, Option<Staff>)>>);
+pub(crate) struct Believed(Mutex<HashMap<(TenantId, SessionId), LookedUp>>);
+
+/// When, and who it was.
+type LookedUp = (Timestamp, Option<Staff>);
 
 impl Believed {
-    fn get(&self, session: SessionId, now: Timestamp) -> Option<Option<Staff>> {
+    fn get(&self, tenant: TenantId, session: SessionId, now: Timestamp) -> Option<Option<Staff>> {
         let known = self.0.lock();
-        let (at, staff) = known.get(&session)?;
+        let (at, staff) = known.get(&(tenant, session))?;
         // A clock that was set back must not make it last.
         (now >= *at && now.since(*at) < BELIEVED_FOR).then(|| staff.clone())
     }
 
-    fn put(&self, session: SessionId, now: Timestamp, staff: Option<Staff>) {
+    fn put(&self, tenant: TenantId, session: SessionId, now: Timestamp, staff: Option<Staff>) {
         let mut known = self.0.lock();
         if known.len() >= MAX_BELIEVED {
             known.clear();
         }
-        known.insert(session, (now, staff));
+        known.insert((tenant, session), (now, staff));
     }
 
     /// Something was changed here: it is looked up again.
-    pub(crate) fn forget(&self, session: SessionId) {
-        self.0.lock().remove(&session);
+    pub(crate) fn forget(&self, tenant: TenantId, session: SessionId) {
+        self.0.lock().remove(&(tenant, session));
     }
 }
 
@@ -85,12 +88,14 @@ impl Identity {
         let now = self.records.clock.now();
         let verified = bearer(headers)
             .and_then(|token| self.records.keys.verify::<AccessClaims>(ACCESS_AUDIENCE, now, token).ok());
-        let Some(claims) = verified.map(|verified| verified.claims) else { return Ok(Subject::Stranger) };
-        let staff = match self.believed.get(claims.session, now) {
+        // Another unit's token is none here.
+        let claims = verified.map(|verified| verified.claims).filter(|claims| claims.tenant == self.tenant);
+        let Some(claims) = claims else { return Ok(Subject::Stranger) };
+        let staff = match self.believed.get(claims.tenant, claims.session, now) {
             Some(staff) => staff,
             None => {
                 let staff = self.look_up(claims, now).await?;
-                self.believed.put(claims.session, now, staff.clone());
+                self.believed.put(claims.tenant, claims.session, now, staff.clone());
                 staff
             }
         };

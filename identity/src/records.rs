@@ -75,7 +75,8 @@ struct Claimed {
     account: AccountId,
 }
 
-/// What is recorded of a healthcare unit's people.
+/// What is recorded of healthcare units' people.
+#[derive(Clone)]
 pub struct Records {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) keys: Arc<Keys>,

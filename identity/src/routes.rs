@@ -13,16 +13,18 @@ use crate::{
 };
 use axum::{
     Router,
-    extract::{ConnectInfo, DefaultBodyLimit},
-    http::{HeaderMap, StatusCode},
+    extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts},
+    http::{HeaderMap, StatusCode, request::Parts},
     routing::{get, patch, post},
 };
 use platform::problem::Problem;
 use policy::{Action, Permit, Place, Staff, Subject};
 use std::{
+    convert::Infallible,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::Arc,
 };
+use tenancy::Unit;
 use tower_http::timeout::TimeoutLayer;
 
 /// Every route of identity.
@@ -46,7 +48,23 @@ pub fn router(identity: Arc<Identity>) -> Router {
         .route("/api/v1/people/{id}/rights", get(people::rights))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
-        .with_state(identity)
+        .with_state(Everywhere(identity))
+}
+
+/// Identity, in whichever healthcare unit. No handler takes it as it is: it would answer in the wrong one.
+#[derive(Clone)]
+pub(crate) struct Everywhere(Arc<Identity>);
+
+/// Identity, in the healthcare unit that a request is for: whoever listens has found that by the request's host.
+pub(crate) struct Here(pub(crate) Identity);
+
+impl FromRequestParts<Everywhere> for Here {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, all: &Everywhere) -> Result<Self, Infallible> {
+        let unit = parts.extensions.get::<Arc<Unit>>();
+        Ok(Self(unit.map_or_else(|| Identity::clone(&all.0), |unit| all.0.in_unit(unit))))
+    }
 }
 
 /// Where a request comes from.

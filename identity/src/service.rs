@@ -21,7 +21,9 @@ use platform::{
     throttle::{Source, Throttle},
 };
 use policy::{AccountId, StaffRole};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{sync::Arc, time::Duration};
+use tenancy::Unit;
 use uuid::Uuid;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -46,6 +48,13 @@ impl std::fmt::Debug for Deps {
     }
 }
 
+/// What a ticket says, and in which healthcare unit.
+#[derive(Serialize, Deserialize)]
+struct InUnit<T> {
+    tenant: TenantId,
+    claims: T,
+}
+
 /// For whom wrong factors are counted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Guesser {
@@ -55,16 +64,18 @@ pub(crate) enum Guesser {
     Device(Uuid),
 }
 
-/// The service. Cheap to share behind an `Arc`.
+/// The service, in one healthcare unit. What bounds it (hashers, wrong factors of a network) is shared with the same service
+/// in other units of the process; see [`Identity::in_unit`].
+#[derive(Clone)]
 pub struct Identity {
     pub(crate) records: Records,
-    pub(crate) passwords: Passwords,
-    pub(crate) believed: Believed,
-    pub(crate) wrong: Mutex<Throttle<Guesser>>,
+    pub(crate) passwords: Arc<Passwords>,
+    pub(crate) believed: Arc<Believed>,
+    pub(crate) wrong: Arc<Mutex<Throttle<Guesser>>>,
     /// Of networks, whomever they try.
-    pub(crate) wrong_from: Mutex<Throttle<Source>>,
+    pub(crate) wrong_from: Arc<Mutex<Throttle<Source>>>,
     /// For the throttle: it measures time that passes.
-    pub(crate) steady: SteadyClock,
+    pub(crate) steady: Arc<SteadyClock>,
     pub(crate) tenant: TenantId,
     pub(crate) unit: String,
     public_url: String,
@@ -105,11 +116,11 @@ impl Identity {
     pub fn new(config: &Config, deps: Deps) -> Result<Self, Unfit> {
         let Deps { store, keys, clock, tenant, public_url } = deps;
         Ok(Self {
-            passwords: Passwords::new(config.password_memory_kib).map_err(Unfit::Memory)?,
-            believed: Believed::default(),
-            wrong: Mutex::new(Throttle::new(config.wrong_factors_per_hour, HOUR)),
-            wrong_from: Mutex::new(Throttle::new(config.wrong_factors_per_hour_and_network, HOUR)),
-            steady: SteadyClock::new(Arc::clone(&clock)),
+            passwords: Arc::new(Passwords::new(config.password_memory_kib).map_err(Unfit::Memory)?),
+            believed: Arc::default(),
+            wrong: Arc::new(Mutex::new(Throttle::new(config.wrong_factors_per_hour, HOUR))),
+            wrong_from: Arc::new(Mutex::new(Throttle::new(config.wrong_factors_per_hour_and_network, HOUR))),
+            steady: Arc::new(SteadyClock::new(Arc::clone(&clock))),
             records: Records { store, keys, clock },
             tenant,
             unit: config.unit_name.clone(),
@@ -118,12 +129,49 @@ impl Identity {
         })
     }
 
+    /// The same service in another healthcare unit: other people, other sessions, another address.
+    #[must_use]
+    pub fn in_unit(&self, unit: &Unit) -> Self {
+        // Who is named in the configuration is the first administrator of the unit that it names.
+        let first_administrator = self.first_administrator.clone().filter(|_| unit.id == self.tenant);
+        Self {
+            tenant: unit.id,
+            unit: unit.described.name.clone(),
+            public_url: unit.url.clone(),
+            first_administrator,
+            ..self.clone()
+        }
+    }
+
+    /// Something that is signed for a while, and counts in this unit only.
+    pub(crate) fn ticket<T: Serialize>(&self, audience: &str, ttl: Duration, claims: T) -> String {
+        let now = self.records.clock.now();
+        self.records.keys.sign(audience, ttl, now, &InUnit { tenant: self.tenant, claims })
+    }
+
+    /// What a ticket says; nothing, if it is another unit's.
+    pub(crate) fn ticketed<T: DeserializeOwned>(&self, audience: &str, ticket: &str) -> Option<T> {
+        let verified =
+            self.records.keys.verify::<InUnit<T>>(audience, self.records.clock.now(), ticket).ok()?;
+        (verified.claims.tenant == self.tenant).then_some(verified.claims.claims)
+    }
+
     /// A new link for the first administrator, until they have used one.
     ///
     /// # Errors
     /// The store does not answer.
     pub async fn first_administrator(&self) -> Result<FirstAdministrator, Later> {
-        let Some(login) = self.first_administrator.clone() else { return Ok(FirstAdministrator::Nobody) };
+        match self.first_administrator.clone() {
+            Some(login) => self.invite_administrator(login).await,
+            None => Ok(FirstAdministrator::Nobody),
+        }
+    }
+
+    /// A new link for an administrator whom an operator names, until they have used one.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn invite_administrator(&self, login: Login) -> Result<FirstAdministrator, Later> {
         let account =
             self.records.claim::<account::Rejection>(self.tenant, &login).await.map_err(|_| Later)?;
         let known = self.records.account(self.tenant, account).await.map_err(|_| Later)?;

@@ -6,16 +6,17 @@
 use crate::{
     Config,
     limits::{EXCHANGE_TIMEOUT, MAX_EXCHANGE_BYTES},
+    unit::UnitsHere,
 };
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Bytes,
     extract::{ConnectInfo, DefaultBodyLimit, State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::post,
 };
-use model::{Phi, Role, Timestamp};
+use model::{Phi, Role, TenantId, Timestamp};
 use parking_lot::Mutex;
 use platform::{
     body::{json, own_site},
@@ -33,6 +34,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tenancy::Unit;
 use tower_http::timeout::TimeoutLayer;
 
 const LINK_UNKNOWN: Kind =
@@ -42,6 +44,7 @@ const LINK_OVER: Kind = Kind::new("link-over", 410, "This visit is over.");
 pub(crate) fn router(
     config: &Config,
     links: Arc<dyn Links>,
+    units: UnitsHere,
     clock: Arc<dyn Clock>,
     tracer: Tracer,
     registry: &Registry,
@@ -56,11 +59,12 @@ pub(crate) fn router(
         .route("/api/v1/links/exchange", post(exchange))
         .layer(DefaultBodyLimit::max(MAX_EXCHANGE_BYTES))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, EXCHANGE_TIMEOUT))
-        .with_state(Arc::new(Exchange { links, clock, throttle, outcomes, tracer })))
+        .with_state(Arc::new(Exchange { links, units, clock, throttle, outcomes, tracer })))
 }
 
 struct Exchange {
     links: Arc<dyn Links>,
+    units: UnitsHere,
     clock: Arc<dyn Clock>,
     throttle: Mutex<Throttle<Source>>,
     outcomes: IntCounterVec,
@@ -89,14 +93,16 @@ struct Answer {
 
 async fn exchange(
     State(state): State<Arc<Exchange>>,
-    peer: Option<axum::Extension<ConnectInfo<SocketAddr>>>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    unit: Option<Extension<Arc<Unit>>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let source = peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.0.0.ip()).into();
     let mut span = state.tracer.edge("exchange", trace::of_request(&headers));
-    let (outcome, response) = match trace::scope(span.context(), judge(&state, source, &headers, body)).await
-    {
+    let tenant = state.units.of_request(unit).id;
+    let judged = trace::scope(span.context(), judge(&state, tenant, source, &headers, body)).await;
+    let (outcome, response) = match judged {
         Ok(grant) => ("granted", granted(grant)),
         Err(problem) => {
             let code = problem.kind().code();
@@ -111,6 +117,7 @@ async fn exchange(
 
 async fn judge(
     state: &Exchange,
+    tenant: TenantId,
     source: Source,
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -121,7 +128,7 @@ async fn judge(
     }
     own_site(headers)?;
     let ask: Ask = json(headers, body)?;
-    match state.links.exchange(ask.secret).await {
+    match state.links.exchange(tenant, ask.secret).await {
         Ok(grant) => Ok(grant),
         Err(LinkError::Unknown) => {
             state.throttle.lock().failed(source, state.clock.now());

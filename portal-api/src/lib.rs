@@ -4,7 +4,7 @@
 //! What it deliberately is not: a place with state. It asks signaling through the
 //! [`Links`](signaling_core::port::Links) port; everything else it serves is files.
 //!
-//! Reading order: [`exchange`], [`pages`], [`assets`], [`headers`], [`limits`].
+//! Reading order: [`exchange`], [`unit`], [`pages`], [`assets`], [`headers`], [`limits`].
 
 #![forbid(unsafe_code)]
 
@@ -15,6 +15,7 @@ mod headers;
 pub mod limits;
 mod pages;
 mod problems;
+mod unit;
 mod waiting_rooms;
 
 pub use assets::{Assets, KeepError};
@@ -30,6 +31,7 @@ use platform::{
 };
 use signaling_core::port::{Links, WaitingRooms};
 use std::sync::Arc;
+use tenancy::Directory;
 
 /// What the portal needs from the others.
 pub struct Deps {
@@ -37,6 +39,8 @@ pub struct Deps {
     pub links: Arc<dyn Links>,
     /// Who works here, and the rooms they work in. Without: nobody signs in at this process.
     pub staff: Option<Staffed>,
+    /// The healthcare units.
+    pub units: Arc<Directory>,
     /// The pages.
     pub assets: Arc<Assets>,
     /// Time.
@@ -79,10 +83,12 @@ pub fn router(
     let rooms = deps.staff.map(|staff| waiting_rooms::router(staff, Arc::clone(&deps.clock)));
     // Who guessed wrongly waits for as long as was said, even if the machine's clock is set back meanwhile.
     let clock = Arc::new(SteadyClock::new(deps.clock));
-    let exchange = exchange::router(config, deps.links, clock, deps.tracer, registry)?;
+    let units = unit::UnitsHere(deps.units);
+    let exchange = exchange::router(config, deps.links, units.clone(), clock, deps.tracer, registry)?;
     Ok(Router::new()
         .merge(exchange)
         .merge(rooms.unwrap_or_default())
+        .merge(unit::router(units))
         .merge(pages::router(deps.assets))
         .merge(problems::router())
         .method_not_allowed_fallback(|| async { Problem::new(problem::METHOD_NOT_ALLOWED) })

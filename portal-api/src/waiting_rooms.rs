@@ -5,7 +5,7 @@
 
 use crate::{Staffed, exchange::granted, limits::ROOMS_PAGE};
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::{
         Path, Query, State,
         rejection::{PathRejection, QueryRejection},
@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use identity::denied;
+use identity::{Identity, denied};
 use model::{Phi, WaitingRoomId};
 use platform::{
     body::own_site,
@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use signaling_core::port::{RoomName, RoomsBusy};
 use signaling_protocol::view::ClinicView;
 use std::{sync::Arc, time::Duration};
+use tenancy::Unit;
 
 /// When to ask again after the store could not answer.
 const LATER: Duration = Duration::from_secs(2);
@@ -42,9 +43,17 @@ pub(crate) fn router(staff: Staffed, clock: Arc<dyn Clock>) -> Router {
         .with_state(Arc::new(Rooms { staff, clock }))
 }
 
+/// The unit that a request is for, as whoever listens has found it by its host; none is home.
+type Here = Option<Extension<Arc<Unit>>>;
+
 impl Rooms {
-    async fn staff(&self, headers: &HeaderMap) -> Result<Staff, Problem> {
-        match self.staff.identity.who(headers).await {
+    /// Who asks, in the healthcare unit that the request is for.
+    async fn staff(&self, unit: Here, headers: &HeaderMap) -> Result<Staff, Problem> {
+        let identity = match unit {
+            Some(Extension(unit)) => self.staff.identity.in_unit(&unit),
+            None => Identity::clone(&self.staff.identity),
+        };
+        match identity.who(headers).await {
             Ok(Subject::Staff(staff)) => Ok(staff),
             // Nobody else has an access token.
             Ok(_) => Err(denied(policy::Denied::Unknown)),
@@ -83,10 +92,11 @@ struct RoomsView {
 
 async fn list(
     State(rooms): State<Arc<Rooms>>,
+    unit: Here,
     headers: HeaderMap,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let staff = rooms.staff(&headers).await?;
+    let staff = rooms.staff(unit, &headers).await?;
     let Query(Page { after, limit }) = page.map_err(|_| problem::BAD_REQUEST)?;
     let limit = limit.unwrap_or(ROOMS_PAGE);
     if !(1..=ROOMS_PAGE).contains(&limit) {
@@ -144,11 +154,12 @@ async fn own(
 
 async fn seat(
     State(rooms): State<Arc<Rooms>>,
+    unit: Here,
     headers: HeaderMap,
     id: Result<Path<WaitingRoomId>, PathRejection>,
 ) -> Result<Response, Problem> {
     own_site(&headers)?;
-    let staff = rooms.staff(&headers).await?;
+    let staff = rooms.staff(unit, &headers).await?;
     let Path(id) = id.map_err(|_| problem::NOT_FOUND)?;
     let place = Place::waiting_room(staff.tenant, id);
     let permit: Permit<JoinWaitingRoom> =

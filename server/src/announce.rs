@@ -1,6 +1,7 @@
 //! What a person and a tool are told once everything is ready.
 
 use crate::{failure::Failure, lan};
+use model::TenantId;
 use serde::Serialize;
 use std::{fs, io::Write, net::SocketAddr, path::Path};
 
@@ -18,6 +19,20 @@ pub(crate) struct Ready {
     /// The first administrator's link, until it was used. A secret, as the others are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) administrator: Option<String>,
+    /// The other units of a demonstration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) units: Vec<OtherUnit>,
+}
+
+/// Another healthcare unit of the demonstration.
+#[derive(Serialize)]
+pub(crate) struct OtherUnit {
+    pub(crate) id: TenantId,
+    pub(crate) host: String,
+    #[serde(flatten)]
+    pub(crate) links: Links,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) administrator: Option<String>,
 }
 
 /// Links of the demonstration clinic. Secrets: for standard output and the ready file, never the log.
@@ -33,6 +48,12 @@ pub(crate) struct Links {
 impl std::fmt::Debug for Links {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Links").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for OtherUnit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OtherUnit").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -93,6 +114,7 @@ mod tests {
             media: vec![],
             demo: demo.then_some(links),
             administrator: demo.then(|| "http://x/join#i=3".to_owned()),
+            units: Vec::new(),
         }
     }
 

@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Journal(Journal),
     /// Looks after the keys that names and words of patients are encrypted with.
     Keys(Keys),
+    /// Shows and changes which healthcare units this server serves: docs/tenancy.md.
+    Units(Units),
     /// Exports the audit trail, and says whether it is what was sealed.
     Audit(Audit),
     /// Prints WHIP and WHEP links with tokens, one JSON object per participant.
@@ -66,6 +68,9 @@ pub(crate) struct Serve {
     /// ready file.
     #[arg(long, value_name = "N", hide = true, default_value_t = 1, requires = "demo", value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::limits::MAX_DEMO_ROOMS)))]
     pub(crate) demo_rooms: u32,
+    /// How many healthcare units the demonstration has: the second is found at `unit-2.localhost`, and so on.
+    #[arg(long, value_name = "N", hide = true, default_value_t = 1, requires = "demo", value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::limits::MAX_DEMO_UNITS)))]
+    pub(crate) demo_units: u32,
     /// Lets phones on this network join: makes a certificate, listens on every address, shows a QR code.
     #[arg(long)]
     pub(crate) lan: bool,
@@ -176,6 +181,90 @@ pub(crate) enum KeysCommand {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct Units {
+    #[command(subcommand)]
+    pub(crate) what: UnitsCommand,
+}
+
+/// What is done with the registry of healthcare units. Each also while servers run, which serve a change within 5 seconds.
+#[derive(Subcommand, Debug)]
+pub(crate) enum UnitsCommand {
+    /// Lists them: id, slug, name, address, host names, time zone, language.
+    List {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Adds one, with people, waiting rooms and keys of its own.
+    Add {
+        #[command(flatten)]
+        common: Common,
+        /// Its id. Default: a fresh one.
+        #[arg(long, value_name = "UUID")]
+        id: Option<model::TenantId>,
+        /// What people call it.
+        #[arg(long)]
+        name: String,
+        /// What operators call it: a-z, 0-9 and hyphens.
+        #[arg(long)]
+        slug: String,
+        /// Where browsers find it: a host name, without port. Again for more; links begin with the first.
+        #[arg(long, value_name = "NAME", required = true)]
+        host: Vec<String>,
+        /// Its time zone (IANA).
+        #[arg(long, value_name = "ZONE", default_value = "UTC")]
+        zone: String,
+        /// What its pages are in: en or es.
+        #[arg(long, default_value_t)]
+        language: tenancy::Language,
+        /// E-mail address of its first administrator: prints a link for them.
+        #[arg(long, value_name = "EMAIL")]
+        administrator: Option<String>,
+    },
+    /// Changes what one is called, its time zone or its language.
+    Change {
+        #[command(flatten)]
+        common: Common,
+        /// Its id or slug.
+        #[arg(value_name = "UNIT")]
+        unit: String,
+        /// What people call it.
+        #[arg(long)]
+        name: Option<String>,
+        /// What operators call it.
+        #[arg(long)]
+        slug: Option<String>,
+        /// Its time zone (IANA).
+        #[arg(long, value_name = "ZONE")]
+        zone: Option<String>,
+        /// What its pages are in: en or es.
+        #[arg(long)]
+        language: Option<tenancy::Language>,
+    },
+    /// Says where one is found from now on. Links with a host name that is left out work no more.
+    Hosts {
+        #[command(flatten)]
+        common: Common,
+        /// Its id or slug.
+        #[arg(value_name = "UNIT")]
+        unit: String,
+        /// All of its host names; links begin with the first.
+        #[arg(value_name = "NAME")]
+        host: Vec<String>,
+    },
+    /// Prints a link for an administrator of one, until they have joined.
+    Administrator {
+        #[command(flatten)]
+        common: Common,
+        /// Its id or slug.
+        #[arg(value_name = "UNIT")]
+        unit: String,
+        /// Their e-mail address.
+        #[arg(value_name = "EMAIL")]
+        email: String,
+    },
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct Audit {
     #[command(subcommand)]
     pub(crate) what: AuditCommand,
@@ -243,6 +332,9 @@ pub(crate) struct Token {
     /// Where the server is. Default: what the configuration says.
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
+    /// Of which healthcare unit. Default: the one that is always there.
+    #[arg(long, value_name = "UUID", default_value_t = crate::wiring::TENANT)]
+    pub(crate) tenant: model::TenantId,
 }
 
 fn lifetime(text: &str) -> Result<Duration, String> {

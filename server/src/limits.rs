@@ -36,6 +36,16 @@ pub(crate) const STORE_PATIENCE: Duration = Duration::from_secs(60);
 /// the one in which it was written.
 pub(crate) const CERTIFICATE_LOOK: Duration = Duration::from_secs(2);
 
+/// Longest operation of an operator, and longest answer, bytes: a thousand units with all their hosts fit. Beyond it it is
+/// cut off, and refused.
+pub(crate) const CONTROL_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How long an operation may take, its arrival included. Beyond it the connection is dropped.
+pub(crate) const CONTROL_WITHIN: Duration = Duration::from_secs(10);
+
+/// Most healthcare units of a demonstration. Beyond it, the command line is refused.
+pub(crate) const MAX_DEMO_UNITS: u32 = 8;
+
 /// How often a media node that drains looks whether everybody has moved to another.
 pub(crate) const MOVED_LOOK: Duration = Duration::from_millis(50);
 

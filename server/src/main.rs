@@ -26,6 +26,8 @@ mod roles;
 mod serve;
 mod tls;
 mod token;
+mod unit_of;
+mod units;
 mod wiring;
 
 use clap::Parser as _;
@@ -70,6 +72,12 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             let done = runtime.block_on(keys::run(&mut std::io::stdout().lock(), &args.what));
             done.map(|()| ExitCode::SUCCESS)
         }
+        Command::Units(args) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(|e| Failure::Broken(format!("cannot start: {e}")))?;
+            let done = runtime.block_on(units::run(&mut std::io::stdout().lock(), &args.what));
+            done.map(|()| ExitCode::SUCCESS)
+        }
         Command::Audit(args) => audit::run(&mut std::io::stdout().lock(), &args.what),
         Command::Token(args) => {
             let (config, guess) = plan::guess_url(&args.common)?;
@@ -77,7 +85,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             wiring::vault::make_kek(&config)?;
             let url = args.url.as_deref().unwrap_or(&guess);
             let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-            token::write(&mut out, &args, url, wiring::TENANT, &keys, &SystemClock)
+            token::write(&mut out, &args, url, args.tenant, &keys, &SystemClock)
                 .and_then(|()| std::io::Write::flush(&mut out))
                 .map_err(broken_output)?;
             Ok(ExitCode::SUCCESS)

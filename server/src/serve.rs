@@ -13,6 +13,7 @@ use crate::{
     limits::{DRAIN_DEADLINE, MOVED_LOOK},
     nodes::Nodes,
     plan::{self, Plan},
+    units,
     wiring::{self, Journal, Media, Process, Signaling},
 };
 use platform::{
@@ -90,6 +91,7 @@ impl Server {
             media: process.media.as_ref().map(|media| media.handle.local_addrs()).unwrap_or_default(),
             demo: None,
             administrator: None,
+            units: Vec::new(),
         };
         tracing::info!(http = ?ready.http, metrics = ?ready.metrics, media = ?ready.media, "Listening");
         let Process {
@@ -104,6 +106,7 @@ impl Server {
             router,
             inside: inside_router,
             identity,
+            units,
             traces,
         } = process;
 
@@ -127,6 +130,14 @@ impl Server {
             let stop = stop.clone();
             last.spawn(well_done(async move { vault.run(stop).await }));
         }
+        if store.is_some() && plan.config.store.postgres().is_none() {
+            let (socket, units) = (units::socket_of(&plan.config.data_dir), Arc::clone(&units));
+            last.spawn(well_done(units::control::serve(socket, units, identity.clone(), stop.clone())));
+        }
+        last.spawn({
+            let (units, stop) = (Arc::clone(&units), stop.clone());
+            well_done(async move { units.run(stop).await })
+        });
         last.spawn(serve_http(metrics, None, health::router(registry, checks), stop.clone()));
         last.spawn(well_done(probe::run(probes, findings, well, stop.clone())));
         if !inside.is_empty() {
@@ -158,6 +169,9 @@ impl Server {
                 Failure::Usage("--demo: this process has no role `signaling`, which opens the rooms".into())
             })?;
             ready.demo = Some(demo::open(signaling, args.demo_rooms).await?);
+            for number in 2..=args.demo_units {
+                ready.units.push(demo::open_unit(signaling, &units, identity.as_deref(), number).await?);
+            }
         }
         if let Some(identity) = &identity {
             ready.administrator = first_administrator(identity, &plan.config.data_dir, args.demo).await?;

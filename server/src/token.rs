@@ -77,7 +77,14 @@ mod tests {
     fn each_participant_gets_a_line_that_lets_it_publish_and_hear_the_others_in_its_room_only() {
         let (keys, clock) = (Arc::new(Keys::ephemeral()), Arc::new(ManualClock::default()));
         let ttl = Duration::from_secs(60);
-        let ask = Token { common: Common::default(), rooms: 2, participants: 3, ttl, url: None };
+        let ask = Token {
+            common: Common::default(),
+            rooms: 2,
+            participants: 3,
+            ttl,
+            url: None,
+            tenant: TenantId(Uuid::nil()),
+        };
         let mut out = Vec::new();
         write(&mut out, &ask, "http://x/", TenantId(Uuid::nil()), &keys, &*clock).unwrap();
         let text = String::from_utf8(out).unwrap();

@@ -17,7 +17,7 @@ mod store;
 pub(crate) mod vault;
 
 pub(crate) use audit::Audit;
-pub(crate) use store::Journal;
+pub(crate) use store::{Journal, open_store};
 
 use crate::{
     config::Config,
@@ -33,6 +33,7 @@ use crate::{
     nodes::{Member, Nodes, name_of},
     plan::Plan,
     roles::Role,
+    unit_of, units,
 };
 use axum::{Router, http::StatusCode, middleware, response::IntoResponse as _};
 use identity::Identity;
@@ -64,11 +65,12 @@ use sfu_link::{Fleet, fleet, node};
 use signaling::RemoteLinks;
 use signaling_core::port::Links;
 use std::{fs, net::SocketAddr, os::unix::fs::DirBuilderExt as _, path::PathBuf, sync::Arc};
+use tenancy::Directory;
 use tokio::sync::mpsc;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use uuid::Uuid;
 
-/// The one healthcare unit that an embedded server serves.
+/// The healthcare unit that is always there; what a server served before there was a registry of them.
 pub(crate) const TENANT: TenantId = TenantId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001));
 
 /// The event log, in the data directory.
@@ -96,6 +98,8 @@ pub(crate) struct Process {
     pub(crate) inside: Router,
     /// Who works here, and who is signed in.
     pub(crate) identity: Option<Arc<Identity>>,
+    /// The healthcare units.
+    pub(crate) units: Arc<Directory>,
     /// The way to the trace collector, if there is one.
     pub(crate) traces: Option<Exporter>,
 }
@@ -195,6 +199,15 @@ pub(crate) async fn build(
         Some(log) => (Some(log.store as Arc<dyn Store>), log.journal),
         None => (None, None),
     };
+    let unit = units::base(config, url, &origins);
+    let units = Arc::new(match &store {
+        Some(store) => {
+            let (store, clock) = (Arc::clone(store), Arc::clone(&base.clock));
+            let opened = Directory::open(store, vault.clone(), clock, unit).await;
+            opened.map_err(|_| Failure::Broken("the registry of healthcare units cannot be read".into()))?
+        }
+        None => Directory::of_one(unit),
+    });
     let identity = match &store {
         Some(store) if has_people => Some(Arc::new(base.identity(store, url)?)),
         _ => None,
@@ -225,8 +238,7 @@ pub(crate) async fn build(
                 media_events,
                 keys: Arc::clone(&base.keys),
                 clock: Arc::clone(&base.clock),
-                allowed_origins: origins,
-                public_url: url.to_owned(),
+                units: Arc::clone(&units),
                 build: assets.build(),
                 tracer: base.tracer.clone(),
                 network: Arc::new(signaling::network::Tcp),
@@ -252,8 +264,15 @@ pub(crate) async fn build(
         identity: Arc::clone(identity),
         rooms: Arc::new(signaling::Rooms::new(store, Arc::clone(&base.keys), Arc::clone(&base.clock))),
     });
-    let people = (identity.as_ref(), staff);
-    let router = base.router(links, assets, media.as_ref(), devices.as_ref(), signaling.as_ref(), people)?;
+    let parts = Parts {
+        media: media.as_ref(),
+        devices: devices.as_ref(),
+        signaling: signaling.as_ref(),
+        identity: identity.as_ref(),
+        units: &units,
+        staff,
+    };
+    let router = base.router(links, assets, parts)?;
     let mut inside = Router::new();
     if let Some(link) = media.as_ref().and_then(|media| media.link.as_ref()) {
         inside = inside.merge(link.router());
@@ -276,6 +295,7 @@ pub(crate) async fn build(
         router,
         inside,
         identity,
+        units,
         traces,
     })
 }
@@ -378,14 +398,7 @@ impl Base<'_> {
 
     /// Who works here.
     fn identity(&self, store: &Arc<dyn Store>, url: &str) -> Result<Identity, Failure> {
-        let deps = identity::Deps {
-            store: Arc::clone(store),
-            keys: Arc::clone(&self.keys),
-            clock: Arc::clone(&self.clock),
-            tenant: TENANT,
-            public_url: url.to_owned(),
-        };
-        Identity::new(&self.config.identity, deps).map_err(|error| Failure::Usage(error.to_string()))
+        identity_of(self.config, store, Arc::clone(&self.keys), Arc::clone(&self.clock), url)
     }
 
     /// What people's browsers ask.
@@ -393,11 +406,9 @@ impl Base<'_> {
         &self,
         links: Option<Arc<dyn Links>>,
         assets: Assets,
-        media: Option<&Media>,
-        devices: Option<&Arc<Devices>>,
-        signaling: Option<&Signaling>,
-        (identity, staff): (Option<&Arc<Identity>>, Option<portal_api::Staffed>),
+        parts: Parts<'_>,
     ) -> Result<Router, Failure> {
+        let Parts { media, devices, signaling, identity, units, staff } = parts;
         let mut router = Router::new();
         if let Some(identity) = identity {
             router = router.merge(identity::router(Arc::clone(identity)));
@@ -406,6 +417,7 @@ impl Base<'_> {
             let portal = portal_api::Deps {
                 links,
                 staff,
+                units: Arc::clone(units),
                 assets: Arc::new(assets),
                 clock: Arc::clone(&self.clock),
                 // A certificate made here is not one to insist on.
@@ -422,17 +434,45 @@ impl Base<'_> {
                 Some(devices) => devices::router(devices),
                 None => sfu::http::router(media.handle.clone(), self.verifier()),
             };
+            let devices = unit_of::judge_devices(devices, self.verifier(), Arc::clone(&self.clock), units);
             let patience = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, MEDIA_REQUEST_TIMEOUT);
             router = router.merge(devices.layer(patience));
         }
         Ok(router
             .fallback_service(portal_api::not_found())
+            .layer(middleware::from_fn_with_state(Arc::clone(units), unit_of::find))
             .layer(CatchPanicLayer::custom(|_| {
                 Problem::new(problem::INTERNAL).because("a handler panicked").into_response()
             }))
             .layer(middleware::from_fn_with_state(Lanes::start(routes::lane, &self.registry)?, Lanes::admit))
             .layer(middleware::from_fn_with_state(HttpMetrics::new(&self.registry)?, HttpMetrics::count)))
     }
+}
+
+/// What the public routes are made of.
+struct Parts<'a> {
+    media: Option<&'a Media>,
+    devices: Option<&'a Arc<Devices>>,
+    signaling: Option<&'a Signaling>,
+    identity: Option<&'a Arc<Identity>>,
+    units: &'a Arc<Directory>,
+    staff: Option<portal_api::Staffed>,
+}
+
+/// Identity, in the unit that is always there.
+///
+/// # Errors
+/// One line that names the key.
+pub(crate) fn identity_of(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    keys: Arc<Keys>,
+    clock: Arc<dyn Clock>,
+    url: &str,
+) -> Result<Identity, Failure> {
+    let deps =
+        identity::Deps { store: Arc::clone(store), keys, clock, tenant: TENANT, public_url: url.to_owned() };
+    Identity::new(&config.identity, deps).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 fn cause(error: &dyn std::error::Error) -> String {

@@ -26,6 +26,13 @@ pub(crate) enum Place {
     Draining,
 }
 
+/// A waiting room of a healthcare unit: what it is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Home {
+    pub(crate) tenant: TenantId,
+    pub(crate) room: WaitingRoomId,
+}
+
 /// What to look for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted {
@@ -43,6 +50,10 @@ impl Wanted {
     pub(crate) const fn new(tenant: TenantId, room: WaitingRoomId) -> Self {
         Self { tenant, room, gone: None, new: false, only_here: false }
     }
+
+    pub(crate) const fn home(&self) -> Home {
+        Home { tenant: self.tenant, room: self.room }
+    }
 }
 
 /// What a search has come to.
@@ -59,7 +70,7 @@ pub(crate) enum Found {
 impl Shared {
     /// Where a waiting room is; takes it over if it is nowhere.
     pub(crate) async fn find(&self, wanted: Wanted) -> Place {
-        if let Some(inbox) = self.room(wanted.room) {
+        if let Some(inbox) = self.room(wanted.home()) {
             return Place::Here(inbox);
         }
         if self.draining.is_cancelled() {

@@ -108,12 +108,12 @@ impl Shared {
         Fresh { visit: VisitId(platform::ids::fresh()), patient, link }
     }
 
-    pub(crate) fn patient_link(&self, patient: ParticipantId) -> String {
-        format!("{}/visit#k={}", self.public_url, self.keys.link_secret(patient))
+    pub(crate) fn patient_link(&self, tenant: TenantId, patient: ParticipantId) -> String {
+        format!("{}/visit#k={}", self.units.url(tenant), self.keys.link_secret(patient))
     }
 
-    fn clinician_link(&self, clinician: ParticipantId) -> String {
-        format!("{}/clinic#k={}", self.public_url, self.keys.link_secret(clinician))
+    fn clinician_link(&self, tenant: TenantId, clinician: ParticipantId) -> String {
+        format!("{}/clinic#k={}", self.units.url(tenant), self.keys.link_secret(clinician))
     }
 }
 
@@ -143,7 +143,7 @@ impl Handle {
         let NewWaitingRoom { tenant, id: room, clinic, practitioner, clinician } = room;
         match self.answer(Question::Open { tenant, room, clinic, practitioner, clinician }).await {
             Reply::Opened { clinician } => {
-                Ok(OpenedRoom { clinician, link: self.shared.clinician_link(clinician) })
+                Ok(OpenedRoom { clinician, link: self.shared.clinician_link(tenant, clinician) })
             }
             other => Err(refusal(&other)),
         }
@@ -157,7 +157,7 @@ impl Handle {
         let NewInvitation { tenant, waiting_room: room, id, name, reason } = invitation;
         match self.answer(Question::Invite { tenant, room, id, name, reason }).await {
             Reply::Invited { visit, patient, over } => {
-                Ok(Invitation { visit, patient, link: self.shared.patient_link(patient), over })
+                Ok(Invitation { visit, patient, link: self.shared.patient_link(tenant, patient), over })
             }
             other => Err(refusal(&other)),
         }
@@ -168,7 +168,10 @@ impl Handle {
         let mut wanted = match &question {
             Question::Open { tenant, room, .. } => Wanted { new: true, ..Wanted::new(*tenant, *room) },
             Question::Invite { tenant, room, .. } => Wanted::new(*tenant, *room),
-            Question::Exchange { secret } => return granted(self.exchange(secret.clone()).await),
+            Question::Exchange { tenant, secret } => {
+                let tenant = tenant.unwrap_or_else(|| self.shared.units.now().home().id);
+                return granted(self.exchange(tenant, secret.clone()).await);
+            }
         };
         for _ in 0..limits::MAX_FINDS {
             if deadline::has_passed() {
@@ -211,14 +214,15 @@ impl Handle {
 
     /// What a link gives. Whoever owns the room, its history says who the link's holder is; only while that cannot be
     /// read must it be a room of this process.
-    async fn greeting(&self, hash: LinkHash) -> Result<Greeting, LinkError> {
-        let local = self.shared.links.read().get(&hash).copied();
-        if let Some(inbox) = local.and_then(|room| self.shared.room(room)) {
+    async fn greeting(&self, tenant: TenantId, hash: LinkHash) -> Result<Greeting, LinkError> {
+        // Another unit's link takes the way, and the time, of one that never was.
+        let local = self.shared.links.read().get(&hash).copied().filter(|home| home.tenant == tenant);
+        if let Some(inbox) = local.and_then(|home| self.shared.room(home)) {
             let answer = ask(&inbox, |done| Input::Greet { hash, done }).await;
             return answer.map_err(|_| LinkError::Busy)?;
         }
         let target = self.shared.index.target(&hash).await.map_err(|_| LinkError::Busy)?;
-        let target = target.ok_or(LinkError::Unknown)?;
+        let target = target.filter(|target| target.tenant == tenant).ok_or(LinkError::Unknown)?;
         let owner = load::glance(&*self.shared.store, target).await.map_err(|error| {
             tracing::warn!(waiting_room.id = %target.room, %error, "A link's waiting room cannot be read");
             LinkError::Busy
@@ -235,13 +239,17 @@ impl Handle {
 }
 
 impl Links for Handle {
-    fn exchange(&self, secret: Phi<String>) -> PortFuture<'_, Result<LinkGrant, LinkError>> {
+    fn exchange(
+        &self,
+        tenant: TenantId,
+        secret: Phi<String>,
+    ) -> PortFuture<'_, Result<LinkGrant, LinkError>> {
         Box::pin(async move {
             if self.shared.draining.is_cancelled() {
                 return Err(LinkError::Busy);
             }
             let hash = LinkHash::of(secret.expose());
-            let greeted = tokio::time::timeout(limits::ASK_TIMEOUT, self.greeting(hash)).await;
+            let greeted = tokio::time::timeout(limits::ASK_TIMEOUT, self.greeting(tenant, hash)).await;
             greeted.unwrap_or(Err(LinkError::Busy)).map(|greeting| self.grant(greeting))
         })
     }

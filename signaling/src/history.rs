@@ -13,7 +13,7 @@ use crate::{
     shared::Shared,
 };
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Query, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse as _, Response},
@@ -35,6 +35,7 @@ use signaling_core::{
     token::{Bearer, JOIN_AUDIENCE, JoinClaims},
 };
 use std::{sync::Arc, time::Duration};
+use tenancy::Unit;
 
 /// Category of the streams that say who read a history: one event each.
 const HISTORY_READ: Category = Category { name: "history-read", lane: Lane::Batch };
@@ -64,10 +65,12 @@ struct Page {
 
 pub(crate) async fn history(
     State(shared): State<Arc<Shared>>,
+    unit: Option<Extension<Arc<Unit>>>,
     headers: HeaderMap,
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Response {
-    let page = page(&shared, &headers, ask).await;
+    let tenant = shared.unit(unit).id;
+    let page = page(&shared, tenant, &headers, ask).await;
     page.map_or_else(axum::response::IntoResponse::into_response, |page| {
         ([(header::CACHE_CONTROL, "no-store")], Json(page)).into_response()
     })
@@ -82,10 +85,11 @@ pub(crate) async fn not_so() -> Response {
 
 async fn page(
     shared: &Shared,
+    tenant: TenantId,
     headers: &HeaderMap,
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<Page, Problem> {
-    let bearer = bearer(shared, headers)?;
+    let bearer = bearer(shared, tenant, headers)?;
     let Query(Ask { after, limit }) = ask.map_err(|_| problem::BAD_REQUEST)?;
     let limit = limit.unwrap_or(HISTORY_PAGE);
     if !(1..=HISTORY_PAGE).contains(&limit) {
@@ -151,12 +155,15 @@ async fn record(shared: &Shared, bearer: Bearer, visits: &[Past]) -> Result<(), 
     shared.store.append(append).await.map(drop).map_err(|_| Later)
 }
 
-/// Whose waiting room it is: only of a clinician, and only their own.
-fn bearer(shared: &Shared, headers: &HeaderMap) -> Result<Bearer, Problem> {
+/// Whose waiting room it is: only of a clinician, and only their own. Another unit's token is none here.
+fn bearer(shared: &Shared, unit: TenantId, headers: &HeaderMap) -> Result<Bearer, Problem> {
     let token = keys::bearer(headers).ok_or(problem::UNAUTHORIZED)?;
     let verified = shared.keys.verify::<JoinClaims>(JOIN_AUDIENCE, shared.clock.now(), token);
     let bearer = verified.map_err(|_| problem::UNAUTHORIZED)?.claims.bearer;
     let Bearer { tenant, waiting_room, visit, participant, role } = bearer;
+    if tenant != unit {
+        return Err(problem::UNAUTHORIZED.into());
+    }
     let seat = Participant { tenant, waiting_room, visit, participant, role };
     rights::permit(seat, Kind::ReadHistory, shared.clock.now()).map_err(|_| problem::FORBIDDEN)?;
     Ok(bearer)

@@ -5,7 +5,7 @@ use crate::{
     network::Tcp,
     peers::{NoAnswer, Peers, Question, Reply},
 };
-use model::Phi;
+use model::{Phi, TenantId};
 use platform::{clock::Clock, keys::Keys};
 use signaling_core::port::{LinkError, LinkGrant, Links, PortFuture};
 use std::sync::{
@@ -40,10 +40,10 @@ impl RemoteLinks {
         Self { peers: Peers::new(keys, clock, process, Arc::new(Tcp)), addresses, turn: AtomicUsize::new(0) }
     }
 
-    async fn ask(&self, secret: Phi<String>) -> Result<LinkGrant, LinkError> {
+    async fn ask(&self, tenant: TenantId, secret: Phi<String>) -> Result<LinkGrant, LinkError> {
         let addresses = self.addresses.borrow().clone();
         let first = self.turn.fetch_add(1, Ordering::Relaxed);
-        let question = Question::Exchange { secret };
+        let question = Question::Exchange { tenant: Some(tenant), secret };
         for nth in 0..addresses.len().min(limits::MAX_FINDS) {
             let address = &addresses[(first + nth) % addresses.len()];
             match self.peers.ask(address, &question).await {
@@ -64,9 +64,13 @@ impl RemoteLinks {
 }
 
 impl Links for RemoteLinks {
-    fn exchange(&self, secret: Phi<String>) -> PortFuture<'_, Result<LinkGrant, LinkError>> {
+    fn exchange(
+        &self,
+        tenant: TenantId,
+        secret: Phi<String>,
+    ) -> PortFuture<'_, Result<LinkGrant, LinkError>> {
         Box::pin(async move {
-            let asked = tokio::time::timeout(limits::ASK_TIMEOUT, self.ask(secret)).await;
+            let asked = tokio::time::timeout(limits::ASK_TIMEOUT, self.ask(tenant, secret)).await;
             asked.unwrap_or(Err(LinkError::Busy))
         })
     }

@@ -61,8 +61,11 @@ pub(crate) enum Question {
         #[serde(serialize_with = "model::phi::expose")]
         reason: Phi<String>,
     },
-    /// Exchange the secret of a link.
+    /// Exchange the secret of a link of a healthcare unit.
     Exchange {
+        /// None of a process of an earlier build, which knows of one unit only.
+        #[serde(default)]
+        tenant: Option<TenantId>,
         #[serde(serialize_with = "model::phi::expose")]
         secret: Phi<String>,
     },
@@ -264,7 +267,7 @@ mod tests {
                 name: "A".to_owned().into(),
                 reason: "B".to_owned().into(),
             },
-            Question::Exchange { secret: "C".to_owned().into() },
+            Question::Exchange { tenant: Some(tenant), secret: "C".to_owned().into() },
         ];
         asked.iter().map(|question| serde_json::to_string(question).unwrap()).collect()
     }

@@ -1,6 +1,6 @@
 //! One waiting room's task: a single `select!` over a closed [`Input`], driving the room's owner.
 
-use crate::{limits, shared::Shared, socket::ToSocket, traces::Traces};
+use crate::{find::Home, limits, shared::Shared, socket::ToSocket, traces::Traces};
 use model::{CommandId, Epoch, Phi, TraceContext, VisitId};
 use sfu_core::port::{Affinity, Answer, Claim, MediaError, MediaEvent, SessionId};
 use signaling_core::{
@@ -257,6 +257,10 @@ impl Room {
         self.shared.fresh()
     }
 
+    const fn home(&self) -> Home {
+        Home { tenant: self.owner.tenant(), room: self.owner.id() }
+    }
+
     fn answered(&mut self, ticket: Ticket, result: Result<Answer, MediaError>) {
         let session = result.as_ref().ok().map(|answer| answer.session);
         let now = self.shared.steady.now();
@@ -268,7 +272,7 @@ impl Room {
 
     /// The session's events come here from now on; those that overtook are taken now.
     fn claim(&mut self, session: SessionId) {
-        let missed = self.shared.sessions.lock().claim(session, self.owner.id());
+        let missed = self.shared.sessions.lock().claim(session, self.home());
         for event in missed {
             self.owner.handle_media(self.shared.steady.now(), event);
         }

@@ -1,10 +1,9 @@
 //! Who waits for the owner of a waiting room to be found, and whom it was last.
 
 use crate::{
-    find::Place,
+    find::{Home, Place},
     limits::{MAX_ASKING, MAX_REMEMBERED},
 };
-use model::WaitingRoomId;
 use platform::event_log::Owned;
 use std::collections::{BTreeMap, HashMap};
 use tokio::sync::oneshot;
@@ -12,9 +11,9 @@ use tokio::sync::oneshot;
 /// Searches that go on, one for each waiting room that is asked for.
 #[derive(Default)]
 pub(crate) struct Searches {
-    asking: BTreeMap<WaitingRoomId, Vec<oneshot::Sender<Place>>>,
+    asking: BTreeMap<Home, Vec<oneshot::Sender<Place>>>,
     /// Owners in other processes, for when the store cannot be asked.
-    remembered: HashMap<WaitingRoomId, Owned>,
+    remembered: HashMap<Home, Owned>,
 }
 
 impl Searches {
@@ -22,7 +21,7 @@ impl Searches {
     /// Some: there is no search for this waiting room yet.
     pub(crate) fn join(
         &mut self,
-        room: WaitingRoomId,
+        room: Home,
         done: oneshot::Sender<Place>,
     ) -> Option<oneshot::Sender<Place>> {
         let Some(asking) = self.asking.get_mut(&room) else { return Some(done) };
@@ -33,12 +32,12 @@ impl Searches {
     }
 
     /// Begins one.
-    pub(crate) fn begin(&mut self, room: WaitingRoomId, done: oneshot::Sender<Place>) {
+    pub(crate) fn begin(&mut self, room: Home, done: oneshot::Sender<Place>) {
         self.asking.insert(room, vec![done]);
     }
 
     /// It is over: everybody who waits for it is told. Who asked may have given up.
-    pub(crate) fn end(&mut self, room: WaitingRoomId, place: &Place) {
+    pub(crate) fn end(&mut self, room: Home, place: &Place) {
         for done in self.asking.remove(&room).unwrap_or_default() {
             let _ = done.send(place.clone());
         }
@@ -49,18 +48,18 @@ impl Searches {
         self.asking.clear();
     }
 
-    pub(crate) fn remember(&mut self, room: WaitingRoomId, owned: Owned) {
+    pub(crate) fn remember(&mut self, room: Home, owned: Owned) {
         if self.remembered.len() >= MAX_REMEMBERED {
             self.remembered.clear();
         }
         self.remembered.insert(room, owned);
     }
 
-    pub(crate) fn recall(&self, room: WaitingRoomId) -> Option<&Owned> {
+    pub(crate) fn recall(&self, room: Home) -> Option<&Owned> {
         self.remembered.get(&room)
     }
 
-    pub(crate) fn forget(&mut self, room: WaitingRoomId) {
+    pub(crate) fn forget(&mut self, room: Home) {
         self.remembered.remove(&room);
     }
 }
@@ -68,12 +67,12 @@ impl Searches {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Epoch, Timestamp};
+    use model::{Epoch, TenantId, Timestamp, WaitingRoomId};
     use platform::event_log::Holder;
     use uuid::Uuid;
 
-    fn room(n: u128) -> WaitingRoomId {
-        WaitingRoomId(Uuid::from_u128(n))
+    fn room(n: u128) -> Home {
+        Home { tenant: TenantId(Uuid::nil()), room: WaitingRoomId(Uuid::from_u128(n)) }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::{
     Config, Handle,
-    find::{self, Found, Place, Wanted},
+    find::{self, Found, Home, Place, Wanted},
     limits, load,
     metrics::Metrics,
     network::Network,
@@ -12,7 +12,7 @@ use crate::{
     sweep,
 };
 use futures_util::StreamExt as _;
-use model::{Epoch, WaitingRoomId};
+use model::Epoch;
 use platform::{
     clock::{Clock, SteadyClock},
     event_log::{Behind, Holder, Owned, ReadError, Store},
@@ -25,6 +25,7 @@ use sfu_core::port::{MediaEvent, MediaNode};
 use signaling_core::{Owner, codec::DecodeError};
 use signaling_protocol::ErrorCode;
 use std::{sync::Arc, time::Duration};
+use tenancy::Directory;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -47,10 +48,8 @@ pub struct Deps {
     pub keys: Arc<Keys>,
     /// Wall-clock time.
     pub clock: Arc<dyn Clock>,
-    /// Origins whose pages may connect: `https://clinic.example`, without a path.
-    pub allowed_origins: Vec<String>,
-    /// What links begin with: `https://clinic.example`.
-    pub public_url: String,
+    /// The healthcare units: what their links begin with, and whose pages may connect.
+    pub units: Arc<Directory>,
     /// Build of the pages, told to every client.
     pub build: String,
     /// Records traces.
@@ -61,7 +60,7 @@ pub struct Deps {
 
 impl std::fmt::Debug for Deps {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Deps").field("public_url", &self.public_url).finish_non_exhaustive()
+        f.debug_struct("Deps").field("units", &self.units).finish_non_exhaustive()
     }
 }
 
@@ -110,7 +109,7 @@ pub struct Service {
     shared: Arc<Shared>,
     owners: Vec<(Owner, Epoch)>,
     /// Searches that go on, and who waits for each.
-    searching: JoinSet<(WaitingRoomId, Result<Found, Error>)>,
+    searching: JoinSet<(Home, Result<Found, Error>)>,
     searches: Searches,
     control: mpsc::Receiver<Control>,
     media_events: mpsc::Receiver<MediaEvent>,
@@ -195,7 +194,7 @@ impl Service {
     }
 
     fn host(&self, rooms: &mut Rooms, owner: Owner, epoch: Epoch) -> mpsc::Sender<Input> {
-        let id = owner.id();
+        let id = Home { tenant: owner.tenant(), room: owner.id() };
         let (room, inbox) = room::Room::new(Arc::clone(&self.shared), owner, epoch);
         rooms.spawn(async move {
             room.run().await;
@@ -208,7 +207,7 @@ impl Service {
     /// Begins a search, or joins one for the same waiting room.
     fn control(&mut self, control: Control) {
         let Control { wanted, done } = control;
-        let room = wanted.room;
+        let room = wanted.home();
         if let Some(inbox) = self.shared.room(room) {
             let _ = done.send(Place::Here(inbox));
             return;
@@ -227,11 +226,11 @@ impl Service {
     }
 
     /// A search is over: everybody who waits for it is told.
-    fn found(&mut self, rooms: &mut Rooms, room: WaitingRoomId, found: Result<Found, Error>) {
+    fn found(&mut self, rooms: &mut Rooms, room: Home, found: Result<Found, Error>) {
         let place = match found {
             Ok(Found::Ours { owner, epoch }) => {
                 self.searches.forget(room);
-                tracing::info!(waiting_room.id = %room, epoch = epoch.0, "A waiting room is owned by this process now");
+                tracing::info!(waiting_room.id = %room.room, epoch = epoch.0, "A waiting room is owned by this process now");
                 self.shared.metrics.taken();
                 Place::Here(self.host(rooms, *owner, epoch))
             }
@@ -242,7 +241,7 @@ impl Service {
             }
             Ok(Found::Nowhere) => Place::Nowhere,
             Err(error) => {
-                tracing::warn!(waiting_room.id = %room, %error, "A waiting room's owner cannot be found now");
+                tracing::warn!(waiting_room.id = %room.room, %error, "A waiting room's owner cannot be found now");
                 self.searches.recall(room).map_or(Place::Unknown, there)
             }
         };
@@ -250,7 +249,8 @@ impl Service {
     }
 
     async fn media(&self, event: MediaEvent) {
-        let room = self.shared.sessions.lock().route(&event);
+        let here = |room| self.shared.rooms.read().keys().copied().find(|home| home.room == room);
+        let room = self.shared.sessions.lock().route(&event, here);
         let Some(inbox) = room.and_then(|room| self.shared.room(room)) else { return };
         if matches!(event, MediaEvent::Quality { .. }) {
             // A sample: the next one says it again.
@@ -285,7 +285,7 @@ impl Service {
 }
 
 /// The tasks of waiting rooms; each ends with its room.
-type Rooms = JoinSet<WaitingRoomId>;
+type Rooms = JoinSet<Home>;
 
 fn there(owned: &Owned) -> Place {
     Place::There { address: owned.holder.address.clone(), epoch: owned.epoch }

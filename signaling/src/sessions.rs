@@ -1,7 +1,7 @@
 //! Which waiting room a media session belongs to. Events can overtake the answer that names the
 //! session, so what nobody has claimed yet is kept for a moment.
 
-use crate::limits;
+use crate::{find::Home, limits};
 use model::WaitingRoomId;
 use sfu_core::port::{MediaEvent, SessionId};
 use std::collections::{HashMap, VecDeque};
@@ -9,17 +9,22 @@ use uuid::Uuid;
 
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    rooms: HashMap<SessionId, WaitingRoomId>,
+    rooms: HashMap<SessionId, Home>,
     orphans: VecDeque<MediaEvent>,
 }
 
 impl Sessions {
-    /// Where an event goes; `None` keeps it until its session is claimed.
-    pub(crate) fn route(&mut self, event: &MediaEvent) -> Option<WaitingRoomId> {
+    /// Where an event goes; `None` keeps it until its session is claimed. `here` says which waiting room of this process has
+    /// an id.
+    pub(crate) fn route(
+        &mut self,
+        event: &MediaEvent,
+        here: impl FnOnce(WaitingRoomId) -> Option<Home>,
+    ) -> Option<Home> {
         let session = event.session();
         if let MediaEvent::Found { existing } = event {
             // A session this process did not make: its affinity is the waiting room's id.
-            let room = WaitingRoomId(Uuid::from_u128(existing.affinity.0));
+            let room = here(WaitingRoomId(Uuid::from_u128(existing.affinity.0)))?;
             self.rooms.insert(session, room);
             return Some(room);
         }
@@ -37,12 +42,12 @@ impl Sessions {
     }
 
     /// The room is no longer here, and of its sessions nothing more will be told.
-    pub(crate) fn forget(&mut self, room: WaitingRoomId) {
+    pub(crate) fn forget(&mut self, room: Home) {
         self.rooms.retain(|_, home| *home != room);
     }
 
     /// The room owns the session from now on. What it has missed is returned.
-    pub(crate) fn claim(&mut self, session: SessionId, room: WaitingRoomId) -> Vec<MediaEvent> {
+    pub(crate) fn claim(&mut self, session: SessionId, room: Home) -> Vec<MediaEvent> {
         self.rooms.insert(session, room);
         let (missed, others) = std::mem::take(&mut self.orphans)
             .into_iter()
@@ -58,8 +63,16 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::ParticipantId;
+    use model::{ParticipantId, TenantId};
     use sfu_core::port::{Affinity, ClosedReason, Direction, Existing, Quality};
+
+    fn home(n: u128) -> Home {
+        Home { tenant: TenantId(Uuid::nil()), room: WaitingRoomId(Uuid::from_u128(n)) }
+    }
+
+    fn here(room: WaitingRoomId) -> Option<Home> {
+        Some(Home { room, ..home(0) })
+    }
 
     fn quality(session: u64) -> MediaEvent {
         MediaEvent::Quality { session: SessionId(session), quality: Quality::default() }
@@ -67,19 +80,19 @@ mod tests {
 
     #[test]
     fn what_overtakes_the_answer_is_not_lost() {
-        let (mut sessions, room) = (Sessions::default(), WaitingRoomId(Uuid::from_u128(1)));
-        assert_eq!(sessions.route(&quality(7)), None);
-        assert_eq!(sessions.route(&quality(8)), None);
+        let (mut sessions, room) = (Sessions::default(), home(1));
+        assert_eq!(sessions.route(&quality(7), here), None);
+        assert_eq!(sessions.route(&quality(8), here), None);
         assert_eq!(sessions.claim(SessionId(7), room), [quality(7)]);
-        assert_eq!(sessions.route(&quality(7)), Some(room));
+        assert_eq!(sessions.route(&quality(7), here), Some(room));
         let closed = MediaEvent::Closed { session: SessionId(7), reason: ClosedReason::Asked };
-        assert_eq!(sessions.route(&closed), Some(room));
-        assert_eq!(sessions.route(&quality(7)), None);
+        assert_eq!(sessions.route(&closed, here), Some(room));
+        assert_eq!(sessions.route(&quality(7), here), None);
     }
 
     #[test]
     fn what_is_found_late_goes_to_the_room_its_affinity_names() {
-        let (mut sessions, room) = (Sessions::default(), WaitingRoomId(Uuid::from_u128(1)));
+        let (mut sessions, room) = (Sessions::default(), home(1));
         let existing = Existing {
             session: SessionId(7),
             participant: ParticipantId(Uuid::from_u128(2)),
@@ -90,24 +103,24 @@ mod tests {
             shown: None,
         };
         let found = MediaEvent::Found { existing: Box::new(existing) };
-        assert_eq!(sessions.route(&found), Some(room));
-        assert_eq!(sessions.route(&quality(7)), Some(room));
+        assert_eq!(sessions.route(&found, here), Some(room));
+        assert_eq!(sessions.route(&quality(7), here), Some(room));
     }
 
     #[test]
     fn of_a_room_that_is_elsewhere_nothing_is_kept() {
-        let (mut sessions, room) = (Sessions::default(), WaitingRoomId(Uuid::from_u128(1)));
+        let (mut sessions, room) = (Sessions::default(), home(1));
         sessions.claim(SessionId(7), room);
-        sessions.claim(SessionId(8), WaitingRoomId(Uuid::from_u128(2)));
+        sessions.claim(SessionId(8), home(2));
         sessions.forget(room);
         assert_eq!(sessions.rooms.keys().collect::<Vec<_>>(), [&SessionId(8)]);
     }
 
     #[test]
     fn keeps_as_many_as_its_limit_and_drops_the_oldest() {
-        let (mut sessions, room) = (Sessions::default(), WaitingRoomId(Uuid::from_u128(1)));
+        let (mut sessions, room) = (Sessions::default(), home(1));
         for n in 0..=limits::MAX_ORPHANED_EVENTS as u64 {
-            sessions.route(&quality(n));
+            sessions.route(&quality(n), here);
         }
         assert_eq!(sessions.claim(SessionId(0), room), []);
         assert_eq!(sessions.claim(SessionId(1), room), [quality(1)]);

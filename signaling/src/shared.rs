@@ -1,6 +1,8 @@
 //! What every task of the service knows.
 
-use crate::{Config, index::Index, metrics::Metrics, peers::Peers, room::Input, sessions::Sessions};
+use crate::{
+    Config, find::Home, index::Index, metrics::Metrics, peers::Peers, room::Input, sessions::Sessions,
+};
 use futures_util::FutureExt as _;
 use model::{TenantId, WaitingRoomId};
 use parking_lot::{Mutex, RwLock};
@@ -20,6 +22,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
+use tenancy::Directory;
 use tokio::{
     sync::{Semaphore, mpsc},
     time::Instant,
@@ -41,14 +44,14 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     /// What waiting rooms go by: nobody has waited longer because somebody has set the clock.
     pub(crate) steady: Arc<dyn Clock>,
-    pub(crate) allowed_origins: Vec<String>,
-    pub(crate) public_url: String,
+    /// Where links lead, and whose pages may connect.
+    pub(crate) units: Arc<Directory>,
     pub(crate) build: String,
     pub(crate) metrics: Metrics,
     pub(crate) tracer: Tracer,
     /// In their order, so that they are told in one.
-    pub(crate) rooms: RwLock<BTreeMap<WaitingRoomId, mpsc::Sender<Input>>>,
-    pub(crate) links: RwLock<HashMap<LinkHash, WaitingRoomId>>,
+    pub(crate) rooms: RwLock<BTreeMap<Home, mpsc::Sender<Input>>>,
+    pub(crate) links: RwLock<HashMap<LinkHash, Home>>,
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) control: mpsc::Sender<crate::service::Control>,
     /// Cancelled when the service drains: no new connections.
@@ -88,8 +91,7 @@ impl Shared {
             keys: deps.keys,
             steady,
             clock: deps.clock,
-            allowed_origins: deps.allowed_origins,
-            public_url: deps.public_url.trim_end_matches('/').to_owned(),
+            units: deps.units,
             build: deps.build,
             metrics,
             tracer: deps.tracer,
@@ -111,7 +113,7 @@ impl Shared {
     }
 
     /// The way to a waiting room's task.
-    pub(crate) fn room(&self, id: WaitingRoomId) -> Option<mpsc::Sender<Input>> {
+    pub(crate) fn room(&self, id: Home) -> Option<mpsc::Sender<Input>> {
         self.rooms.read().get(&id).cloned()
     }
 }
@@ -141,7 +143,7 @@ impl Shared {
 /// Waiting rooms that are no longer here.
 impl Shared {
     /// A waiting room's task has ended: it drained, or another process owns it now.
-    pub(crate) fn forget(&self, room: WaitingRoomId) {
+    pub(crate) fn forget(&self, room: Home) {
         self.rooms.write().remove(&room);
         self.links.write().retain(|_, home| *home != room);
         self.sessions.lock().forget(room);

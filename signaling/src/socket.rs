@@ -12,7 +12,7 @@ use futures_util::{
     Sink as _, SinkExt as _, StreamExt as _,
     stream::{SplitSink, SplitStream},
 };
-use model::{Phi, TraceContext};
+use model::{Phi, TenantId, TraceContext};
 use platform::trace::{self, Kind};
 use signaling_core::{
     connection::{Connection, Frame, Output},
@@ -38,8 +38,8 @@ pub(crate) enum ToSocket {
 /// Who is at the other end of a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Peer {
-    /// A page.
-    Page,
+    /// A page of this healthcare unit: another unit's tokens are none here.
+    Page(TenantId),
     /// Another process, for a page.
     Process,
 }
@@ -213,6 +213,9 @@ impl Socket {
             return self.connection.handle_close(Some(ErrorCode::NotAuthorized));
         };
         let bearer = token.bearer();
+        if matches!(self.peer, Peer::Page(tenant) if tenant != bearer.tenant) {
+            return self.connection.handle_close(Some(ErrorCode::NotAuthorized));
+        }
         let room = match self.way_to(bearer, trace).await {
             Ok(Some(room)) => room,
             Ok(None) => return self.connection.relay(),
@@ -265,7 +268,7 @@ impl Socket {
                     }
                 }
                 // Of a passed on page it means that the owner has just changed: it comes again.
-                Place::Nowhere if self.peer == Peer::Page => return Err(ErrorCode::NotAuthorized),
+                Place::Nowhere if matches!(self.peer, Peer::Page(_)) => return Err(ErrorCode::NotAuthorized),
                 Place::Nowhere | Place::Draining => return Err(ErrorCode::Restarting),
                 Place::Unknown => return Err(ErrorCode::Unavailable),
             }

@@ -78,14 +78,14 @@ async fn take_over(shared: &Shared, process: Uuid) -> Result<(), ReadError> {
 async fn give_up(shared: &Shared) -> Result<(), ReadError> {
     // First what is here, then what is ours: what is taken meanwhile is in neither.
     let mut lost: BTreeMap<_, _> =
-        shared.rooms.read().iter().map(|(room, inbox)| (room.0, inbox.clone())).collect();
+        shared.rooms.read().iter().map(|(home, inbox)| ((home.tenant, home.room.0), inbox.clone())).collect();
     let mut after: Option<(TenantId, Uuid)> = None;
     while !lost.is_empty() {
         let page = shared.store.owned_by(shared.me.process, after, limits::STREAM_PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some((last.tenant, last.scope));
         for possession in page {
-            lost.remove(&possession.scope);
+            lost.remove(&(possession.tenant, possession.scope));
         }
     }
     for inbox in lost.into_values() {

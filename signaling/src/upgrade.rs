@@ -2,6 +2,7 @@
 
 use crate::{limits, shared::Shared, socket};
 use axum::{
+    Extension,
     extract::{
         State,
         ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
@@ -12,15 +13,17 @@ use axum::{
 use platform::problem::{self, Problem};
 use signaling_protocol::SUBPROTOCOL;
 use std::{sync::Arc, time::Duration};
+use tenancy::Unit;
 
 /// Answers 101, or why not: 403 for a foreign page, 400 without the subprotocol, 503 when full or
 /// draining.
 pub(crate) async fn upgrade(
     State(shared): State<Arc<Shared>>,
+    unit: Option<Extension<Arc<Unit>>>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    match admit(&shared, &headers, upgrade) {
+    match admit(&shared, &shared.unit(unit), &headers, upgrade) {
         Ok(response) => response,
         Err(problem) => {
             shared.metrics.refused(problem.kind().code());
@@ -31,13 +34,14 @@ pub(crate) async fn upgrade(
 
 fn admit(
     shared: &Arc<Shared>,
+    unit: &Unit,
     headers: &HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
-    if !origin_is_allowed(headers, &shared.allowed_origins) {
+    if !origin_is_allowed(headers, &unit.origins) {
         return Err(Problem::new(problem::FORBIDDEN).detail("Pages of this origin may not connect."));
     }
-    accept(shared, upgrade, socket::Peer::Page)
+    accept(shared, upgrade, socket::Peer::Page(unit.id))
 }
 
 /// A page's WebSocket that another process passes on: it has looked at where the page comes from.
@@ -46,6 +50,13 @@ pub(crate) fn admit_peer(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     accept(shared, upgrade, socket::Peer::Process)
+}
+
+impl Shared {
+    /// The healthcare unit that a request is for: whoever listens has found it by its host.
+    pub(crate) fn unit(&self, found: Option<Extension<Arc<Unit>>>) -> Arc<Unit> {
+        found.map_or_else(|| Arc::clone(self.units.now().home()), |Extension(unit)| unit)
+    }
 }
 
 fn accept(

@@ -4,7 +4,7 @@ import { homeOf, Problem, returnPath, type Surroundings } from "../identity";
 import { Button } from "../ui/Button/Button";
 import { TextField } from "../ui/Field/Field";
 import { Notice } from "../ui/Notice/Notice";
-import { rememberClinic, rememberedClinic, useStaff, useStaffState } from "./context";
+import { rememberClinic, useClinicName, useStaff, useStaffState } from "./context";
 import { CodeField, PasswordField, wholeRecovery } from "./fields";
 import { Sheet } from "./Sheet";
 import "../ui/Choice/Choice.css";
@@ -18,7 +18,7 @@ export function SignInApp({ query }: { query: URLSearchParams }) {
   const { t } = useWords();
   const { who } = useStaffState();
   const { session, go } = useStaff();
-  const [clinic, setClinic] = useState(rememberedClinic);
+  const [clinic, setClinic] = useClinicName();
   const [email, setEmail] = useState("");
   const [surroundings, setSurroundings] = useState<Surroundings>("ward");
   const [ticket, setTicket] = useState<string | null>(null);

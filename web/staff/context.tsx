@@ -1,11 +1,13 @@
 /** The session in React, and where its pages lead. */
-import { createContext, useCallback, useContext, useSyncExternalStore } from "react";
+import { createContext, useCallback, useContext, useEffect, useState, useSyncExternalStore } from "react";
 import type { StaffSession, StaffState } from "../identity";
 
 export interface Place {
   session: StaffSession;
   /** Leaves for another page of this origin. */
   go: (path: string) => void;
+  /** Asks the server what the clinic is called. */
+  clinic?: () => Promise<string | null>;
 }
 
 const Context = createContext<Place | null>(null);
@@ -36,6 +38,24 @@ export function rememberedClinic(): string {
   } catch {
     return location.hostname;
   }
+}
+
+/** The same, and the clinic's own name as soon as the server says it to a browser that never heard it. */
+export function useClinicName(): [string, (name: string) => void] {
+  const { clinic: asked } = useStaff();
+  const [name, setName] = useState(rememberedClinic);
+  const known = name !== location.hostname;
+  useEffect(() => {
+    let left = false;
+    if (!known)
+      void asked?.().then((heard) => {
+        if (!left && heard !== null) setName(heard);
+      });
+    return () => {
+      left = true;
+    };
+  }, [asked, known]);
+  return [name, setName];
 }
 
 export function rememberClinic(name: string): void {

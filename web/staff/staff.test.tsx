@@ -49,6 +49,25 @@ async function signsIn() {
   press("Sign in");
 }
 
+describe("the clinic's name", () => {
+  it("is asked for by a browser that never heard it, and once heard it is not", async () => {
+    localStorage.clear();
+    const view = staffViews.find((one) => one.page.is === "sign-in");
+    if (view === undefined) throw new Error("no view");
+    const clinic = vi.fn(() => Promise.resolve("Lakeside"));
+    const place = { session: fakeStaff(view), go: vi.fn(), clinic };
+    const page = () => render(<StaffProvider value={place}><LiveRegion>{drawn(view.page)}</LiveRegion></StaffProvider>);
+    const first = page();
+    expect(await screen.findByText("Lakeside")).toBeTruthy();
+    first.unmount();
+    localStorage.setItem("telehealth.clinic", "Riverside");
+    page();
+    expect(screen.getByText("Riverside")).toBeTruthy();
+    expect(clinic).toHaveBeenCalledTimes(1);
+    localStorage.clear();
+  });
+});
+
 describe("signing in", () => {
   const second = (roles: string[]) => ({ ...(staffViews.find(({ id }) => id === "staff-admin")?.answers["POST /api/v1/auth/renew"] as object), person: { id: "p", name: "Ines", email: "i@r.example", roles, duties: [] } });
   const page = (query: string) => ({ is: "sign-in", query }) as const;

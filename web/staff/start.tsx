@@ -4,7 +4,7 @@ import { type ReactNode, StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { startWords } from "../i18n";
 import { staffPacks } from "../i18n/packs/staff";
-import { browserEnv, createStaffSession, type StaffSession } from "../identity";
+import { browserEnv, createStaffSession, type StaffSession, unitName } from "../identity";
 import { reloadOnLostChunk } from "../ui/chunks";
 import { LiveRegion } from "../ui/Live/Live";
 import { StaffProvider } from "./context";
@@ -14,12 +14,14 @@ export async function start(page: ReactNode, first: (session: StaffSession) => v
   reloadOnLostChunk();
   const place = document.getElementById("app");
   if (place === null) return;
-  const session = createStaffSession(browserEnv());
+  const env = browserEnv();
+  const session = createStaffSession(env);
+  const clinic = () => unitName(env);
   first(session);
   await startWords(staffPacks);
   createRoot(place).render(
     <StrictMode>
-      <StaffProvider value={{ session, go: (path) => location.assign(path) }}>
+      <StaffProvider value={{ session, go: (path) => location.assign(path), clinic }}>
         <LiveRegion>{page}</LiveRegion>
       </StaffProvider>
     </StrictMode>,

@@ -1,7 +1,7 @@
 //! Somebody who was invited sets their factors: `POST /api/v1/auth/invitation` shows who is expected,
 //! `POST /api/v1/auth/join` lets them in.
 
-use super::{Peer, sign_in::Attempt, source};
+use super::{Here, Peer, sign_in::Attempt, source};
 use crate::{
     answers::PersonView,
     codes,
@@ -12,7 +12,7 @@ use crate::{
 use axum::{
     Json,
     body::Bytes,
-    extract::{State, rejection::BytesRejection},
+    extract::rejection::BytesRejection,
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
@@ -30,7 +30,6 @@ use platform::{
 };
 use policy::{AccountId, SessionId};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use uuid::Uuid;
 
 /// `aud` of the ticket between the two steps.
@@ -70,7 +69,7 @@ struct Expected {
 
 /// Shows who is expected, and a new secret for their app. Nothing is recorded: the link still works.
 pub(crate) async fn look(
-    State(identity): State<Arc<Identity>>,
+    Here(identity): Here,
     peer: Peer,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -91,12 +90,7 @@ pub(crate) async fn look(
             secret: totp.clone(),
             uri: codes::totp_uri(&totp, &identity.unit, account.login.expose()),
         },
-        ticket: identity.records.keys.sign(
-            JOIN_TICKET,
-            TICKET_TTL,
-            identity.records.clock.now(),
-            &TicketClaims { account: id, invitation, totp },
-        ),
+        ticket: identity.ticket(JOIN_TICKET, TICKET_TTL, TicketClaims { account: id, invitation, totp }),
     };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(expected)).into_response())
 }
@@ -126,15 +120,15 @@ pub(crate) struct Join {
 
 /// Lets them in, signed in at once, with their recovery codes, which are shown this once.
 pub(crate) async fn join(
-    State(identity): State<Arc<Identity>>,
+    Here(identity): Here,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     own_site(&headers)?;
     let Join { ticket, password, code, surroundings } = json(&headers, body)?;
     let now = identity.records.clock.now();
-    let ticket = identity.records.keys.verify::<TicketClaims>(JOIN_TICKET, now, &ticket);
-    let TicketClaims { account: id, invitation, totp } = ticket.map_err(|_| BEGIN_AGAIN)?.claims;
+    let ticket = identity.ticketed::<TicketClaims>(JOIN_TICKET, &ticket);
+    let TicketClaims { account: id, invitation, totp } = ticket.ok_or(BEGIN_AGAIN)?;
     let account = identity.records.account(identity.tenant, id).await.map_err(|_| later())?;
     let account = account.filter(|account| account.opens(invitation, now)).ok_or(NO_INVITATION)?;
     check_password(password.expose(), &account.login).map_err(|error| invalid("password", error))?;

@@ -1,6 +1,6 @@
 //! One's own account: `GET /api/v1/me`, and what one changes about it.
 
-use super::{permit, session::oneself, sign_in::Attempt};
+use super::{Here, permit, session::oneself, sign_in::Attempt};
 use crate::{
     answers::PersonView,
     codes,
@@ -10,7 +10,7 @@ use crate::{
 use axum::{
     Json,
     body::Bytes,
-    extract::{State, rejection::BytesRejection},
+    extract::rejection::BytesRejection,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
@@ -19,7 +19,7 @@ use model::Phi;
 use platform::{body::json, event_log::NewAudit, problem::Problem};
 use policy::{SessionId, Staff, action::ManageOwnAccount, judge::FRESH};
 use serde::{Deserialize, Serialize};
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,10 +30,7 @@ struct Me {
     recovery_codes_left: usize,
 }
 
-pub(crate) async fn me(
-    State(identity): State<Arc<Identity>>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+pub(crate) async fn me(Here(identity): Here, headers: HeaderMap) -> Result<Response, Problem> {
     let (_, staff) = permit::<ManageOwnAccount>(&identity, &headers, oneself).await?;
     let account = identity.records.account(staff.tenant, staff.account).await.map_err(|_| later())?;
     let account = account.ok_or(SIGNED_OUT)?;
@@ -53,7 +50,7 @@ pub(crate) struct NewPassword {
 }
 
 pub(crate) async fn password(
-    State(identity): State<Arc<Identity>>,
+    Here(identity): Here,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
@@ -82,10 +79,7 @@ struct Codes {
 }
 
 /// New recovery codes; those before count no more.
-pub(crate) async fn recovery_codes(
-    State(identity): State<Arc<Identity>>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+pub(crate) async fn recovery_codes(Here(identity): Here, headers: HeaderMap) -> Result<Response, Problem> {
     let (_, staff) = permit::<ManageOwnAccount>(&identity, &headers, oneself).await?;
     // Whoever finds an unlocked screen must not take codes away with them.
     if staff.locked || identity.records.clock.now().since(staff.confirmed_at) > FRESH {

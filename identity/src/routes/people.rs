@@ -1,6 +1,6 @@
 //! Who works here: `/api/v1/people`.
 
-use super::permit;
+use super::{Here, permit};
 use crate::{
     answers::PersonView,
     codes,
@@ -13,7 +13,7 @@ use axum::{
     Json,
     body::Bytes,
     extract::{
-        Path, Query, State,
+        Path, Query,
         rejection::{BytesRejection, PathRejection, QueryRejection},
     },
     http::{HeaderMap, StatusCode, header},
@@ -36,7 +36,7 @@ use policy::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json as value;
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -84,7 +84,7 @@ struct People {
 }
 
 pub(crate) async fn list(
-    State(identity): State<Arc<Identity>>,
+    Here(identity): Here,
     headers: HeaderMap,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Response, Problem> {
@@ -129,7 +129,7 @@ struct Invited {
 }
 
 pub(crate) async fn invite(
-    State(identity): State<Arc<Identity>>,
+    Here(identity): Here,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
@@ -160,7 +160,7 @@ pub(crate) async fn invite(
 
 /// Another link, and nothing that they had counts any more: they lost their phone, or never joined.
 pub(crate) async fn invite_again(
-    State(identity): State<Arc<Identity>>,
+    Here(identity): Here,
     headers: HeaderMap,
     id: Result<Path<AccountId>, PathRejection>,
 ) -> Result<Response, Problem> {
@@ -185,7 +185,7 @@ pub(crate) struct Change {
 }
 
 pub(crate) async fn change(
-    State(identity): State<Arc<Identity>>,
+    Here(identity): Here,
     headers: HeaderMap,
     id: Result<Path<AccountId>, PathRejection>,
     body: Result<Bytes, BytesRejection>,
@@ -226,7 +226,7 @@ struct Right {
 
 /// "What can this person do and see?", as the policy itself answers it.
 pub(crate) async fn rights(
-    State(identity): State<Arc<Identity>>,
+    Here(identity): Here,
     headers: HeaderMap,
     id: Result<Path<AccountId>, PathRejection>,
 ) -> Result<Response, Problem> {

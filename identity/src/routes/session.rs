@@ -1,6 +1,6 @@
 //! A session goes on, is locked and unlocked, confirmed and ended: `POST /api/v1/auth/…`.
 
-use super::{permit, sign_in::Attempt};
+use super::{Here, permit, sign_in::Attempt};
 use crate::{
     answers::{Held, forget, held},
     codes,
@@ -10,7 +10,7 @@ use crate::{
 };
 use axum::{
     body::Bytes,
-    extract::{State, rejection::BytesRejection},
+    extract::rejection::BytesRejection,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Response},
 };
@@ -27,7 +27,7 @@ use platform::{
 };
 use policy::{Place, Staff, Subject, action::ManageOwnAccount};
 use serde::Deserialize;
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -38,7 +38,7 @@ pub(crate) struct Renewal {
 
 /// Another access token, and another refresh token, for the one in the cookie.
 pub(crate) async fn renew(
-    State(identity): State<Arc<Identity>>,
+    Here(identity): Here,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
@@ -71,7 +71,7 @@ async fn renewed(
     };
     let (session, events) =
         identity.records.change_session(identity.tenant, id, None, command).await.map_err(of_session)?;
-    identity.believed.forget(id);
+    identity.believed.forget(identity.tenant, id);
     if let Some(Event::Ended { ending }) = events.last() {
         if *ending == Ending::Theft {
             tracing::warn!(session.id = %id, "A refresh token that had been replaced came again; the session was ended");
@@ -86,10 +86,7 @@ async fn renewed(
 }
 
 /// Nothing of patients is shown any more, until somebody unlocks it.
-pub(crate) async fn lock(
-    State(identity): State<Arc<Identity>>,
-    headers: HeaderMap,
-) -> Result<StatusCode, Problem> {
+pub(crate) async fn lock(Here(identity): Here, headers: HeaderMap) -> Result<StatusCode, Problem> {
     let (_, staff) = permit::<ManageOwnAccount>(&identity, &headers, oneself).await?;
     let audit = audit("session.lock", Some(staff.account));
     change(&identity, &staff, audit, session::Command::Lock).await?;
@@ -107,7 +104,7 @@ pub(crate) struct Proof {
 
 /// Back again: with the password, or a code of the app.
 pub(crate) async fn unlock(
-    State(identity): State<Arc<Identity>>,
+    Here(identity): Here,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
@@ -125,7 +122,7 @@ pub(crate) async fn unlock(
 
 /// A factor is shown again, for what demands it.
 pub(crate) async fn confirm(
-    State(identity): State<Arc<Identity>>,
+    Here(identity): Here,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
@@ -143,10 +140,7 @@ pub(crate) async fn confirm(
 }
 
 /// Over, for this browser.
-pub(crate) async fn sign_out(
-    State(identity): State<Arc<Identity>>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+pub(crate) async fn sign_out(Here(identity): Here, headers: HeaderMap) -> Result<Response, Problem> {
     own_site(&headers)?;
     let (_, staff) = permit::<ManageOwnAccount>(&identity, &headers, oneself).await?;
     let end = session::Command::End { ending: Ending::SignedOut };
@@ -174,7 +168,7 @@ async fn change(
 ) -> Result<Vec<Event>, Problem> {
     let audit = NewAudit { subject: Some(staff.session.0), ..audit };
     let changed = identity.records.change_session(staff.tenant, staff.session, Some(audit), command).await;
-    identity.believed.forget(staff.session);
+    identity.believed.forget(staff.tenant, staff.session);
     Ok(changed.map_err(of_session)?.1)
 }
 

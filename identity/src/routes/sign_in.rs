@@ -1,7 +1,7 @@
 //! `POST /api/v1/auth/sign-in`: address and password for a ticket. `POST /api/v1/auth/second`: ticket and code for a
 //! session.
 
-use super::{Peer, source};
+use super::{Here, Peer, source};
 use crate::{
     answers::Held,
     codes,
@@ -13,7 +13,7 @@ use crate::{
 use axum::{
     Json,
     body::Bytes,
-    extract::{State, rejection::BytesRejection},
+    extract::rejection::BytesRejection,
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
@@ -33,7 +33,6 @@ use platform::{
 };
 use policy::{AccountId, SessionId};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use uuid::Uuid;
 
 /// `aud` of the ticket between the two factors.
@@ -58,7 +57,7 @@ struct Ticket {
 }
 
 pub(crate) async fn password(
-    State(identity): State<Arc<Identity>>,
+    Here(identity): Here,
     peer: Peer,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -82,8 +81,7 @@ pub(crate) async fn password(
         return Err(SIGN_IN_FAILED.into());
     };
     let claims = TicketClaims { account: id, login: blind };
-    let now = identity.records.clock.now();
-    let ticket = identity.records.keys.sign(TICKET_AUDIENCE, TICKET_TTL, now, &claims);
+    let ticket = identity.ticket(TICKET_AUDIENCE, TICKET_TTL, claims);
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(Ticket { ticket })).into_response())
 }
 
@@ -100,15 +98,15 @@ pub(crate) struct AskSecond {
 }
 
 pub(crate) async fn second(
-    State(identity): State<Arc<Identity>>,
+    Here(identity): Here,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     own_site(&headers)?;
     let AskSecond { ticket, code, recovery_code: recovery, surroundings } = json(&headers, body)?;
     let now = identity.records.clock.now();
-    let ticket = identity.records.keys.verify::<TicketClaims>(TICKET_AUDIENCE, now, &ticket);
-    let TicketClaims { account: id, login } = ticket.map_err(|_| BEGIN_AGAIN)?.claims;
+    let ticket = identity.ticketed::<TicketClaims>(TICKET_AUDIENCE, &ticket);
+    let TicketClaims { account: id, login } = ticket.ok_or(BEGIN_AGAIN)?;
     let attempt = identity.attempt(&headers, login, None);
     identity.must_wait(attempt)?;
     let account = identity.records.account(identity.tenant, id).await.map_err(|_| later())?;

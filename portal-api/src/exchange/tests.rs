@@ -14,7 +14,7 @@ fn clinic() -> ClinicView {
 }
 
 impl Links for Book {
-    fn exchange(&self, secret: Phi<String>) -> PortFuture<'_, Result<LinkGrant, LinkError>> {
+    fn exchange(&self, _: TenantId, secret: Phi<String>) -> PortFuture<'_, Result<LinkGrant, LinkError>> {
         Box::pin(async move {
             match secret.expose().as_str() {
                 "good" => Ok(LinkGrant {
@@ -36,7 +36,16 @@ impl Links for Book {
 fn portal() -> (Router, Arc<ManualClock>, Registry) {
     let (clock, registry) = (Arc::new(ManualClock::default()), Registry::new());
     let config = Config { wrong_links_per_minute: 3, ..Config::default() };
-    (router(&config, Arc::new(Book), clock.clone(), Tracer::off(), &registry).unwrap(), clock, registry)
+    let base = tenancy::Base {
+        id: TenantId(uuid::Uuid::from_u128(1)),
+        name: "Riverside".into(),
+        url: "https://visits.example".into(),
+        origins: Vec::new(),
+        hosts: Vec::new(),
+    };
+    let units = UnitsHere(Arc::new(tenancy::Directory::of_one(base)));
+    let router = router(&config, Arc::new(Book), units, clock.clone(), Tracer::off(), &registry).unwrap();
+    (router, clock, registry)
 }
 
 fn ask(body: impl Into<Body>) -> Request<Body> {

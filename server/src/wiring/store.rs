@@ -8,6 +8,7 @@ use crate::{
     config::Config,
     failure::Failure,
     limits::{REPLAY_PATIENCE, STORE_PATIENCE},
+    units::{Opened, Opening},
 };
 use platform::{
     clock::Clock,
@@ -77,6 +78,29 @@ pub(super) async fn open(
         tracing::warn!(%error, "The database does not answer yet");
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
+}
+
+/// The event log for the command line, beside servers that run.
+///
+/// # Errors
+/// A server has the file, or what cannot be used.
+pub(crate) async fn open_store(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    registry: &Registry,
+) -> Result<Opened, Opening> {
+    let failed = |unopened: Unopened| Opening::Failed(unopened.into());
+    let stored: Arc<dyn Store> = match config.store.postgres() {
+        None => Arc::new(SqliteStore::open(&config.data_dir.join(EVENTS), registry)?),
+        Some(postgres) => {
+            let said = |error: postgres::Error| {
+                Opening::Failed(Failure::Usage(format!("store.postgres: {error}{}", cause(&error))))
+            };
+            Arc::new(PostgresStore::open(&postgres, registry).await.map_err(said)?)
+        }
+    };
+    let vault = vault::open(config, clock, registry).await.map_err(failed)?;
+    Ok(Opened { store: Arc::new(Sealing::new(stored, Arc::clone(&vault))), vault })
 }
 
 /// The keys, which may be in a database that does not answer yet either.

@@ -10,7 +10,7 @@ use signaling_protocol::{
 use std::{net::SocketAddr, time::Duration};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
+    MaybeTlsStream, WebSocketStream, client_async, connect_async,
     tungstenite::{Error, Message, client::IntoClientRequest as _, http::HeaderValue},
 };
 
@@ -32,6 +32,19 @@ pub(crate) async fn open(to: SocketAddr, origin: &str) -> Result<Socket, u16> {
     request.headers_mut().insert("origin", HeaderValue::from_str(origin).unwrap());
     request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
     match connect_async(request).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(Error::Http(response)) => Err(response.status().as_u16()),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// The same, where the server is called otherwise.
+pub(crate) async fn open_at(to: SocketAddr, host: &str, origin: &str) -> Result<Socket, u16> {
+    let mut request = format!("ws://{host}:{}/ws", to.port()).into_client_request().unwrap();
+    request.headers_mut().insert("origin", HeaderValue::from_str(origin).unwrap());
+    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
+    let stream = MaybeTlsStream::Plain(TcpStream::connect(to).await.unwrap());
+    match client_async(request, stream).await {
         Ok((socket, _)) => Ok(socket),
         Err(Error::Http(response)) => Err(response.status().as_u16()),
         Err(error) => panic!("{error}"),
@@ -85,6 +98,21 @@ impl Browser {
         traceparent: Option<TraceContext>,
     ) -> Result<Self, Option<u16>> {
         let socket = open(server.http(), server.url()).await.unwrap();
+        Self::say_hello(socket, token, traceparent).await
+    }
+
+    /// Connects as a page of the healthcare unit at a host.
+    pub(crate) async fn connect_at(server: &Server, host: &str, token: &str) -> Result<Self, Option<u16>> {
+        let origin = format!("http://{host}:{}", server.http().port());
+        let socket = open_at(server.http(), host, &origin).await.unwrap();
+        Self::say_hello(socket, token, None).await
+    }
+
+    async fn say_hello(
+        socket: Socket,
+        token: &str,
+        traceparent: Option<TraceContext>,
+    ) -> Result<Self, Option<u16>> {
         let me = ParticipantId(uuid::Uuid::nil());
         let mut browser = Self { socket, me, resume_token: String::new(), visit: None, queue: None };
         browser

@@ -31,13 +31,21 @@ impl Answer {
             let (name, value) = line.split_once(": ")?;
             Some((name.to_ascii_lowercase(), value.to_owned()))
         };
-        Self { status, headers: lines.filter_map(field).collect(), body: body.to_owned() }
+        let mut headers = BTreeMap::<String, String>::new();
+        for (name, value) in lines.filter_map(field) {
+            // Of a field that comes more than once (RFC 9110, 5.3).
+            headers.entry(name).and_modify(|all| *all += &format!(", {value}")).or_insert(value);
+        }
+        Self { status, headers, body: body.to_owned() }
     }
 }
 
 pub(crate) fn ask(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let mut stream = TcpStream::connect(to).unwrap();
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\n");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
+    if headers.iter().all(|(name, _)| *name != "host") {
+        head += &format!("host: {to}\r\n");
+    }
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
     }

@@ -23,5 +23,7 @@ mod process;
 mod tls;
 mod trace;
 mod trace_fleet;
+mod twins;
+mod units;
 mod visit;
 mod waiting_rooms;

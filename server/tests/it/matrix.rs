@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Who is let through to a route's own answer.
-enum Who {
+pub(crate) enum Who {
     /// Whoever asks: pages, and what judges a secret of its own.
     Anybody,
     /// Who is signed in, about themselves.
@@ -29,7 +29,7 @@ use StaffRole::{Administrator, Auditor, Clinician};
 use Who::{Anybody, ClinicianSeat, Device, Roles, Staff};
 
 /// Method, route, who. `{id}` of a person is somebody's who is there for that.
-const MATRIX: &[(&str, &str, Who)] = &[
+pub(crate) const MATRIX: &[(&str, &str, Who)] = &[
     ("GET", "/ws", Anybody),
     ("POST", "/api/v1/links/exchange", Anybody),
     ("GET", "/api/v1/history", ClinicianSeat),
@@ -37,6 +37,7 @@ const MATRIX: &[(&str, &str, Who)] = &[
     ("DELETE", "/whip/session/{id}", Device),
     ("POST", "/whep/{room}/{participant}", Device),
     ("DELETE", "/whep/session/{id}", Device),
+    ("GET", "/api/v1/unit", Anybody),
     ("GET", "/", Anybody),
     ("GET", "/visit", Anybody),
     ("GET", "/clinic", Anybody),

@@ -147,6 +147,11 @@ impl Server {
         self.ready["administrator"].as_str().unwrap()
     }
 
+    /// Another healthcare unit of the demonstration: `id`, `host`, and links as of the first.
+    pub(crate) fn other_unit(&self) -> &Value {
+        &self.ready["units"][0]
+    }
+
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log.txt")).unwrap()
     }
@@ -168,6 +173,13 @@ impl Server {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1_024
+    }
+
+    /// What another command of the program prints about this server's data.
+    pub(crate) fn runs(&self, args: &[&str], environment: &[(&str, &str)]) -> Output {
+        let mut command = Command::new(BINARY);
+        command.args(args).envs(environment.iter().copied()).arg("--data-dir").arg(self.data());
+        command.output().unwrap()
     }
 
     /// What `telehealth token` prints for this server.

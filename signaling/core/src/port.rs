@@ -85,6 +85,8 @@ pub trait WaitingRooms: Send + Sync + 'static {
 
 /// Turns the secret of a link's fragment into the right to connect.
 pub trait Links: Send + Sync + 'static {
-    /// Exchanges the secret. Does not consume the link: it may be exchanged again, from any device.
-    fn exchange(&self, secret: Phi<String>) -> PortFuture<'_, Result<LinkGrant, LinkError>>;
+    /// Exchanges the secret in a healthcare unit: another's link is one that never was. Does not consume the link: it may
+    /// be exchanged again, from any device.
+    fn exchange(&self, tenant: TenantId, secret: Phi<String>)
+    -> PortFuture<'_, Result<LinkGrant, LinkError>>;
 }

@@ -39,7 +39,7 @@ impl Room {
                     self.sockets.remove(&to);
                 }
                 Output::Invited { to, re, visit, patient } => {
-                    let link = self.shared.patient_link(patient);
+                    let link = self.shared.patient_link(self.owner.tenant(), patient);
                     self.send(to, ToSocket::Message(Box::new(ServerMessage::Invited { re, visit, link })));
                 }
                 Output::Answer { ticket, result } => {
@@ -85,7 +85,7 @@ impl Room {
                 }
                 Output::Disconnect { session } => self.shared.media.disconnect(session),
                 Output::Link { hash, .. } => {
-                    self.shared.links.write().insert(hash, self.owner.id());
+                    self.shared.links.write().insert(hash, self.home());
                 }
                 Output::Unlink { hash } => {
                     self.shared.links.write().remove(&hash);

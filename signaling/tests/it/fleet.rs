@@ -246,7 +246,7 @@ async fn only_processes_of_the_fleet_are_answered() {
         Uuid::from_u128(9),
         addresses,
     );
-    assert!(matches!(stranger.exchange("guess".into()).await, Err(LinkError::Busy)));
+    assert!(matches!(stranger.exchange(TENANT, "guess".into()).await, Err(LinkError::Busy)));
     a.stop().await;
 }
 
@@ -260,12 +260,12 @@ async fn a_portal_exchanges_links_at_whichever_process_answers() {
     let clock = Arc::new(platform::clock::SystemClock);
     let portal = RemoteLinks::new(fleet.home.keys(), clock, Uuid::from_u128(9), addresses);
     let secret = invitation.link.split_once("#k=").unwrap().1;
-    let grant = portal.exchange(secret.into()).await.unwrap();
+    let grant = portal.exchange(TENANT, secret.into()).await.unwrap();
     assert_eq!(grant.name.expose(), "Bob");
-    assert!(matches!(portal.exchange("guess".into()).await, Err(LinkError::Unknown)));
+    assert!(matches!(portal.exchange(TENANT, "guess".into()).await, Err(LinkError::Unknown)));
     a.kill().await;
     for _ in 0..4 {
-        let grant = portal.exchange(secret.into()).await.unwrap();
+        let grant = portal.exchange(TENANT, secret.into()).await.unwrap();
         Client::join(b.addr, &grant.join_token)
             .await
             .until(|m| matches!(m, ServerMessage::Visit { .. }))

@@ -45,7 +45,7 @@ async fn ask(world: &World, method: &str, query: &str, token: Option<&str>) -> A
 
 async fn token(world: &World, link: &str) -> String {
     let secret = link.split_once("#k=").unwrap().1;
-    world.handle.exchange(Phi::from(secret.to_owned())).await.unwrap().join_token
+    world.handle.exchange(TENANT, Phi::from(secret.to_owned())).await.unwrap().join_token
 }
 
 /// Pages until the last, by `limit` a page; ids and names of the visits.

@@ -118,8 +118,13 @@ impl Home {
             media_events,
             keys: self.keys(),
             clock: Arc::new(SystemClock),
-            allowed_origins: vec![ORIGIN.to_owned()],
-            public_url: ORIGIN.to_owned(),
+            units: Arc::new(tenancy::Directory::of_one(tenancy::Base {
+                id: TENANT,
+                name: "Clinic".into(),
+                url: ORIGIN.to_owned(),
+                origins: vec![ORIGIN.to_owned()],
+                hosts: Vec::new(),
+            })),
             build: "test".to_owned(),
             tracer: platform::trace::Tracer::off(),
             network: Arc::new(signaling::network::Tcp),
@@ -212,12 +217,12 @@ impl World {
     }
 
     pub(crate) async fn exchange(&self, link: &str) -> Result<LinkGrant, LinkError> {
-        self.handle.exchange(link.split_once("#k=").unwrap().1.into()).await
+        self.handle.exchange(TENANT, link.split_once("#k=").unwrap().1.into()).await
     }
 
     /// Exchanges any text.
     pub(crate) async fn handle_exchange(&self, secret: &str) -> Result<LinkGrant, LinkError> {
-        self.handle.exchange(secret.into()).await
+        self.handle.exchange(TENANT, secret.into()).await
     }
 
     /// Joins through a link, up to `welcome`.

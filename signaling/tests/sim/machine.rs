@@ -8,8 +8,14 @@ use crate::{
     net::{Net, Place, Way},
     sim::Sim,
     store::{Cable, Reach, Reached},
-    world::{ORIGIN, SkewedClock, WorldKeys},
+    world::{ORIGIN, ROOMS, SkewedClock, WorldKeys},
 };
+use axum::{
+    extract::Request,
+    middleware::{self, Next},
+    response::Response,
+};
+use model::TenantId;
 use parking_lot::Mutex;
 use platform::{
     bus::Bus,
@@ -27,6 +33,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
+use tenancy::{Base, Directory};
 use tokio::{task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -159,8 +166,7 @@ impl Machine {
             media_events: site.media.listen(self.index),
             keys: Arc::clone(&site.keys),
             clock,
-            allowed_origins: vec![ORIGIN.to_owned()],
-            public_url: ORIGIN.to_owned(),
+            units: Arc::new(Directory::of_one(unit(ROOMS[0].0))),
             build: "sim".to_owned(),
             tracer: platform::trace::Tracer::off(),
             network: Arc::new(Way { net: Arc::clone(&site.net), from: Place::Machine(self.index) }),
@@ -170,7 +176,8 @@ impl Machine {
         tasks.spawn(service.run(shutdown.clone()));
         tasks.spawn(relay.run(shutdown.clone()));
         tasks.spawn(inbox.run(shutdown.clone()));
-        for (address, router) in [(self.pages(), handle.router()), (self.inside(), handle.inside())] {
+        let pages = handle.router().layer(middleware::from_fn(of_unit));
+        for (address, router) in [(self.pages(), pages), (self.inside(), handle.inside())] {
             let listener = site.net.listen(&address, self.index);
             tasks.spawn(async move { drop(axum::serve(listener, router).await) });
         }
@@ -221,4 +228,20 @@ fn at_once<T>(future: impl Future<Output = T>) -> T {
         }
         std::thread::yield_now();
     }
+}
+
+/// Of a page's request: its unit, as a listener finds it by the host.
+pub(crate) const UNIT: &str = "x-unit";
+
+async fn of_unit(mut request: Request, next: Next) -> Response {
+    let id = request.headers().get(UNIT).and_then(|id| id.to_str().ok()?.parse().ok());
+    if let Some(id) = id {
+        let unit = Directory::of_one(unit(id)).now().home().clone();
+        request.extensions_mut().insert(unit);
+    }
+    next.run(request).await
+}
+
+fn unit(id: TenantId) -> Base {
+    Base { id, name: "Clinic".into(), url: ORIGIN.into(), origins: vec![ORIGIN.into()], hosts: Vec::new() }
 }

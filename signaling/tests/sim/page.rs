@@ -1,10 +1,11 @@
 //! A person's page: connected to whichever process answers, and to another when that one does not.
 
 use crate::{
+    machine,
     net::{Place, Wire},
     person::Person,
     sim::Sim,
-    world::{ORIGIN, World},
+    world::{ORIGIN, ROOMS, World},
 };
 use futures_util::{SinkExt as _, StreamExt as _};
 use model::{CommandId, Role};
@@ -56,6 +57,7 @@ pub(crate) async fn live(world: Arc<World>, person: Arc<Mutex<Person>>) {
 async fn connect(world: &World, person: &Mutex<Person>, near: usize) -> End {
     let sim = &world.site.sim;
     let machine = &world.machines[near];
+    let (tenant, _) = ROOMS[person.lock().room];
     let known = person.lock().resume.clone();
     let token = match known {
         Some(token) => token,
@@ -63,7 +65,7 @@ async fn connect(world: &World, person: &Mutex<Person>, near: usize) -> End {
             let secret = person.lock().secret.clone();
             let Some(handle) = machine.handle() else { return End::Elsewhere };
             let is_recorded = person.lock().is_recorded(world);
-            match timeout(PATIENCE * 2, handle.exchange(secret.into())).await {
+            match timeout(PATIENCE * 2, handle.exchange(tenant, secret.into())).await {
                 Ok(Ok(grant)) => grant.join_token,
                 Ok(Err(LinkError::Over { .. })) => {
                     person.lock().gone = true;
@@ -88,6 +90,7 @@ async fn connect(world: &World, person: &Mutex<Person>, near: usize) -> End {
     let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
     request.headers_mut().insert(header::ORIGIN, HeaderValue::from_static(ORIGIN));
     request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    request.headers_mut().insert(machine::UNIT, HeaderValue::try_from(tenant.to_string()).unwrap());
     let Ok(Ok((mut socket, _))) = timeout(PATIENCE, tokio_tungstenite::client_async(request, wire)).await
     else {
         return End::Elsewhere;

@@ -33,6 +33,8 @@ pub const ROUTES: &[(&str, Lane)] = &[
     ("/api/v1/people/{id}", Standard),
     ("/api/v1/people/{id}/invitation", Standard),
     ("/api/v1/people/{id}/rights", Standard),
+    // Whose pages these are.
+    ("/api/v1/unit", Standard),
     // Pages, which browsers keep and ask for again.
     ("/", Standard),
     ("/visit", Standard),
