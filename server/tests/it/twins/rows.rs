@@ -82,6 +82,7 @@ pub(super) const ROWS: &[Row] = &[
     page("/clinic"),
     page("/sign-in"),
     page("/join"),
+    page("/rooms"),
     page("/admin"),
     page("/assets/{*path}"),
     page("/{file}"),
@@ -117,6 +118,13 @@ pub(super) const ROWS: &[Row] = &[
             |ids| json!({ "email": ids.email, "name": "Ana", "roles": [], "duties": [ids.waiting_room] }),
         )
     },
+    Row {
+        names_something: true,
+        // A place in an order, as above.
+        query: |ids| format!("?after={}", ids.waiting_room),
+        ..own("GET", "/api/v1/waiting-rooms", |_| json!({}))
+    },
+    Row { found_by: Some("Clinician"), ..person("POST", "/api/v1/waiting-rooms/{id}/seat", |_| json!({})) },
     person("PATCH", "/api/v1/people/{id}", |_| json!({ "disabled": false })),
     person("POST", "/api/v1/people/{id}/invitation", |_| json!({})),
     person("GET", "/api/v1/people/{id}/rights", |_| json!({})),

@@ -76,6 +76,7 @@ impl Ids {
             "/whep/session/{id}" => self.whep_session,
             _ => self.person,
         };
+        let id = if route.starts_with("/api/v1/waiting-rooms/") { self.waiting_room } else { id };
         let named = [("{id}", id), ("{room}", self.room), ("{participant}", self.participant)];
         named.iter().fold(route.to_owned(), |path, (name, id)| path.replace(name, &id.to_string()))
     }
@@ -148,7 +149,7 @@ impl Site {
         let mut devices = Vec::new();
         let of_a = a.ids(&server, "a", "01900000-0000-7000-8000-000000000002", &mut devices);
         let of_b = b.ids(&server, "b", "01900000-0001-7000-8000-000000000002", &mut devices);
-        let askers = a.askers();
+        let askers = a.askers(of_a.waiting_room);
         Self { a, b, of_a, of_b, askers, _devices: devices, server }
     }
 }
@@ -221,7 +222,11 @@ impl Unit {
 
     /// Their id and their link.
     fn invites(&self, email: &str, role: StaffRole) -> (Uuid, String) {
-        let body = json!({ "email": email, "name": "Ana", "roles": [role] });
+        self.invites_on_duty(email, role, &[])
+    }
+
+    fn invites_on_duty(&self, email: &str, role: StaffRole, duties: &[Uuid]) -> (Uuid, String) {
+        let body = json!({ "email": email, "name": "Ana", "roles": [role], "duties": duties });
         let answer = self.asks("POST", "/api/v1/people", Some(&self.administrator), None, &body);
         assert_eq!(answer.status, 201, "{}", answer.body);
         let text = |name: &str| answer.json()[name].as_str().unwrap().to_owned();
@@ -294,9 +299,10 @@ impl Unit {
     }
 
     /// Everybody there is here.
-    fn askers(&self) -> Vec<Asker> {
+    fn askers(&self, waiting_room: Uuid) -> Vec<Asker> {
         let staff = StaffRole::ALL.into_iter().map(|role| {
-            let (_, link) = self.invites(&format!("the-{role:?}@a.example"), role);
+            let email = format!("the-{role:?}@a.example");
+            let (_, link) = self.invites_on_duty(&email, role, &[waiting_room]);
             Asker { name: format!("{role:?}"), kind: Kind::Staff(self.joins(&link).0) }
         });
         let others = [
