@@ -14,4 +14,5 @@ mod hostile;
 mod journal;
 mod life;
 mod recovery;
+mod units;
 mod visit;

@@ -3,8 +3,9 @@
 use super::{PAIRS, same_class, site::Site};
 use crate::browser::{Browser, id};
 use model::{ParticipantId, VisitId};
+use signaling_core::limits::MESSAGES_PER_SECOND;
 use signaling_protocol::{ClientMessage, ErrorCode, ServerMessage, view::Outcome};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Whether a message names something that may be another unit's. One more message has to be placed here.
@@ -107,8 +108,8 @@ fn a_message_about_another_units_visit_is_answered_as_if_there_were_none() {
                 let begun = Instant::now();
                 answered(&mut clinician, &message).await.unwrap_err();
                 times.push(begun.elapsed());
-                // Within what one connection may say in a second.
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                // No faster than one connection may.
+                tokio::time::sleep(Duration::from_secs(1) / MESSAGES_PER_SECOND).await;
             }
         }
         same_class("share-request", foreign, none);
