@@ -29,6 +29,10 @@ pub const MAX_QUEUED_APPENDS: usize = 4_096;
 /// Most appends in one transaction on PostgreSQL. More would make the first of them wait for the last.
 pub const MAX_APPENDS_PER_COMMIT: usize = 1_024;
 
+/// Longest name of a schema in PostgreSQL, in bytes: the names of its roles, which begin and end with words of ours, have at
+/// most the 63 that PostgreSQL keeps. A longer one is refused when a process starts.
+pub const MAX_SCHEMA_NAME: usize = 40;
+
 /// Most work of each lane in one transaction on SQLite, whose writer serves all of them. What is urgent goes first, and
 /// what is not goes along in small pieces, so that the next urgent append never waits for a long commit.
 pub const SHARES_OF_A_COMMIT: [usize; Lane::ALL.len()] = [2_048, 512, 128];

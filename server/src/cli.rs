@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Checks the configuration, ports, addresses, keys and data directory, and says what to mend.
     Doctor(Common),
+    /// Brings the schemas in PostgreSQL to this version, and makes the roles that processes work as, before these are started.
+    Migrate(Common),
     /// Copies the event log, also while the server runs, into a file that is not there yet, and checks the copy.
     Backup(Backup),
     /// Puts a backup in the place of an event log that is gone. The server must not run.

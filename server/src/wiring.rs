@@ -429,7 +429,7 @@ impl Base<'_> {
     }
 }
 
-fn cause(error: &dyn std::error::Error) -> String {
+pub(crate) fn cause(error: &dyn std::error::Error) -> String {
     error.source().map(|cause| format!(": {cause}")).unwrap_or_default()
 }
 
