@@ -26,7 +26,7 @@ pub(crate) enum Command {
     Restore(Backup),
     /// Shows what this process acknowledged while the database was away and could not be recorded, and deals with it.
     Journal(Journal),
-    /// Looks after the keys that names and words of patients are encrypted with.
+    /// Looks after the keys that names and words of patients are encrypted with, and those that sign tokens.
     Keys(Keys),
     /// Exports the audit trail, and says whether it is what was sealed.
     Audit(Audit),
@@ -157,6 +157,15 @@ pub(crate) enum KeysCommand {
         /// Makes a new key encryption key first, where these are files, and wraps everything under the present one.
         #[arg(long)]
         kek: bool,
+    },
+    /// Makes a new key for tokens. It signs after a quarter of an hour, when all processes that share the keys directory know
+    /// it; what older ones have signed stays valid until it expires. Every process must be of a version that knows this command.
+    RotateTokens {
+        #[command(flatten)]
+        common: Common,
+        /// A key was stolen: the new one signs at once, and all others are deleted. Everybody signs in and joins anew.
+        #[arg(long)]
+        revoke: bool,
     },
     /// Destroys the key of one visit, waiting room or person's record: its names and words can never be read again.
     Shred {

@@ -105,6 +105,7 @@ impl Server {
             inside: inside_router,
             identity,
             traces,
+            keys,
         } = process;
 
         // Media, metrics and the ways between processes outlive the rest: calls go on while signaling says goodbye.
@@ -127,6 +128,7 @@ impl Server {
             let stop = stop.clone();
             last.spawn(well_done(async move { vault.run(stop).await }));
         }
+        last.spawn(well_done(keys.watch(stop.clone())));
         last.spawn(serve_http(metrics, None, health::router(registry, checks), stop.clone()));
         last.spawn(well_done(probe::run(probes, findings, well, stop.clone())));
         if !inside.is_empty() {

@@ -45,7 +45,7 @@ use platform::{
     },
     clock::{Clock, SystemClock},
     event_log::{Holder, Store},
-    keys::Keys,
+    keys::{Keys, jwks},
     outbox::{
         self, Service,
         relay::{self, Relay},
@@ -98,6 +98,8 @@ pub(crate) struct Process {
     pub(crate) identity: Option<Arc<Identity>>,
     /// The way to the trace collector, if there is one.
     pub(crate) traces: Option<Exporter>,
+    /// What signs and verifies tokens: rotations are to be looked for.
+    pub(crate) keys: Arc<Keys>,
 }
 
 /// The media plane of this process.
@@ -272,6 +274,7 @@ pub(crate) async fn build(
         inside,
         identity,
         traces,
+        keys: base.keys,
     })
 }
 
@@ -394,6 +397,9 @@ impl Base<'_> {
         identity: Option<&Arc<Identity>>,
     ) -> Result<Router, Failure> {
         let mut router = Router::new();
+        if self.config.roles.has(Role::Portal) {
+            router = router.merge(jwks::router(Arc::clone(&self.keys), Arc::clone(&self.clock)));
+        }
         if let Some(identity) = identity {
             router = router.merge(identity::router(Arc::clone(identity)));
         }

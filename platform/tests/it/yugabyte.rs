@@ -19,10 +19,10 @@ fn migrations(dir: &str) -> Vec<(String, String)> {
 /// `(partition HASH, position ASC)` and `((name, tenant) HASH, key ASC)`, as PostgreSQL writes them.
 fn without_splits(sql: &str) -> String {
     let mut sql = sql.replace(" HASH", "").replace(" ASC", "");
-    while let Some(at) = sql.find("((") {
+    while let Some(at) = sql.find("KEY ((") {
         let end = at + sql[at..].find(')').unwrap();
         sql.remove(end);
-        sql.remove(at);
+        sql.remove(at + "KEY (".len());
     }
     sql
 }
@@ -37,7 +37,7 @@ async fn shape(client: &Client, schema: &str) -> Vec<String> {
         WHERE s.nspname = $1 AND a.attrelid = t.oid AND a.attnum = k.attribute GROUP BY i.indexrelid, t.relname, i.indisunique, i.indisprimary";
     let checks = "SELECT concat_ws(' ', t.relname, pg_get_constraintdef(c.oid)) FROM pg_constraint c \
         JOIN pg_class t ON t.oid = c.conrelid JOIN pg_namespace s ON s.oid = t.relnamespace WHERE s.nspname = $1 AND c.contype = 'c'";
-    let policies = "SELECT concat_ws(' ', tablename, policyname, roles::text, cmd, replace(qual, $1, ''), with_check) \
+    let policies = "SELECT concat_ws(' ', tablename, policyname, roles::text, cmd, replace(replace(qual, 'ours.', ''), 'theirs.', ''), with_check) \
         FROM pg_policies WHERE schemaname = $1";
     let forced = "SELECT concat_ws(' ', t.relname, t.relrowsecurity, t.relforcerowsecurity) FROM pg_class t \
         JOIN pg_namespace s ON s.oid = t.relnamespace WHERE s.nspname = $1 AND t.relkind = 'r'";

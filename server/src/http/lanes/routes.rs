@@ -31,6 +31,8 @@ pub const ROUTES: &[(&str, Lane)] = &[
     ("/api/v1/people/{id}", Standard),
     ("/api/v1/people/{id}/invitation", Standard),
     ("/api/v1/people/{id}/rights", Standard),
+    // What verifies our tokens.
+    ("/.well-known/jwks.json", Standard),
     // Pages, which browsers keep and ask for again.
     ("/", Standard),
     ("/visit", Standard),

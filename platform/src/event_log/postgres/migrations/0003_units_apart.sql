@@ -27,14 +27,15 @@ CREATE POLICY of_tenants ON events TO {tenant} USING ((SELECT true FROM streams 
 CREATE POLICY of_tenants ON commands TO {tenant} USING ((SELECT true FROM streams s WHERE s.number = commands.stream));
 CREATE POLICY of_tenants ON snapshots TO {tenant} USING ((SELECT true FROM streams s WHERE s.number = snapshots.stream));
 
-CREATE POLICY of_all ON streams FOR SELECT TO {fleet} USING (true);
-CREATE POLICY of_all ON events FOR SELECT TO {fleet} USING (true);
-CREATE POLICY of_all ON outbox FOR SELECT TO {fleet} USING (true);
-CREATE POLICY pruned ON outbox FOR DELETE TO {fleet} USING (true);
-CREATE POLICY of_all ON audit_ends FOR SELECT TO {fleet} USING (true);
-CREATE POLICY of_all ON owners FOR SELECT TO {fleet} USING (true);
-CREATE POLICY of_all ON table_rows FOR SELECT TO {fleet} USING (true);
-CREATE POLICY made_anew ON table_rows FOR DELETE TO {fleet} USING (true);
+-- An owner who is a member sees nothing by that.
+CREATE POLICY of_all ON streams FOR SELECT TO {fleet} USING ((SELECT current_user = '{fleet}'));
+CREATE POLICY of_all ON events FOR SELECT TO {fleet} USING ((SELECT current_user = '{fleet}'));
+CREATE POLICY of_all ON outbox FOR SELECT TO {fleet} USING ((SELECT current_user = '{fleet}'));
+CREATE POLICY pruned ON outbox FOR DELETE TO {fleet} USING ((SELECT current_user = '{fleet}'));
+CREATE POLICY of_all ON audit_ends FOR SELECT TO {fleet} USING ((SELECT current_user = '{fleet}'));
+CREATE POLICY of_all ON owners FOR SELECT TO {fleet} USING ((SELECT current_user = '{fleet}'));
+CREATE POLICY of_all ON table_rows FOR SELECT TO {fleet} USING ((SELECT current_user = '{fleet}'));
+CREATE POLICY made_anew ON table_rows FOR DELETE TO {fleet} USING ((SELECT current_user = '{fleet}'));
 
 GRANT USAGE ON SCHEMA {schema} TO {tenant}, {fleet};
 GRANT SELECT ON migrations TO {tenant}, {fleet};

@@ -8,8 +8,8 @@ ALTER TABLE data_keys ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY of_tenants ON tenant_keys TO {tenant} USING (tenant = ANY ((SELECT tenants())::uuid[]));
 CREATE POLICY of_tenants ON data_keys TO {tenant} USING (tenant = ANY ((SELECT tenants())::uuid[]));
-CREATE POLICY of_all ON tenant_keys FOR SELECT TO {fleet} USING (true);
-CREATE POLICY erased ON data_keys FOR SELECT TO {fleet} USING (shredded IS NOT NULL);
+CREATE POLICY of_all ON tenant_keys FOR SELECT TO {fleet} USING ((SELECT current_user = '{fleet}'));
+CREATE POLICY erased ON data_keys FOR SELECT TO {fleet} USING (shredded IS NOT NULL AND (SELECT current_user = '{fleet}'));
 
 GRANT USAGE ON SCHEMA {schema} TO {tenant}, {fleet};
 GRANT SELECT ON migrations TO {tenant}, {fleet};

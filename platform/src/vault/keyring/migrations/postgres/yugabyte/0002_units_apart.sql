@@ -12,9 +12,9 @@ CREATE POLICY of_tenants ON tenant_keys TO {tenant} USING (tenant = ANY ((SELECT
 DROP POLICY IF EXISTS of_tenants ON data_keys;
 CREATE POLICY of_tenants ON data_keys TO {tenant} USING (tenant = ANY ((SELECT tenants())::uuid[]));
 DROP POLICY IF EXISTS of_all ON tenant_keys;
-CREATE POLICY of_all ON tenant_keys FOR SELECT TO {fleet} USING (true);
+CREATE POLICY of_all ON tenant_keys FOR SELECT TO {fleet} USING ((SELECT current_user = '{fleet}'));
 DROP POLICY IF EXISTS erased ON data_keys;
-CREATE POLICY erased ON data_keys FOR SELECT TO {fleet} USING (shredded IS NOT NULL);
+CREATE POLICY erased ON data_keys FOR SELECT TO {fleet} USING (shredded IS NOT NULL AND (SELECT current_user = '{fleet}'));
 
 GRANT USAGE ON SCHEMA {schema} TO {tenant}, {fleet};
 GRANT SELECT ON migrations TO {tenant}, {fleet};
