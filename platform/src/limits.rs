@@ -8,7 +8,7 @@ use std::{ops::RangeInclusive, time::Duration};
 pub const MAX_TOKEN_BYTES: usize = 2_048;
 
 /// How often a process looks whether keys that sign tokens were made or taken away: so long a stolen one is still taken by it.
-pub const KEY_LOOK: Duration = Duration::from_secs(30);
+pub const KEY_LOOK: Duration = Duration::from_secs(10);
 
 /// How long a new key is announced before it signs. Longer than a process, or somebody who keeps the list of public keys,
 /// takes to look again: otherwise tokens would be refused whose key is not known yet.

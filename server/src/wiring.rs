@@ -27,6 +27,7 @@ use crate::{
     http::{
         HttpMetrics,
         lanes::{Lanes, routes},
+        proxies::Proxies,
     },
     limits::MEDIA_REQUEST_TIMEOUT,
     media_token,
@@ -374,6 +375,13 @@ impl Base<'_> {
         Arc::new(media_token::Verifier { keys: Arc::clone(&self.keys), clock: Arc::clone(&self.clock) })
     }
 
+    /// Whose word on the client's address is taken.
+    fn proxies(&self) -> Result<Proxies, Failure> {
+        let http = &self.config.http;
+        Proxies::new(http.trusted_proxies.as_deref().unwrap_or_default(), http.forwarded_header)
+            .map_err(|error| Failure::Usage(format!("http.trusted_proxies: {error}")))
+    }
+
     /// Who works here.
     fn identity(&self, store: &Arc<dyn Store>, url: &str) -> Result<Identity, Failure> {
         let deps = identity::Deps {
@@ -431,7 +439,8 @@ impl Base<'_> {
                 Problem::new(problem::INTERNAL).because("a handler panicked").into_response()
             }))
             .layer(middleware::from_fn_with_state(Lanes::start(routes::lane, &self.registry)?, Lanes::admit))
-            .layer(middleware::from_fn_with_state(HttpMetrics::new(&self.registry)?, HttpMetrics::count)))
+            .layer(middleware::from_fn_with_state(HttpMetrics::new(&self.registry)?, HttpMetrics::count))
+            .layer(middleware::from_fn_with_state(self.proxies()?, Proxies::look)))
     }
 }
 
