@@ -25,9 +25,8 @@ fn shown(server: &Server) -> BTreeSet<String> {
 fn taken(server: &Server, token: &Value) -> bool {
     let (url, token) = (token["url"].as_str().unwrap(), token["token"].as_str().unwrap());
     let path = url.strip_prefix(server.url().trim_end_matches('/')).unwrap();
-    let headers = [("authorization", format!("Bearer {token}"))];
-    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let asked = [headers[0], ("content-type", "application/sdp")];
+    let bearer = format!("Bearer {token}");
+    let asked = [("authorization", bearer.as_str()), ("content-type", "application/sdp")];
     ask(server.http(), "POST", path, &asked, "nonsense").status != 401
 }
 

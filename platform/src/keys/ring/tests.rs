@@ -41,8 +41,8 @@ fn tokens_are_taken_before_during_and_after_a_rotation_by_processes_that_looked_
     assert_eq!((from, deleted), (NOW + KEY_ANNOUNCED, 0));
 
     // Announced: shown, known to who has looked, and not signing.
-    assert_eq!(early.reload().unwrap(), true);
-    assert_eq!(early.reload().unwrap(), false);
+    assert!(early.reload().unwrap());
+    assert!(!early.reload().unwrap());
     let shown =
         |keys: &Keys, now| keys.public(now).keys.into_iter().map(|key| key.kid).collect::<BTreeSet<_>>();
     assert_eq!(shown(&early, NOW).len(), 2);
@@ -52,7 +52,7 @@ fn tokens_are_taken_before_during_and_after_a_rotation_by_processes_that_looked_
     assert!(taken(&late, NOW, &announced));
 
     // By the time that it signs, everybody has looked.
-    assert_eq!(late.reload().unwrap(), true);
+    assert!(late.reload().unwrap());
     let during = signed(&early, from);
     assert_eq!(kid_of(&during).as_deref(), Some(kid.as_str()));
     for keys in [&early, &late, &Keys::load_or_create(dir.path()).unwrap()] {
@@ -138,7 +138,7 @@ fn a_key_that_was_taken_away_verifies_nothing() {
     let Rotated { kid, deleted, .. } = revoke_all(dir.path(), NOW).unwrap();
     assert_eq!(deleted, 1);
     assert!(taken(&keys, NOW, &stolen), "this process has not looked yet");
-    assert_eq!(keys.reload().unwrap(), true);
+    assert!(keys.reload().unwrap());
     assert_eq!(keys.verify::<Value>("join", NOW, &stolen).unwrap_err(), TokenError);
     assert_eq!(kid_of(&signed(&keys, NOW)), Some(kid));
     assert_eq!(keys.public(NOW).keys.len(), 1);
