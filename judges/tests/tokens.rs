@@ -9,7 +9,18 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
-const AUDIENCES: [&str; 5] = ["join", "resume", "whip", "whep", "media-link"];
+const AUDIENCES: [&str; 10] = [
+    "join",
+    "resume",
+    "whip",
+    "whep",
+    "media-link",
+    "signaling-peer",
+    "access",
+    "second-factor",
+    "join-ticket",
+    "device",
+];
 
 fn encode(part: &Value) -> String {
     BASE64.encode(part.to_string())

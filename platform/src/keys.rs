@@ -1,24 +1,32 @@
 //! The process's secrets: the key that signs tokens and the key that derives links.
 //!
-//! Both live in the data directory, readable by their owner only, so that tokens and links survive a
-//! restart. One error for everything wrong with a token: who sends a forged one learns nothing.
+//! Both live in the keys directory, readable by their owner only, so that tokens and links survive a
+//! restart. Keys for tokens are rotated while processes run (`ring.rs`). One error for everything wrong with a token: who sends a forged one learns nothing.
 
-use crate::limits::MAX_TOKEN_BYTES;
-use aws_lc_rs::{
-    digest, hmac, rand,
-    signature::{Ed25519KeyPair, KeyPair as _},
-};
+use crate::limits::{KEY_LOOK, MAX_TOKEN_BYTES};
+use aws_lc_rs::{digest, hmac, rand, signature::Ed25519KeyPair};
 use axum::http::{HeaderMap, header};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, Header, Validation};
 use model::{ParticipantId, TenantId, Timestamp};
+use parking_lot::RwLock;
+use ring::Ring;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::{fmt, path::Path, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub(crate) mod files;
+pub mod jwks;
+mod ring;
 
 pub use files::KeyFileError;
+pub use ring::{Jwk, Jwks, Rotated, revoke_all, rotate};
 
 /// The token of a request (RFC 6750, 2.1): none if there is no header `Authorization`, several, or one of another scheme.
 #[must_use]
@@ -34,9 +42,10 @@ const LINK_BYTES: usize = 16;
 
 /// Signs and verifies tokens, and derives the secrets of links.
 pub struct Keys {
-    signing: EncodingKey,
-    verifying: DecodingKey,
+    ring: RwLock<Arc<Ring>>,
     links: hmac::Key,
+    /// Where they are; none for keys in memory.
+    dir: Option<PathBuf>,
 }
 
 /// What a valid token says.
@@ -72,9 +81,10 @@ impl Keys {
     /// # Errors
     /// The directory cannot be written, a file is not a key, or others may read it.
     pub fn load_or_create(dir: &Path) -> Result<Self, KeyFileError> {
-        let signing = files::load_or_create(dir, "tokens.ed25519.pk8", new_signing_key)?;
+        let ring = Ring::load_or_create(dir, new_signing_key)?;
         let links = files::load_or_create(dir, "links.hmac", new_link_key)?;
-        Self::from_bytes(&signing, &links).ok_or_else(|| KeyFileError::NotAKey { dir: dir.to_owned() })
+        let keys = Self::with(ring, &links, Some(dir.to_owned()));
+        keys.ok_or_else(|| KeyFileError::NotAKey { dir: dir.to_owned() })
     }
 
     /// Keys that exist in memory only: for tests and tools.
@@ -82,16 +92,59 @@ impl Keys {
     /// # Panics
     /// The machine has no randomness.
     pub fn ephemeral() -> Self {
-        Self::from_bytes(&new_signing_key(), &new_link_key()).expect("keys just made are keys")
+        let ring = Ring::of(&new_signing_key()).expect("keys just made are keys");
+        Self::with(ring, &new_link_key(), None).expect("keys just made are keys")
     }
 
-    fn from_bytes(pkcs8: &[u8], links: &[u8]) -> Option<Self> {
-        let pair = Ed25519KeyPair::from_pkcs8(pkcs8).ok()?;
-        (links.len() == 32).then(|| Self {
-            signing: EncodingKey::from_ed_der(pkcs8),
-            verifying: DecodingKey::from_ed_der(pair.public_key().as_ref()),
-            links: hmac::Key::new(hmac::HMAC_SHA256, links),
-        })
+    fn with(ring: Ring, links: &[u8], dir: Option<PathBuf>) -> Option<Self> {
+        let links = (links.len() == 32).then(|| hmac::Key::new(hmac::HMAC_SHA256, links))?;
+        Some(Self { ring: RwLock::new(Arc::new(ring)), links, dir })
+    }
+
+    /// Looks at the directory again: keys that were made, and those that were taken away. Whether there are any. What
+    /// cannot be read changes nothing.
+    ///
+    /// # Errors
+    /// The directory cannot be read, no key is left there, a file is not a key, or others may read it.
+    pub fn reload(&self) -> Result<bool, KeyFileError> {
+        let Some(dir) = &self.dir else { return Ok(false) };
+        let ring = Ring::load(dir)?;
+        let mut known = self.ring.write();
+        let changed = !known.same_as(&ring);
+        if changed {
+            *known = Arc::new(ring);
+        }
+        Ok(changed)
+    }
+
+    /// Reloads every [`KEY_LOOK`] until it is told to stop.
+    pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
+        let mut failing = false;
+        while stop.run_until_cancelled(tokio::time::sleep(KEY_LOOK)).await.is_some() {
+            let keys = Arc::clone(&self);
+            let Ok(looked) = tokio::task::spawn_blocking(move || keys.reload()).await else { continue };
+            match looked {
+                Ok(true) => tracing::info!("The keys that sign tokens were rotated"),
+                Ok(false) => {}
+                // Once, not each time.
+                Err(_) if failing => continue,
+                Err(error) => {
+                    tracing::error!(%error, "The keys that sign tokens cannot be read: those known go on");
+                    failing = true;
+                    continue;
+                }
+            }
+            failing = false;
+        }
+    }
+
+    /// What verifies tokens now, keys that are announced included.
+    pub fn public(&self, now: Timestamp) -> Jwks {
+        self.ring().public(now)
+    }
+
+    fn ring(&self) -> Arc<Ring> {
+        Arc::clone(&self.ring.read())
     }
 
     /// Signs claims for one audience. Adds `aud`, `iat`, `exp` and a fresh `jti`; the claims must not
@@ -108,8 +161,10 @@ impl Keys {
             jti: Uuid::new_v4(),
             claims,
         };
-        jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &envelope, &self.signing)
-            .expect("claims are a struct of plain values")
+        let ring = self.ring();
+        let key = ring.signer(now);
+        let header = Header { kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        jsonwebtoken::encode(&header, &envelope, &key.signing).expect("claims are a struct of plain values")
     }
 
     /// Verifies a token for one audience at the time given. No leeway: whoever signs, verifies.
@@ -125,7 +180,10 @@ impl Keys {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError);
         }
-        let envelope = jsonwebtoken::decode::<Envelope<T>>(token, &self.verifying, &pinned())
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError)?;
+        let ring = self.ring();
+        let key = ring.verifier(header.kid.as_deref(), now).ok_or(TokenError)?;
+        let envelope = jsonwebtoken::decode::<Envelope<T>>(token, &key.verifying, &pinned())
             .map_err(|_| TokenError)?
             .claims;
         let expires_at = Timestamp::from_millis(envelope.exp.checked_mul(1_000).ok_or(TokenError)?);

@@ -7,6 +7,23 @@ use std::{ops::RangeInclusive, time::Duration};
 /// base64 and JSON of a stranger's megabyte would be parsed before its signature is known.
 pub const MAX_TOKEN_BYTES: usize = 2_048;
 
+/// How often a process looks whether keys that sign tokens were made or taken away: so long a stolen one is still taken by it.
+pub const KEY_LOOK: Duration = Duration::from_secs(10);
+
+/// How long a new key is announced before it signs. Longer than a process, or somebody who keeps the list of public keys,
+/// takes to look again: otherwise tokens would be refused whose key is not known yet.
+pub const KEY_ANNOUNCED: Duration = Duration::from_secs(15 * 60);
+
+/// How long the list of public keys may be kept.
+pub const JWKS_MAX_AGE: Duration = Duration::from_secs(5 * 60);
+
+/// How long a key verifies after its successor began to sign: as long as the longest token lives, which is 180 days, that
+/// of a browser that is known. Later its tokens are refused, whatever their expiry says.
+pub const KEY_OVERLAP: Duration = Duration::from_secs(181 * 24 * 60 * 60);
+
+/// Most keys for tokens that are known at a time. Of more, the oldest are not: their tokens are refused.
+pub const MAX_TOKEN_KEYS: usize = 64;
+
 /// By which part of the time that passes a steady clock is drawn towards the machine's: an hour that the machine's was
 /// set by is made up for in ten. Less, and it would be wrong for longer; more, and waits would be shown more wrongly.
 pub const CLOCK_DRAWN_BY: u32 = 10;
@@ -28,6 +45,10 @@ pub const MAX_QUEUED_APPENDS: usize = 4_096;
 
 /// Most appends in one transaction on PostgreSQL. More would make the first of them wait for the last.
 pub const MAX_APPENDS_PER_COMMIT: usize = 1_024;
+
+/// Longest name of a schema in PostgreSQL, in bytes: the names of its roles, which begin and end with words of ours, have at
+/// most the 63 that PostgreSQL keeps. A longer one is refused when a process starts.
+pub const MAX_SCHEMA_NAME: usize = 40;
 
 /// Most work of each lane in one transaction on SQLite, whose writer serves all of them. What is urgent goes first, and
 /// what is not goes along in small pieces, so that the next urgent append never waits for a long commit.

@@ -18,13 +18,15 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Checks the configuration, ports, addresses, keys and data directory, and says what to mend.
     Doctor(Common),
+    /// Brings the schemas in PostgreSQL to this version, and makes the roles that processes work as, before these are started.
+    Migrate(Common),
     /// Copies the event log, also while the server runs, into a file that is not there yet, and checks the copy.
     Backup(Backup),
     /// Puts a backup in the place of an event log that is gone. The server must not run.
     Restore(Backup),
     /// Shows what this process acknowledged while the database was away and could not be recorded, and deals with it.
     Journal(Journal),
-    /// Looks after the keys that names and words of patients are encrypted with.
+    /// Looks after the keys that names and words of patients are encrypted with, and those that sign tokens.
     Keys(Keys),
     /// Shows and changes which healthcare units this server serves: docs/tenancy.md.
     Units(Units),
@@ -160,6 +162,15 @@ pub(crate) enum KeysCommand {
         /// Makes a new key encryption key first, where these are files, and wraps everything under the present one.
         #[arg(long)]
         kek: bool,
+    },
+    /// Makes a new key for tokens. It signs after a quarter of an hour, when all processes that share the keys directory know
+    /// it; what older ones have signed stays valid until it expires. Every process must be of a version that knows this command.
+    RotateTokens {
+        #[command(flatten)]
+        common: Common,
+        /// A key was stolen: the new one signs at once, and all others are deleted. Everybody signs in and joins anew.
+        #[arg(long)]
+        revoke: bool,
     },
     /// Destroys the key of one visit, waiting room or person's record: its names and words can never be read again.
     Shred {

@@ -10,7 +10,7 @@ pub(crate) use audit::Audit;
 pub(crate) use fleet::{Bus, Fleet, Presence, SecretUrl, Store};
 pub(crate) use vault::{Kek, Vault};
 
-use crate::{cli::Common, roles::Roles};
+use crate::{cli::Common, http::proxies::ForwardedHeader, roles::Roles};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -74,11 +74,23 @@ pub(crate) struct Http {
     /// What people's browsers call this server, `https://visits.example.org`, for links and as the one
     /// origin that may connect. Default: from `listen`.
     pub(crate) public_url: Option<String>,
+    /// Networks of the proxies before this server, as `10.0.0.0/8`, separated by commas: whom they name as the client is believed. Default none:
+    /// whoever connects is the client. Behind a proxy that is not named here, all people share its throttles.
+    pub(crate) trusted_proxies: Option<String>,
+    /// The header they write: `x-forwarded-for` or `forwarded`. Default the former.
+    pub(crate) forwarded_header: ForwardedHeader,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: "localhost:8080".into(), tls_certificate: None, tls_key: None, public_url: None }
+        Self {
+            listen: "localhost:8080".into(),
+            tls_certificate: None,
+            tls_key: None,
+            public_url: None,
+            trusted_proxies: None,
+            forwarded_header: ForwardedHeader::default(),
+        }
     }
 }
 

@@ -33,6 +33,7 @@ pub mod lanes;
 pub mod limits;
 mod listen;
 mod metrics;
+pub mod proxies;
 
 pub use listen::{ListenError, bind, parse};
 pub use metrics::HttpMetrics;

@@ -1,16 +1,17 @@
-//! `telehealth keys`: the keys of PHI at rest.
+//! `telehealth keys`: the keys of PHI at rest, and those that sign tokens.
 
 use crate::{
     broken_output,
     cli::{Common, KeysCommand},
     config::{self, Config},
     failure::Failure,
-    wiring::vault,
+    wiring::{self, vault},
 };
 use model::TenantId;
 use platform::{
-    clock::SystemClock,
-    limits::MAX_REASON_BYTES,
+    clock::{Clock as _, SystemClock},
+    keys,
+    limits::{KEY_ANNOUNCED, MAX_REASON_BYTES},
     vault::{
         Vault, VaultError,
         keyring::{Shredded, Shredding},
@@ -33,6 +34,7 @@ pub(crate) async fn run(out: &mut impl Write, what: &KeysCommand) -> Result<(), 
             let (vault, files) = open(common).await?;
             rotate(out, &vault, files.as_deref(), *kek).await
         }
+        KeysCommand::RotateTokens { common, revoke } => rotate_tokens(out, common, *revoke),
         KeysCommand::Shred { common, tenant, id, confirm, reason } => {
             if id != confirm {
                 return Err(Failure::Usage("--confirm is another id: nothing was destroyed".to_owned()));
@@ -40,6 +42,15 @@ pub(crate) async fn run(out: &mut impl Write, what: &KeysCommand) -> Result<(), 
             shred(out, &open(common).await?.0, TenantId(*tenant), *id, reason).await
         }
     }
+}
+
+fn rotate_tokens(out: &mut impl Write, common: &Common, revoke: bool) -> Result<(), Failure> {
+    let (dir, now) = (wiring::keys_dir(&config::load(common)?), SystemClock.now());
+    let rotated =
+        if revoke { keys::revoke_all(&dir, now) } else { keys::rotate(&dir, now, now + KEY_ANNOUNCED) }?;
+    let seconds = (rotated.from.as_millis() - now.as_millis()) / 1_000;
+    writeln!(out, "{}  signs in {seconds} s; {} older ones deleted", rotated.kid, rotated.deleted)
+        .map_err(broken_output)
 }
 
 type Opened = (Arc<Vault>, Option<Arc<FileKeys>>);

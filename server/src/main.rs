@@ -20,6 +20,7 @@ mod keys;
 mod lan;
 mod limits;
 mod media_token;
+mod migrate;
 mod nodes;
 mod plan;
 mod roles;
@@ -60,6 +61,12 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Doctor(common) => {
             let well = doctor::run(&mut std::io::stdout().lock(), &common).map_err(broken_output)?;
             Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Migrate(common) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(|e| Failure::Broken(format!("cannot start: {e}")))?;
+            let done = runtime.block_on(migrate::run(&mut std::io::stdout().lock(), &common));
+            done.map(|()| ExitCode::SUCCESS)
         }
         Command::Backup(args) => backup::back_up(&mut std::io::stdout().lock(), &args),
         Command::Restore(args) => backup::restore(&mut std::io::stdout().lock(), &args),

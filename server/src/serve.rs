@@ -108,6 +108,7 @@ impl Server {
             identity,
             units,
             traces,
+            keys,
         } = process;
 
         // Media, metrics and the ways between processes outlive the rest: calls go on while signaling says goodbye.
@@ -138,6 +139,7 @@ impl Server {
             let (units, stop) = (Arc::clone(&units), stop.clone());
             well_done(async move { units.run(stop).await })
         });
+        last.spawn(well_done(keys.watch(stop.clone())));
         last.spawn(serve_http(metrics, None, health::router(registry, checks), stop.clone()));
         last.spawn(well_done(probe::run(probes, findings, well, stop.clone())));
         if !inside.is_empty() {

@@ -27,6 +27,7 @@ use crate::{
     http::{
         HttpMetrics,
         lanes::{Lanes, routes},
+        proxies::Proxies,
     },
     limits::MEDIA_REQUEST_TIMEOUT,
     media_token,
@@ -46,7 +47,7 @@ use platform::{
     },
     clock::{Clock, SystemClock},
     event_log::{Holder, Store},
-    keys::Keys,
+    keys::{Keys, jwks},
     outbox::{
         self, Service,
         relay::{self, Relay},
@@ -102,6 +103,8 @@ pub(crate) struct Process {
     pub(crate) units: Arc<Directory>,
     /// The way to the trace collector, if there is one.
     pub(crate) traces: Option<Exporter>,
+    /// What signs and verifies tokens: rotations are to be looked for.
+    pub(crate) keys: Arc<Keys>,
 }
 
 /// The media plane of this process.
@@ -297,6 +300,7 @@ pub(crate) async fn build(
         identity,
         units,
         traces,
+        keys: base.keys,
     })
 }
 
@@ -396,6 +400,13 @@ impl Base<'_> {
         Arc::new(media_token::Verifier { keys: Arc::clone(&self.keys), clock: Arc::clone(&self.clock) })
     }
 
+    /// Whose word on the client's address is taken.
+    fn proxies(&self) -> Result<Proxies, Failure> {
+        let http = &self.config.http;
+        Proxies::new(http.trusted_proxies.as_deref().unwrap_or_default(), http.forwarded_header)
+            .map_err(|error| Failure::Usage(format!("http.trusted_proxies: {error}")))
+    }
+
     /// Who works here.
     fn identity(&self, store: &Arc<dyn Store>, url: &str) -> Result<Identity, Failure> {
         identity_of(self.config, store, Arc::clone(&self.keys), Arc::clone(&self.clock), url)
@@ -410,6 +421,9 @@ impl Base<'_> {
     ) -> Result<Router, Failure> {
         let Parts { media, devices, signaling, identity, units, staff } = parts;
         let mut router = Router::new();
+        if self.config.roles.has(Role::Portal) {
+            router = router.merge(jwks::router(Arc::clone(&self.keys), Arc::clone(&self.clock)));
+        }
         if let Some(identity) = identity {
             router = router.merge(identity::router(Arc::clone(identity)));
         }
@@ -445,7 +459,8 @@ impl Base<'_> {
                 Problem::new(problem::INTERNAL).because("a handler panicked").into_response()
             }))
             .layer(middleware::from_fn_with_state(Lanes::start(routes::lane, &self.registry)?, Lanes::admit))
-            .layer(middleware::from_fn_with_state(HttpMetrics::new(&self.registry)?, HttpMetrics::count)))
+            .layer(middleware::from_fn_with_state(HttpMetrics::new(&self.registry)?, HttpMetrics::count))
+            .layer(middleware::from_fn_with_state(self.proxies()?, Proxies::look)))
     }
 }
 
@@ -475,7 +490,7 @@ pub(crate) fn identity_of(
     Identity::new(&config.identity, deps).map_err(|error| Failure::Usage(error.to_string()))
 }
 
-fn cause(error: &dyn std::error::Error) -> String {
+pub(crate) fn cause(error: &dyn std::error::Error) -> String {
     error.source().map(|cause| format!(": {cause}")).unwrap_or_default()
 }
 

@@ -73,7 +73,8 @@ async fn main() -> Result<()> {
     let server = if only == "sqlite" { None } else { Some(Postgres::start(true)) };
     let postgres = match &server {
         Some(server) => {
-            let config = Config { url: server.url().into(), schema: "events".to_owned(), ca_file: None };
+            let config =
+                Config { url: server.url().into(), schema: "events".to_owned(), owner: None, ca_file: None };
             Some(Arc::new(PostgresStore::open(&config, &Registry::new()).await?) as Arc<dyn Store>)
         }
         None => None,

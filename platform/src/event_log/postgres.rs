@@ -20,10 +20,10 @@ use crate::{
     lane::Lane,
     limits::{MAX_QUEUED_APPENDS, MAX_READ},
 };
-use connect::Connect;
 use model::{TenantId, Timestamp};
 use pool::Pools;
 use prometheus::Registry;
+use roles::Whose;
 use secrecy::SecretString;
 use serde::Deserialize;
 use std::{
@@ -44,6 +44,7 @@ mod batch;
 pub(crate) mod connect;
 pub(crate) mod pool;
 mod records;
+pub(crate) mod roles;
 mod rows;
 pub(crate) mod schema;
 pub mod statements;
@@ -66,7 +67,11 @@ pub struct Config {
     /// a certificate for the name it is called by; with `?sslmode=disable` nothing is encrypted. Default: the former,
     /// unless the database is on this machine.
     pub url: SecretString,
-    /// Its schema, `[a-z_]{1,63}`: one for each service.
+    /// The same as the user who makes the schema and owns it, for processes that are to migrate and are not that user
+    /// themselves. Default: the user of `url`, if it may, or nobody.
+    #[serde(default)]
+    pub owner: Option<SecretString>,
+    /// Its schema, `[a-z_]{1,40}`: one for each service.
     #[serde(default = "Config::default_schema")]
     pub schema: String,
     /// PEM certificates of who signs the server's; without it, the system's are trusted. With it, TLS is the default on
@@ -123,6 +128,19 @@ pub enum Error {
     /// A migration differs from the one that was applied.
     #[error("migration {0} is not the one that was applied to this database")]
     MigrationChanged(String),
+    /// This user may not migrate, and nobody has.
+    #[error(
+        "the schema is not of this version, and this user may not change it: run `telehealth migrate` as its owner"
+    )]
+    NotMigrated,
+    /// A role of the database is not as it has to be.
+    #[error("the role {name} {why} (docs/postgresql.md)")]
+    Role {
+        /// Which.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// Another process migrates, and does not get done.
     #[error("another process migrates the database and does not get done")]
     MigrationBusy,
@@ -141,15 +159,12 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects, brings the schema to this version and starts the writers.
+    /// Connects, brings the schema to this version if it may, and starts the writers.
     ///
     /// # Errors
     /// By variant of [`Error`].
     pub async fn open(config: &Config, registry: &Registry) -> Result<Self, Error> {
-        let connect = Arc::new(Connect::new(config)?);
-        let mut first = connect.link().await?;
-        schema::migrate(&mut first.client, &config.schema, crate::ids::fresh()).await?;
-        drop(first);
+        let connect = Arc::new(roles::open(config, schema::MIGRATIONS).await?);
         let metrics = StoreMetrics::new(registry).map_err(Error::Metrics)?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let writable = Arc::new(AtomicBool::new(true));
@@ -168,6 +183,14 @@ impl PostgresStore {
         });
         let pools = Pools::new(&connect, &metrics);
         Ok(Self { writers: writers.collect(), pools, writable, stop, tasks })
+    }
+
+    /// Only brings the schema to this version, as its owner.
+    ///
+    /// # Errors
+    /// By variant of [`Error`].
+    pub async fn migrate(config: &Config) -> Result<(), Error> {
+        roles::migrate(config, schema::MIGRATIONS).await
     }
 
     /// Whether the last write succeeded: for readiness.
@@ -240,13 +263,18 @@ impl EventStore for PostgresStore {
             let rows = match after {
                 None => {
                     self.pools
-                        .query(category.lane, &statements::FIRST_STREAMS, &[&category.name, &limit])
+                        .query(
+                            category.lane,
+                            Whose::All,
+                            &statements::FIRST_STREAMS,
+                            &[&category.name, &limit],
+                        )
                         .await
                 }
                 Some((tenant, id)) => {
                     let which: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
                         [&category.name, &limit, &tenant.0, &id];
-                    self.pools.query(category.lane, &statements::NEXT_STREAMS, &which).await
+                    self.pools.query(category.lane, Whose::All, &statements::NEXT_STREAMS, &which).await
                 }
             };
             rows?
@@ -271,6 +299,7 @@ impl EventStore for PostgresStore {
                 .pools
                 .query(
                     category.lane,
+                    Whose::one(tenant),
                     &statements::READ_STREAM,
                     &[&category.name, &tenant.0, &id, &after, &limit, &as_of, &known_at],
                 )
@@ -295,16 +324,20 @@ impl EventStore for PostgresStore {
     ) -> StoreFuture<'_, Result<Vec<TailEvent>, ReadError>> {
         Box::pin(async move {
             let (in_it, after, limit) = (i32::from(partition.0), number(after.0), limit.min(MAX_READ) as i64);
-            let rows =
-                self.pools.query(lane_of(partition), &statements::TAIL, &[&in_it, &after, &limit]).await?;
+            let rows = self
+                .pools
+                .query(lane_of(partition), Whose::All, &statements::TAIL, &[&in_it, &after, &limit])
+                .await?;
             rows.iter().map(tail_event).collect()
         })
     }
 
     fn head(&self, partition: Partition) -> StoreFuture<'_, Result<Position, ReadError>> {
         Box::pin(async move {
-            let rows =
-                self.pools.query(lane_of(partition), &statements::HEAD, &[&i32::from(partition.0)]).await?;
+            let rows = self
+                .pools
+                .query(lane_of(partition), Whose::All, &statements::HEAD, &[&i32::from(partition.0)])
+                .await?;
             let row = rows.first().ok_or(ReadError)?;
             Ok(Position(unsigned(row.try_get(0)?)))
         })

@@ -16,6 +16,7 @@ mod postgres;
 mod postgres_disk_full;
 mod postgres_restore;
 mod postgres_tls;
+mod postgres_units;
 mod presence;
 mod sqlite;
 mod trace;

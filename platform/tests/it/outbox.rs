@@ -30,7 +30,8 @@ fn memory_store() -> Arc<dyn Store> {
 }
 
 async fn postgres_store(server: &Postgres, schema: &str) -> Arc<dyn Store> {
-    let config = postgres::Config { url: server.url().into(), schema: schema.to_owned(), ca_file: None };
+    let config =
+        postgres::Config { url: server.url().into(), schema: schema.to_owned(), owner: None, ca_file: None };
     Arc::new(postgres::PostgresStore::open(&config, &Registry::new()).await.unwrap())
 }
 

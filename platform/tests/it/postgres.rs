@@ -17,7 +17,7 @@ use testkit::{
 };
 
 pub(crate) fn config(server: &Postgres, schema: &str) -> Config {
-    Config { url: server.url().into(), schema: schema.to_owned(), ca_file: None }
+    Config { url: server.url().into(), schema: schema.to_owned(), owner: None, ca_file: None }
 }
 
 async fn open(server: &Postgres) -> PostgresStore {
@@ -112,6 +112,7 @@ async fn what_cannot_be_used_is_said_without_the_password() {
     let of = |url: &str, schema: &str| Config {
         url: url.to_owned().into(),
         schema: schema.to_owned(),
+        owner: None,
         ca_file: None,
     };
     for (config, wanted) in [

@@ -13,7 +13,7 @@ use testkit::{
 };
 
 async fn open(url: &str, ca_file: Option<PathBuf>) -> Result<PostgresStore, Error> {
-    let config = Config { url: url.to_owned().into(), schema: "events".to_owned(), ca_file };
+    let config = Config { url: url.to_owned().into(), schema: "events".to_owned(), owner: None, ca_file };
     PostgresStore::open(&config, &Registry::new()).await
 }
 

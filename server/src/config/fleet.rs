@@ -13,7 +13,10 @@ pub(crate) struct Store {
     /// none: SQLite in the data directory. On other machines it has to have a certificate for its name, unless
     /// `?sslmode=disable` says that it needs none.
     pub(crate) postgres: Option<SecretUrl>,
-    /// Schema of the event log, `[a-z_]{1,63}`. Default `events`.
+    /// The same as the user who owns the schema: `telehealth migrate` needs it where the user above does not. Not for
+    /// processes that serve. Default none.
+    pub(crate) postgres_owner: Option<SecretUrl>,
+    /// Schema of the event log, `[a-z_]{1,40}`. Default `events`.
     pub(crate) schema: Option<String>,
     /// PEM certificates of who signs the database's certificate. Default: the system's.
     pub(crate) ca_file: Option<PathBuf>,
@@ -115,7 +118,8 @@ impl Store {
     pub(crate) fn postgres(&self) -> Option<postgres::Config> {
         let url = self.postgres.as_ref()?.expose().to_owned().into();
         let schema = self.schema.clone().unwrap_or_else(|| "events".to_owned());
-        Some(postgres::Config { url, schema, ca_file: self.ca_file.clone() })
+        let owner = self.postgres_owner.as_ref().map(|url| url.expose().to_owned().into());
+        Some(postgres::Config { url, owner, schema, ca_file: self.ca_file.clone() })
     }
 }
 

@@ -21,6 +21,9 @@ pub(crate) struct Vault {
     /// `postgresql://…` of the database of wrapped keys. Default: the one of the event log, or without that `keys.sqlite`
     /// in the data directory.
     pub(crate) keyring: Option<SecretUrl>,
+    /// The same as the user who owns its schema: `telehealth migrate` needs it where the user above does not. Default:
+    /// `store.postgres_owner`, where the keyring is in that database.
+    pub(crate) keyring_owner: Option<SecretUrl>,
     /// Schema of the keyring, another than the event log's. Default: that with `_keys` at its end.
     pub(crate) schema: Option<String>,
     /// Whether PHI is read that stands in the event log in plain, as builds before encryption left it. `false` takes it
@@ -46,6 +49,7 @@ impl Default for Vault {
             service_key: None,
             service_token_file: None,
             keyring: None,
+            keyring_owner: None,
             schema: None,
             accept_plain: true,
         }
@@ -59,7 +63,9 @@ impl Config {
         let url = vault.keyring.as_ref().or(store.postgres.as_ref())?.expose().to_owned().into();
         let events = store.schema.as_deref().unwrap_or("events");
         let schema = vault.schema.clone().unwrap_or_else(|| format!("{events}_keys"));
-        Some(postgres::Config { url, schema, ca_file: store.ca_file.clone() })
+        let beside = store.postgres_owner.as_ref().filter(|_| vault.keyring.is_none());
+        let owner = vault.keyring_owner.as_ref().or(beside).map(|url| url.expose().to_owned().into());
+        Some(postgres::Config { url, owner, schema, ca_file: store.ca_file.clone() })
     }
 
     /// How to reach the key service.

@@ -53,3 +53,6 @@ pub const DELAY_SAMPLE: Duration = Duration::from_millis(20);
 
 /// So many of them are one look of [`Overload`](platform::lane::overload::Overload).
 pub const DELAY_SAMPLES: usize = 5;
+
+/// Most hops that are followed from the right of a list of proxies: whoever is reached then is taken for the client.
+pub const MAX_FORWARDED_HOPS: usize = 16;

@@ -71,11 +71,14 @@ pub(super) async fn open(
             }
             Err(error) => error,
         };
-        let may_come = matches!(error, postgres::Error::Database(_) | postgres::Error::Late);
+        let may_come = matches!(
+            error,
+            postgres::Error::Database(_) | postgres::Error::Late | postgres::Error::NotMigrated
+        );
         if !may_come || begun.elapsed() > STORE_PATIENCE {
             return Err(Failure::Usage(format!("store.postgres: {error}{}", cause(&error))));
         }
-        tracing::warn!(%error, "The database does not answer yet");
+        tracing::warn!(%error, "The database cannot be used yet");
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }

@@ -110,7 +110,9 @@ async fn keyring(config: &Config) -> Result<Arc<dyn Keyring>, Unopened> {
         Err(error) => {
             let said = format!("vault.keyring: {error}{}", cause(&error));
             Err(match error {
-                postgres::Error::Database(_) | postgres::Error::Late => Unopened::Yet(said),
+                postgres::Error::Database(_) | postgres::Error::Late | postgres::Error::NotMigrated => {
+                    Unopened::Yet(said)
+                }
                 _ => Unopened::AtAll(Failure::Usage(said)),
             })
         }

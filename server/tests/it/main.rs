@@ -21,6 +21,7 @@ mod links;
 mod matrix;
 mod process;
 mod tls;
+mod token_keys;
 mod trace;
 mod trace_fleet;
 mod twins;

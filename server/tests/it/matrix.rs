@@ -49,6 +49,7 @@ pub(crate) const MATRIX: &[(&str, &str, Who)] = &[
     ("GET", "/{file}", Anybody),
     ("GET", "/problems/style.css", Anybody),
     ("GET", "/problems/{code}", Anybody),
+    ("GET", "/.well-known/jwks.json", Anybody),
     ("POST", "/api/v1/auth/sign-in", Anybody),
     ("POST", "/api/v1/auth/second", Anybody),
     ("POST", "/api/v1/auth/invitation", Anybody),

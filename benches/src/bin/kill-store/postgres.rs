@@ -31,7 +31,7 @@ struct Ended {
 /// Kills the server `kills` times.
 pub(crate) fn run(runtime: &Runtime, kills: usize) -> Result<Value> {
     let mut server = Postgres::start(true);
-    let config = Config { url: server.url().into(), schema: "events".to_owned(), ca_file: None };
+    let config = Config { url: server.url().into(), schema: "events".to_owned(), owner: None, ca_file: None };
     let store = Arc::new(runtime.block_on(PostgresStore::open(&config, &Registry::new()))?);
     let (mut ledger, mut chance) = (Ledger::default(), Chance(2));
     let (mut unknown, mut unannounced) = (0, 0);

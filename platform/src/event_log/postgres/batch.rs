@@ -81,15 +81,16 @@ pub(super) struct Found {
 }
 
 /// Appends all of a batch in one commit and returns their outcomes in order. `committing` is set when the commit is
-/// asked for.
+/// asked for. `begin` is how a transaction for its tenants begins.
 pub(super) async fn commit(
     client: &Client,
     prepared: &Prepared,
+    begin: &str,
     batch: &[Box<Append>],
     committing: &mut bool,
 ) -> Result<Vec<Outcome>, Failure> {
     let before = |error: Error| Failure::before(&error);
-    let mut found = look(client, prepared, batch).await.map_err(before)?;
+    let mut found = look(client, prepared, begin, batch).await.map_err(before)?;
     let (outcomes, accepted) = found.known.judge(batch.iter().map(|append| &**append), partition_of);
     if accepted.is_empty() {
         client.batch_execute("ROLLBACK").await.map_err(before)?;
@@ -110,7 +111,12 @@ pub(super) async fn commit(
 }
 
 /// Begins, locks and looks. What follows the lock in one go is seen as of after it.
-async fn look(client: &Client, prepared: &Prepared, batch: &[Box<Append>]) -> Result<Found, Error> {
+async fn look(
+    client: &Client,
+    prepared: &Prepared,
+    begin: &str,
+    batch: &[Box<Append>],
+) -> Result<Found, Error> {
     let partitions: BTreeSet<_> = batch.iter().map(|append| partition_of(&append.stream)).collect();
     let partitions: Vec<_> = partitions.into_iter().map(|partition| i32::from(partition.0)).collect();
     let (tenants, audited): (Vec<_>, Vec<_>) =
@@ -124,7 +130,7 @@ async fn look(client: &Client, prepared: &Prepared, batch: &[Box<Append>]) -> Re
     let (owners, scopes): (Vec<_>, Vec<_>) = fences.collect::<BTreeSet<_>>().into_iter().unzip();
 
     let (_, ends, (heads, done, epochs, audits)) = try_join3(
-        client.batch_execute("BEGIN"),
+        client.batch_execute(begin),
         client.query(&prepared.lock_ends, &[&partitions]),
         try_join4(
             client.query(&prepared.streams, &[&streams.categories, &streams.tenants, &streams.ids]),

@@ -2,9 +2,10 @@
 
 use super::{
     Config, Error,
+    roles::{Roles, Whose},
     tls::{self, Tls},
 };
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_postgres::{Client, config::TargetSessionAttrs};
@@ -25,6 +26,7 @@ pub(crate) struct Connect {
     config: tokio_postgres::Config,
     tls: Tls,
     session: String,
+    roles: Roles,
 }
 
 /// A connection, and the task that drives it, which ends with it.
@@ -34,20 +36,50 @@ pub(crate) struct Link {
 }
 
 impl Connect {
+    /// As processes do: in the tenant role, for no tenant yet.
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
-        let name = |c: char| c.is_ascii_lowercase() || c == '_';
-        if config.schema.is_empty() || config.schema.len() > 63 || !config.schema.chars().all(name) {
-            return Err(Error::Config("the schema's name is not of a-z and _"));
-        }
-        let mut parsed = tls::parse(config.url.expose_secret())?;
+        let roles = Roles::of(&config.schema)?;
+        let session = format!("{SESSION}; SET ROLE {}; SET search_path = {}", roles.tenant, config.schema);
+        // Not as programs before row-level security called themselves: whether there are any is looked at by this name.
+        Self::with(config, &config.url, "telehealth-process", roles, session)
+    }
+
+    /// As who makes the schema.
+    pub(crate) fn owner(config: &Config) -> Result<Self, Error> {
+        let (url, roles) = (config.owner.as_ref().unwrap_or(&config.url), Roles::of(&config.schema)?);
+        Self::with(config, url, "telehealth-migrate", roles, SESSION.to_owned())
+    }
+
+    fn with(
+        config: &Config,
+        url: &SecretString,
+        name: &str,
+        roles: Roles,
+        session: String,
+    ) -> Result<Self, Error> {
+        let mut parsed = tls::parse(url.expose_secret())?;
         tls::decide(&mut parsed, config.ca_file.as_deref());
         let tls = Tls::new(config.ca_file.as_deref())?;
         parsed
-            .application_name("telehealth")
+            .application_name(name)
             .connect_timeout(CONNECT)
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
             .keepalives_idle(Duration::from_secs(10));
-        Ok(Self { config: parsed, tls, session: format!("{SESSION}; SET search_path = {}", config.schema) })
+        Ok(Self { config: parsed, tls, session, roles })
+    }
+
+    /// How a transaction begins.
+    pub(crate) fn begin(&self, whose: &Whose) -> String {
+        self.roles.begin(whose)
+    }
+
+    pub(crate) fn roles(&self) -> &Roles {
+        &self.roles
+    }
+
+    /// Who logs in, where the URL says so.
+    pub(crate) fn user(&self) -> Option<String> {
+        self.config.get_user().map(str::to_owned)
     }
 
     /// A new connection.

@@ -2,12 +2,14 @@
 
 use super::{
     connect::{Connect, Link},
+    roles::Whose,
     statements::Statement,
 };
 use crate::{
     event_log::{AppendError, ReadError, Refusal, metrics::StoreMetrics, readable::Readable},
     lane::{Lane, deadline, task::lane_for},
 };
+use futures_util::future::try_join3;
 use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
@@ -66,11 +68,13 @@ impl Pools {
     pub(super) async fn query(
         &self,
         lane: Lane,
+        whose: Whose,
         statement: &'static Statement,
         params: Params<'_>,
     ) -> Result<Vec<Row>, ReadError> {
         let lane = lane_for(lane);
-        let asked = self.with(lane, async |member| member.query(statement, params).await);
+        let begin = self.0[lane.index()].connect.begin(&whose);
+        let asked = self.with(lane, async |member| member.ask(&begin, statement, params).await);
         let readable = &self.0[lane.index()].readable;
         let code = match tokio::time::timeout(PATIENCE, asked).await {
             Ok(Ok(rows)) => {
@@ -90,11 +94,13 @@ impl Pools {
     pub(super) async fn write<T>(
         &self,
         lane: Lane,
+        whose: Whose,
         task: impl AsyncFnOnce(&mut Member) -> Result<Result<T, Refusal>, tokio_postgres::Error>,
     ) -> Result<T, AppendError> {
+        let begin = self.0[lane.index()].connect.begin(&whose);
         let mut committing = false;
         let written = self.with(lane_for(lane), async |member| {
-            member.link.client.batch_execute("BEGIN").await?;
+            member.link.client.batch_execute(&begin).await?;
             let result = task(member).await?;
             if result.is_err() {
                 member.link.client.batch_execute("ROLLBACK").await?;
@@ -139,6 +145,20 @@ impl Member {
     /// A connection that was just made.
     pub(crate) fn new(link: Link) -> Self {
         Self { link, prepared: HashMap::new() }
+    }
+
+    /// Asks for rows in a transaction of its own, which begins as given: one round trip.
+    pub(crate) async fn ask(
+        &mut self,
+        begin: &str,
+        statement: &'static Statement,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let statement = self.prepared(statement).await?;
+        let client = &self.link.client;
+        let (begun, rows, ended) =
+            (client.batch_execute(begin), client.query(&statement, params), client.batch_execute("COMMIT"));
+        try_join3(begun, rows, ended).await.map(|((), rows, ())| rows)
     }
 
     /// Asks for rows.

@@ -1,6 +1,6 @@
 //! What was recorded beside the events, in PostgreSQL.
 
-use super::{PostgresStore, lane_of, number, statements, unsigned};
+use super::{PostgresStore, lane_of, number, roles::Whose, statements, unsigned};
 use crate::{
     event_log::{
         AppendError, AuditEnd, AuditRow, OutboxMessage, Partition, Position, ReadError, Records, StoreFuture,
@@ -20,8 +20,10 @@ impl Records for PostgresStore {
     ) -> StoreFuture<'_, Result<Vec<OutboxMessage>, ReadError>> {
         Box::pin(async move {
             let (in_it, after, limit) = (i32::from(partition.0), number(after.0), limit.min(MAX_READ) as i64);
-            let rows =
-                self.pools.query(lane_of(partition), &statements::OUTBOX, &[&in_it, &after, &limit]).await?;
+            let rows = self
+                .pools
+                .query(lane_of(partition), Whose::All, &statements::OUTBOX, &[&in_it, &after, &limit])
+                .await?;
             rows.iter()
                 .map(|row| {
                     Ok(OutboxMessage {
@@ -40,7 +42,8 @@ impl Records for PostgresStore {
     fn outbox_head(&self, partition: Partition) -> StoreFuture<'_, Result<Position, ReadError>> {
         Box::pin(async move {
             let in_it = i32::from(partition.0);
-            let rows = self.pools.query(lane_of(partition), &statements::OUTBOX_HEAD, &[&in_it]).await?;
+            let rows =
+                self.pools.query(lane_of(partition), Whose::All, &statements::OUTBOX_HEAD, &[&in_it]).await?;
             let row = rows.first().ok_or(ReadError)?;
             Ok(Position(unsigned(row.try_get(0)?)))
         })
@@ -51,7 +54,7 @@ impl Records for PostgresStore {
         partition: Partition,
         up_to: Position,
     ) -> StoreFuture<'_, Result<(), AppendError>> {
-        Box::pin(self.pools.write(Lane::Batch, async move |member| {
+        Box::pin(self.pools.write(Lane::Batch, Whose::All, async move |member| {
             let which = (i32::from(partition.0), number(up_to.0));
             member.execute(&statements::PRUNE_OUTBOX, &[&which.0, &which.1]).await?;
             Ok(Ok(()))
@@ -68,7 +71,8 @@ impl Records for PostgresStore {
         Box::pin(async move {
             let (in_it, after, limit) = (i32::from(partition.0), number(after), limit.min(MAX_READ) as i64);
             let which: [&(dyn tokio_postgres::types::ToSql + Sync); 4] = [&tenant.0, &in_it, &after, &limit];
-            let rows = self.pools.query(lane_of(partition), &statements::AUDIT, &which).await?;
+            let rows =
+                self.pools.query(lane_of(partition), Whose::one(tenant), &statements::AUDIT, &which).await?;
             rows.iter()
                 .map(|row| {
                     Ok(AuditRow {
@@ -95,8 +99,10 @@ impl Records for PostgresStore {
             // Before the first: no partition is below zero.
             let (tenant, in_it) = after.map_or((Uuid::nil(), -1), |(tenant, it)| (tenant.0, i32::from(it.0)));
             let limit = limit.min(MAX_READ) as i64;
-            let rows =
-                self.pools.query(Lane::Batch, &statements::AUDITED, &[&tenant, &in_it, &limit]).await?;
+            let rows = self
+                .pools
+                .query(Lane::Batch, Whose::All, &statements::AUDITED, &[&tenant, &in_it, &limit])
+                .await?;
             rows.iter()
                 .map(|row| {
                     Ok(AuditEnd {

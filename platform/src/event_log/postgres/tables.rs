@@ -1,6 +1,6 @@
 //! Snapshots, tables and owners in PostgreSQL.
 
-use super::{PostgresStore, number, partition, pool::Member, statements as sql, unsigned};
+use super::{PostgresStore, number, partition, pool::Member, roles::Whose, statements as sql, unsigned};
 use crate::{
     event_log::{
         AppendError, Change, Fence, Holder, Owned, Ownership, Partition, Position, Possession, ReadError,
@@ -17,24 +17,31 @@ use uuid::Uuid;
 
 impl Snapshots for PostgresStore {
     fn save(&self, snapshot: Snapshot) -> StoreFuture<'_, Result<(), AppendError>> {
-        Box::pin(self.pools.write(snapshot.stream.category.lane, async move |member| {
-            let Snapshot { stream: StreamId { tenant, category, id }, version, schema, body, phi } = snapshot;
-            let (version, schema) = (number(version.0), i32::from(schema));
-            member
-                .execute(
-                    &sql::SAVE_SNAPSHOT,
-                    &[&category.name, &tenant.0, &id, &version, &schema, &body, &phi],
-                )
-                .await?;
-            Ok(Ok(()))
-        }))
+        Box::pin(self.pools.write(
+            snapshot.stream.category.lane,
+            Whose::one(snapshot.stream.tenant),
+            async move |member| {
+                let Snapshot { stream: StreamId { tenant, category, id }, version, schema, body, phi } =
+                    snapshot;
+                let (version, schema) = (number(version.0), i32::from(schema));
+                member
+                    .execute(
+                        &sql::SAVE_SNAPSHOT,
+                        &[&category.name, &tenant.0, &id, &version, &schema, &body, &phi],
+                    )
+                    .await?;
+                Ok(Ok(()))
+            },
+        ))
     }
 
     fn snapshot(&self, stream: StreamId) -> StoreFuture<'_, Result<Option<Snapshot>, ReadError>> {
         Box::pin(async move {
             let StreamId { tenant, category, id } = stream;
-            let rows =
-                self.pools.query(category.lane, &sql::SNAPSHOT, &[&category.name, &tenant.0, &id]).await?;
+            let rows = self
+                .pools
+                .query(category.lane, Whose::one(tenant), &sql::SNAPSHOT, &[&category.name, &tenant.0, &id])
+                .await?;
             let Some(row) = rows.first() else { return Ok(None) };
             let version = Version(unsigned(row.try_get(0)?));
             let schema = row.try_get::<_, i32>(1)? as u16;
@@ -54,6 +61,9 @@ impl Tables for PostgresStore {
     ) -> StoreFuture<'_, Result<(), AppendError>> {
         Box::pin(async move {
             port::changes_fit(&changes)?;
+            let whose = Whose::of(changes.iter().map(|change| match change {
+                Change::Put { tenant, .. } | Change::Delete { tenant, .. } => *tenant,
+            }));
             let step = async move |member: &mut Member| {
                 if !move_place(member, table, partition, from, to).await? {
                     return Ok(Err(Refusal::Conflict { actual: Version(0) }));
@@ -61,7 +71,7 @@ impl Tables for PostgresStore {
                 change_rows(member, table, changes).await?;
                 Ok(Ok(()))
             };
-            self.pools.write(Lane::Standard, step).await
+            self.pools.write(Lane::Standard, whose, step).await
         })
     }
 
@@ -70,7 +80,7 @@ impl Tables for PostgresStore {
             let (generation, partition) = (table.generation as i32, i32::from(partition.0));
             let rows = self
                 .pools
-                .query(Lane::Standard, &sql::PLACE, &[&table.name, &generation, &partition])
+                .query(Lane::Standard, Whose::All, &sql::PLACE, &[&table.name, &generation, &partition])
                 .await?;
             let place = rows.first().map(|row| row.try_get(0)).transpose()?;
             Ok(Position(unsigned(place.unwrap_or(0))))
@@ -79,14 +89,14 @@ impl Tables for PostgresStore {
 
     fn live(&self, name: &'static str) -> StoreFuture<'_, Result<u32, ReadError>> {
         Box::pin(async move {
-            let rows = self.pools.query(Lane::Critical, &sql::LIVE, &[&name]).await?;
+            let rows = self.pools.query(Lane::Critical, Whose::All, &sql::LIVE, &[&name]).await?;
             let live: Option<i32> = rows.first().map(|row| row.try_get(0)).transpose()?;
             Ok(live.unwrap_or(0) as u32)
         })
     }
 
     fn go_live(&self, table: Table) -> StoreFuture<'_, Result<(), AppendError>> {
-        Box::pin(self.pools.write(Lane::Batch, async move |member| {
+        Box::pin(self.pools.write(Lane::Batch, Whose::All, async move |member| {
             let generation = table.generation as i32;
             for statement in [&sql::GO_LIVE, &sql::DROP_ROWS, &sql::DROP_PLACES] {
                 member.execute(statement, &[&table.name, &generation]).await?;
@@ -105,7 +115,7 @@ impl Tables for PostgresStore {
             let generation = table.generation as i32;
             let which: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
                 [&table.name, &generation, &tenant.0, &key];
-            let rows = self.pools.query(Lane::Critical, &sql::ROW, &which).await?;
+            let rows = self.pools.query(Lane::Critical, Whose::one(tenant), &sql::ROW, &which).await?;
             rows.first().map(row).transpose()
         })
     }
@@ -125,6 +135,7 @@ impl Tables for PostgresStore {
                 .pools
                 .query(
                     Lane::Critical,
+                    Whose::one(tenant),
                     &sql::ROWS,
                     &[&table.name, &generation, &tenant.0, &after, &prefix, &end, &limit],
                 )
@@ -206,7 +217,7 @@ impl Ownership for PostgresStore {
             return Box::pin(ready(Err(refusal.into())));
         }
         let Holder { process, address } = holder;
-        Box::pin(self.pools.write(Lane::Critical, async move |member| {
+        Box::pin(self.pools.write(Lane::Critical, Whose::one(tenant), async move |member| {
             // In line with the appends of the old owner.
             let partitions = vec![i32::from(partition(tenant, Lane::Critical).0)];
             member.execute(&sql::LOCK_ENDS, &[&partitions]).await?;
@@ -223,7 +234,10 @@ impl Ownership for PostgresStore {
 
     fn owner(&self, tenant: TenantId, scope: Uuid) -> StoreFuture<'_, Result<Option<Owned>, ReadError>> {
         Box::pin(async move {
-            let rows = self.pools.query(Lane::Critical, &sql::OWNER, &[&tenant.0, &scope]).await?;
+            let rows = self
+                .pools
+                .query(Lane::Critical, Whose::one(tenant), &sql::OWNER, &[&tenant.0, &scope])
+                .await?;
             let Some(row) = rows.first() else { return Ok(None) };
             let holder = Holder { process: row.try_get(1)?, address: row.try_get(2)? };
             let (epoch, at) = (Epoch(unsigned(row.try_get(0)?)), Timestamp::from_millis(row.try_get(3)?));
@@ -235,7 +249,7 @@ impl Ownership for PostgresStore {
         Box::pin(async move {
             let (mut holders, mut after) = (Vec::new(), Uuid::nil());
             while holders.len() < MAX_READ {
-                let rows = self.pools.query(Lane::Critical, &sql::NEXT_HOLDER, &[&after]).await?;
+                let rows = self.pools.query(Lane::Critical, Whose::All, &sql::NEXT_HOLDER, &[&after]).await?;
                 let Some(row) = rows.first() else { break };
                 let found = Holder { process: row.try_get(0)?, address: row.try_get(1)? };
                 after = found.process;
@@ -254,10 +268,14 @@ impl Ownership for PostgresStore {
         Box::pin(async move {
             let limit = number(limit.min(MAX_READ) as u64);
             let rows = match after {
-                None => self.pools.query(Lane::Critical, &sql::FIRST_OWNED, &[&process, &limit]).await?,
+                None => {
+                    self.pools
+                        .query(Lane::Critical, Whose::All, &sql::FIRST_OWNED, &[&process, &limit])
+                        .await?
+                }
                 Some((tenant, scope)) => {
                     let next: [&(dyn ToSql + Sync); 4] = [&process, &limit, &tenant.0, &scope];
-                    self.pools.query(Lane::Critical, &sql::NEXT_OWNED, &next).await?
+                    self.pools.query(Lane::Critical, Whose::All, &sql::NEXT_OWNED, &next).await?
                 }
             };
             let possession = |row: &tokio_postgres::Row| {

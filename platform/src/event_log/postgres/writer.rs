@@ -3,6 +3,7 @@
 use super::{
     batch::{self, Failure, Prepared},
     connect::{Connect, Link},
+    roles::Whose,
 };
 use crate::{
     event_log::{Append, AppendError, Refusal, judge::Outcome, metrics::StoreMetrics, turn::Turn},
@@ -121,7 +122,8 @@ impl Writer {
             self.link = Some((link, prepared));
         }
         let Some((link, prepared)) = &self.link else { return Err(Failure::NotRecorded) };
-        batch::commit(&link.client, prepared, appends, committing).await
+        let begin = self.connect.begin(&Whose::of(appends.iter().map(|append| append.stream.tenant)));
+        batch::commit(&link.client, prepared, &begin, appends, committing).await
     }
 
     /// Logs a change of health once, not once per refused append.

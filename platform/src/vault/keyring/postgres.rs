@@ -10,8 +10,8 @@ use super::{
 };
 use crate::event_log::postgres::{
     Config, Error,
-    connect::Connect,
-    schema::{self, Migration},
+    roles::{self, Whose},
+    schema::Migration,
 };
 use model::{TenantId, Timestamp};
 use pool::{Pool, judge, within};
@@ -23,12 +23,29 @@ use uuid::Uuid;
 mod pool;
 pub mod statements;
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_keys",
-    sql: include_str!("migrations/postgres/0001_keys.sql"),
-    yugabyte: include_str!("migrations/postgres/yugabyte/0001_keys.sql"),
-    additive: true,
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_keys",
+        sql: include_str!("migrations/postgres/0001_keys.sql"),
+        yugabyte: include_str!("migrations/postgres/yugabyte/0001_keys.sql"),
+        additive: true,
+        alone: false,
+    },
+    Migration {
+        name: "0002_units_apart",
+        sql: include_str!("migrations/postgres/0002_units_apart.sql"),
+        yugabyte: include_str!("migrations/postgres/yugabyte/0002_units_apart.sql"),
+        additive: true,
+        alone: false,
+    },
+    Migration {
+        name: "0003_for_owners_too",
+        sql: include_str!("migrations/postgres/0003_for_owners_too.sql"),
+        yugabyte: include_str!("migrations/postgres/yugabyte/0003_for_owners_too.sql"),
+        additive: false,
+        alone: true,
+    },
+];
 
 /// The keyring.
 pub struct PostgresKeyring {
@@ -36,19 +53,24 @@ pub struct PostgresKeyring {
 }
 
 impl PostgresKeyring {
-    /// Connects, and brings the schema to this version. It has to be another than the event log's.
+    /// Connects, and brings the schema to this version if it may. It has to be another than the event log's.
     ///
     /// # Errors
     /// By variant of [`Error`].
     pub async fn open(config: &Config) -> Result<Self, Error> {
-        let connect = Connect::new(config)?;
-        let mut first = connect.link().await?;
-        schema::apply(&mut first.client, &config.schema, crate::ids::fresh(), MIGRATIONS).await?;
-        Ok(Self { pool: Pool::new(connect) })
+        Ok(Self { pool: Pool::new(roles::open(config, MIGRATIONS).await?) })
+    }
+
+    /// Only brings the schema to this version, as its owner.
+    ///
+    /// # Errors
+    /// By variant of [`Error`].
+    pub async fn migrate(config: &Config) -> Result<(), Error> {
+        roles::migrate(config, MIGRATIONS).await
     }
 
     async fn of_tenant(&self, tenant: TenantId) -> Result<Vec<TenantKey>, KeyringError> {
-        let rows = self.pool.query(&sql::TENANT_KEYS, &[&tenant.0]).await?;
+        let rows = self.pool.query(Whose::one(tenant), &sql::TENANT_KEYS, &[&tenant.0]).await?;
         let key = |row: &Row| {
             Ok(TenantKey {
                 tenant,
@@ -64,14 +86,16 @@ impl PostgresKeyring {
     async fn found(&self, scopes: &[(TenantId, Uuid)]) -> Result<Vec<Found>, KeyringError> {
         let (tenants, ids): (Vec<_>, Vec<_>) =
             scopes.iter().map(|(tenant, scope)| (tenant.0, *scope)).unzip();
-        self.pool.query(&sql::FIND, &[&tenants, &ids]).await?.iter().map(found).collect()
+        let whose = Whose::of(scopes.iter().map(|(tenant, _)| *tenant));
+        self.pool.query(whose, &sql::FIND, &[&tenants, &ids]).await?.iter().map(found).collect()
     }
 
     async fn shred_now(&self, shred: Shred) -> Result<Shredding, KeyringError> {
+        let begin = self.pool.begin(&Whose::one(shred.tenant));
         let mut lent = self.pool.lend().await?;
         let (tenant, scope) = (shred.tenant.0, shred.scope);
         let member = &mut lent.member;
-        member.link.client.batch_execute("BEGIN").await.map_err(judge)?;
+        member.link.client.batch_execute(&begin).await.map_err(judge)?;
         let last = member.query(&sql::LOCK_SHREDDING, &[]).await.map_err(judge)?;
         let gone = member.query(&sql::IS_GONE, &[&tenant, &scope]).await.map_err(judge)?;
         let done = match gone.first().map(|row| row.try_get(0)).transpose()? {
@@ -102,7 +126,7 @@ impl Keyring for PostgresKeyring {
             let (version, at) = (signed(key.version), key.at.as_millis());
             let row: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
                 [&key.tenant.0, &version, &key.kek, &key.wrapped, &at];
-            Ok(self.pool.execute(&sql::ADD_TENANT_KEY, &row).await? == 1)
+            Ok(self.pool.execute(Whose::one(key.tenant), &sql::ADD_TENANT_KEY, &row).await? == 1)
         })
     }
 
@@ -111,13 +135,13 @@ impl Keyring for PostgresKeyring {
             let version = signed(old.version);
             let row: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
                 [&old.tenant.0, &version, &old.wrapped, &new.kek, &new.wrapped];
-            Ok(self.pool.execute(&sql::REWRAP_TENANT_KEY, &row).await? == 1)
+            Ok(self.pool.execute(Whose::one(old.tenant), &sql::REWRAP_TENANT_KEY, &row).await? == 1)
         })
     }
 
     fn retire(&self, tenant: TenantId) -> KeyringFuture<'_, u64> {
         Box::pin(async move {
-            match self.pool.execute(&sql::RETIRE, &[&tenant.0]).await {
+            match self.pool.execute(Whose::one(tenant), &sql::RETIRE, &[&tenant.0]).await {
                 // Somebody has wrapped a key under it meanwhile: another time.
                 Err(KeyringError::Retired) => Ok(0),
                 retired => retired,
@@ -132,6 +156,7 @@ impl Keyring for PostgresKeyring {
     fn settle(&self, keys: Vec<DataKey>) -> KeyringFuture<'_, Vec<Found>> {
         Box::pin(async move {
             let wanted: Vec<_> = keys.iter().map(|key| (key.tenant, key.scope)).collect();
+            let whose = Whose::of(keys.iter().map(|key| key.tenant));
             let mut keys = keys;
             // In one order, so that two who settle the same ones never wait for each other.
             keys.sort_by_key(|key| (key.tenant, key.scope));
@@ -146,7 +171,7 @@ impl Keyring for PostgresKeyring {
             }
             let rows: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
                 [&tenants, &scopes, &versions, &wrapped, &times];
-            self.pool.execute(&sql::SETTLE, &rows).await?;
+            self.pool.execute(whose, &sql::SETTLE, &rows).await?;
             self.found(&wanted).await
         })
     }
@@ -154,7 +179,7 @@ impl Keyring for PostgresKeyring {
     fn stale(&self, tenant: TenantId, limit: usize) -> KeyringFuture<'_, Vec<DataKey>> {
         Box::pin(async move {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let rows = self.pool.query(&sql::STALE, &[&tenant.0, &limit]).await?;
+            let rows = self.pool.query(Whose::one(tenant), &sql::STALE, &[&tenant.0, &limit]).await?;
             let found = rows.iter().map(found).collect::<Result<Vec<_>, _>>()?;
             let key = |found| match found {
                 Found::Key(key) => Some(key),
@@ -166,6 +191,7 @@ impl Keyring for PostgresKeyring {
 
     fn rewrap(&self, keys: Vec<(DataKey, DataKey)>) -> KeyringFuture<'_, u64> {
         Box::pin(async move {
+            let whose = Whose::of(keys.iter().map(|(old, _)| old.tenant));
             let (mut tenants, mut scopes, mut before) = (Vec::new(), Vec::new(), Vec::new());
             let (mut versions, mut wrapped) = (Vec::new(), Vec::new());
             for (old, new) in keys {
@@ -177,7 +203,7 @@ impl Keyring for PostgresKeyring {
             }
             let rows: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
                 [&tenants, &scopes, &before, &versions, &wrapped];
-            self.pool.execute(&sql::REWRAP, &rows).await
+            self.pool.execute(whose, &sql::REWRAP, &rows).await
         })
     }
 
@@ -189,7 +215,7 @@ impl Keyring for PostgresKeyring {
         Box::pin(async move {
             let (after, limit) =
                 (i64::try_from(after).unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX));
-            let rows = self.pool.query(&sql::SHREDDED, &[&after, &limit]).await?;
+            let rows = self.pool.query(Whose::All, &sql::SHREDDED, &[&after, &limit]).await?;
             let shredded = |row: &Row| {
                 Ok(Shredded {
                     number: u64::try_from(row.try_get::<_, i64>(0)?).unwrap_or(0),
@@ -209,8 +235,8 @@ impl Keyring for PostgresKeyring {
         Box::pin(async move {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let rows = match after {
-                None => self.pool.query(&sql::FIRST_VERSIONS, &[&limit]).await?,
-                Some(after) => self.pool.query(&sql::NEXT_VERSIONS, &[&limit, &after.0]).await?,
+                None => self.pool.query(Whose::All, &sql::FIRST_VERSIONS, &[&limit]).await?,
+                Some(after) => self.pool.query(Whose::All, &sql::NEXT_VERSIONS, &[&limit, &after.0]).await?,
             };
             let versions = |row: &Row| {
                 let (oldest, newest) = (unsigned(row.try_get(1)?), unsigned(row.try_get(2)?));
@@ -224,7 +250,8 @@ impl Keyring for PostgresKeyring {
         Box::pin(async move {
             let keys = self.of_tenant(tenant).await?;
             let newest = keys.last().map_or(0, |key| key.version);
-            let rows = self.pool.query(&sql::STATUS, &[&tenant.0, &signed(newest)]).await?;
+            let rows =
+                self.pool.query(Whose::one(tenant), &sql::STATUS, &[&tenant.0, &signed(newest)]).await?;
             let row = rows.first().ok_or(KeyringError::Away)?;
             let count = |at| row.try_get::<_, i64>(at).map(|count| u64::try_from(count).unwrap_or(0));
             let mut keks: Vec<_> = keys.iter().map(|key| key.kek.clone()).collect();

@@ -24,7 +24,7 @@ use testkit::{
 const STREAMS: u128 = 4;
 
 async fn open(server: &Postgres, dir: &Path, patience: Patience) -> Journaled<PostgresStore> {
-    let config = Config { url: server.url().into(), schema: "events".to_owned(), ca_file: None };
+    let config = Config { url: server.url().into(), schema: "events".to_owned(), owner: None, ca_file: None };
     let store = Arc::new(PostgresStore::open(&config, &Registry::new()).await.unwrap());
     Journaled::open_with(patience, dir, store, Arc::new(SystemClock), &Registry::new()).await.unwrap()
 }

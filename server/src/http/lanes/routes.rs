@@ -35,6 +35,8 @@ pub const ROUTES: &[(&str, Lane)] = &[
     ("/api/v1/people/{id}/rights", Standard),
     // Whose pages these are.
     ("/api/v1/unit", Standard),
+    // What verifies our tokens.
+    ("/.well-known/jwks.json", Standard),
     // Pages, which browsers keep and ask for again.
     ("/", Standard),
     ("/visit", Standard),

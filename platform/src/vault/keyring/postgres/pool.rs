@@ -5,6 +5,7 @@ use crate::{
     event_log::postgres::{
         connect::Connect,
         pool::{Member, Params},
+        roles::Whose,
         statements::Statement,
     },
     limits::KEYRING_PATIENCE,
@@ -50,15 +51,22 @@ impl Pool {
         Ok(Lent { member, pool: self, _turn: turn })
     }
 
+    /// How a transaction begins.
+    pub(super) fn begin(&self, whose: &Whose) -> String {
+        self.connect.begin(whose)
+    }
+
     /// Asks one question.
     pub(super) async fn query(
         &self,
+        whose: Whose,
         statement: &'static Statement,
         params: Params<'_>,
     ) -> Result<Vec<Row>, KeyringError> {
+        let begin = self.begin(&whose);
         within(async {
             let mut lent = self.lend().await?;
-            let rows = lent.member.query(statement, params).await.map_err(judge)?;
+            let rows = lent.member.ask(&begin, statement, params).await.map_err(judge)?;
             lent.give_back();
             Ok(rows)
         })
@@ -68,12 +76,16 @@ impl Pool {
     /// Changes rows; says how many.
     pub(super) async fn execute(
         &self,
+        whose: Whose,
         statement: &'static Statement,
         params: Params<'_>,
     ) -> Result<u64, KeyringError> {
+        let begin = self.begin(&whose);
         within(async {
             let mut lent = self.lend().await?;
+            lent.member.link.client.batch_execute(&begin).await.map_err(judge)?;
             let rows = lent.member.execute(statement, params).await.map_err(judge)?;
+            lent.member.link.client.batch_execute("COMMIT").await.map_err(judge)?;
             lent.give_back();
             Ok(rows)
         })

@@ -1,0 +1,55 @@
+-- Each healthcare unit by itself, whatever a statement forgets to say. The processes own nothing here and are one of two
+-- roles: {tenant}, which sees rows of the units that the transaction names in `telehealth.tenants`, and
+-- {fleet}, which does over all of them what a fleet must, and no more. History and the audit trail can be
+-- added to and not changed. The owner is not held to it yet: a process of before goes on as the owner.
+CREATE FUNCTION tenants() RETURNS uuid[] LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$ SELECT string_to_array(current_setting('telehealth.tenants', true), ',')::uuid[] $$;
+
+ALTER TABLE streams ENABLE ROW LEVEL SECURITY;
+ALTER TABLE events ENABLE ROW LEVEL SECURITY;
+ALTER TABLE commands ENABLE ROW LEVEL SECURITY;
+ALTER TABLE outbox ENABLE ROW LEVEL SECURITY;
+ALTER TABLE audit_ends ENABLE ROW LEVEL SECURITY;
+ALTER TABLE audit ENABLE ROW LEVEL SECURITY;
+ALTER TABLE owners ENABLE ROW LEVEL SECURITY;
+ALTER TABLE snapshots ENABLE ROW LEVEL SECURITY;
+ALTER TABLE table_rows ENABLE ROW LEVEL SECURITY;
+
+-- `tenants()` in a SELECT of its own is evaluated once a statement.
+CREATE POLICY of_tenants ON streams TO {tenant} USING (tenant = ANY ((SELECT tenants())::uuid[]));
+CREATE POLICY of_tenants ON outbox TO {tenant} USING (tenant = ANY ((SELECT tenants())::uuid[]));
+CREATE POLICY of_tenants ON audit_ends TO {tenant} USING (tenant = ANY ((SELECT tenants())::uuid[]));
+CREATE POLICY of_tenants ON audit TO {tenant} USING (tenant = ANY ((SELECT tenants())::uuid[]));
+CREATE POLICY of_tenants ON owners TO {tenant} USING (tenant = ANY ((SELECT tenants())::uuid[]));
+CREATE POLICY of_tenants ON table_rows TO {tenant} USING (tenant = ANY ((SELECT tenants())::uuid[]));
+-- Whose a stream is, its own row says, which the policy above lets be seen or not.
+CREATE POLICY of_tenants ON events TO {tenant} USING ((SELECT true FROM streams s WHERE s.number = events.stream));
+CREATE POLICY of_tenants ON commands TO {tenant} USING ((SELECT true FROM streams s WHERE s.number = commands.stream));
+CREATE POLICY of_tenants ON snapshots TO {tenant} USING ((SELECT true FROM streams s WHERE s.number = snapshots.stream));
+
+-- An owner who is a member sees nothing by that.
+CREATE POLICY of_all ON streams FOR SELECT TO {fleet} USING ((SELECT current_user = '{fleet}'));
+CREATE POLICY of_all ON events FOR SELECT TO {fleet} USING ((SELECT current_user = '{fleet}'));
+CREATE POLICY of_all ON outbox FOR SELECT TO {fleet} USING ((SELECT current_user = '{fleet}'));
+CREATE POLICY pruned ON outbox FOR DELETE TO {fleet} USING ((SELECT current_user = '{fleet}'));
+CREATE POLICY of_all ON audit_ends FOR SELECT TO {fleet} USING ((SELECT current_user = '{fleet}'));
+CREATE POLICY of_all ON owners FOR SELECT TO {fleet} USING ((SELECT current_user = '{fleet}'));
+CREATE POLICY of_all ON table_rows FOR SELECT TO {fleet} USING ((SELECT current_user = '{fleet}'));
+CREATE POLICY made_anew ON table_rows FOR DELETE TO {fleet} USING ((SELECT current_user = '{fleet}'));
+
+GRANT USAGE ON SCHEMA {schema} TO {tenant}, {fleet};
+GRANT SELECT ON migrations TO {tenant}, {fleet};
+
+GRANT SELECT, UPDATE ON ends TO {tenant};
+GRANT SELECT, INSERT ON streams TO {tenant};
+GRANT UPDATE (version) ON streams TO {tenant};
+GRANT SELECT, INSERT ON events, commands, audit TO {tenant};
+GRANT INSERT ON outbox TO {tenant};
+GRANT SELECT, INSERT, UPDATE ON audit_ends, owners, snapshots TO {tenant};
+GRANT SELECT, INSERT, UPDATE, DELETE ON table_rows TO {tenant};
+GRANT SELECT, INSERT, UPDATE ON places TO {tenant};
+
+GRANT SELECT ON ends, streams, events, outbox, audit_ends, owners, tables, places TO {fleet};
+GRANT DELETE ON outbox, table_rows, places TO {fleet};
+GRANT SELECT (name, generation) ON table_rows TO {fleet};
+GRANT INSERT, UPDATE ON tables TO {fleet};

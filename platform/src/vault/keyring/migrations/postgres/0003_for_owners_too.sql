@@ -1,0 +1,3 @@
+-- From here on the owner sees no row either: no process works as the owner any more.
+ALTER TABLE tenant_keys FORCE ROW LEVEL SECURITY;
+ALTER TABLE data_keys FORCE ROW LEVEL SECURITY;
