@@ -24,4 +24,6 @@ pub mod table;
 
 pub use action::{Action, Kind};
 pub use judge::{Denied, Permit, judge, needs_emergency, permit, rights};
-pub use subject::{AccountId, Emergency, EmergencyId, Participant, Place, SessionId, Staff, StaffRole, StaffRoles, Subject};
+pub use subject::{
+    AccountId, Emergency, EmergencyId, Participant, Place, SessionId, Staff, StaffRole, StaffRoles, Subject,
+};

@@ -66,19 +66,11 @@ pub const RIGHTS: &[(Kind, &[Grant])] = {
         (Kind::Lead, &[Seat(Clinician)]),
         (Kind::StreamDevice, &[Seat(Device), Seat(Observer)]),
         (Kind::JoinWaitingRoom, &[Duty(StaffRole::Clinician), Emergency(StaffRole::Clinician)]),
-        (
-            Kind::ReadHistory,
-            &[Seat(Clinician), Duty(StaffRole::Clinician), Emergency(StaffRole::Clinician)],
-        ),
+        (Kind::ReadHistory, &[Seat(Clinician), Duty(StaffRole::Clinician), Emergency(StaffRole::Clinician)]),
         (Kind::ReadOwnAccess, &[Seat(Patient)]),
         (
             Kind::SeeWaitingRooms,
-            &[
-                Unit(StaffRole::Clinician),
-                Unit(StaffRole::Scheduler),
-                Unit(Administrator),
-                Unit(Auditor),
-            ],
+            &[Unit(StaffRole::Clinician), Unit(StaffRole::Scheduler), Unit(Administrator), Unit(Auditor)],
         ),
         (Kind::ManageOwnAccount, &[Oneself]),
         (Kind::ReadPeople, &[Unit(Administrator), Unit(Auditor)]),

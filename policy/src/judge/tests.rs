@@ -172,7 +172,8 @@ fn an_emergency_opens_its_place_for_its_time_and_nothing_else() {
     // What it does not open stays as it was, everywhere.
     let before = Subject::Staff(staff(&[StaffRole::Clinician]));
     for (_, place) in places() {
-        for ((kind, with), (_, without)) in rights(&who, place, NOW).into_iter().zip(rights(&before, place, NOW))
+        for ((kind, with), (_, without)) in
+            rights(&who, place, NOW).into_iter().zip(rights(&before, place, NOW))
         {
             let opened = [Kind::ReadHistory, Kind::JoinWaitingRoom].contains(&kind)
                 && place.waiting_room == Some(OTHER_ROOM);
