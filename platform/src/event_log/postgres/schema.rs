@@ -35,6 +35,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         yugabyte: include_str!("migrations/yugabyte/0002_where_owners_are.sql"),
         additive: true,
     },
+    Migration {
+        name: "0003_audit_is_searched",
+        sql: include_str!("migrations/0003_audit_is_searched.sql"),
+        yugabyte: include_str!("migrations/yugabyte/0003_audit_is_searched.sql"),
+        additive: true,
+    },
 ];
 
 /// Whose SQL it is.
