@@ -73,6 +73,7 @@ pub(crate) fn staff(
         duties: account.duties.clone(),
         locked: session.locked.is_some(),
         confirmed_at: session.confirmed_at,
+        emergencies: Vec::new(),
     })
 }
 
@@ -82,9 +83,19 @@ impl Identity {
     /// # Errors
     /// The store does not answer: nobody is let in on what was true some time ago.
     pub async fn who(&self, headers: &HeaderMap) -> Result<Subject, ReadError> {
+        match bearer(headers) {
+            Some(token) => self.whose(token).await,
+            None => Ok(Subject::Stranger),
+        }
+    }
+
+    /// Whose an access token is.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn whose(&self, token: &str) -> Result<Subject, ReadError> {
         let now = self.records.clock.now();
-        let verified = bearer(headers)
-            .and_then(|token| self.records.keys.verify::<AccessClaims>(ACCESS_AUDIENCE, now, token).ok());
+        let verified = self.records.keys.verify::<AccessClaims>(ACCESS_AUDIENCE, now, token).ok();
         let Some(claims) = verified.map(|verified| verified.claims) else { return Ok(Subject::Stranger) };
         let staff = match self.believed.get(claims.session, now) {
             Some(staff) => staff,
@@ -103,6 +114,10 @@ impl Identity {
         let AccessClaims { tenant, account, session } = claims;
         let account = self.records.account(tenant, account).await?;
         let session = self.records.session(tenant, session).await?;
-        Ok(account.zip(session).and_then(|(account, session)| staff(claims, &account, &session, now)))
+        let found =
+            account.zip(session).and_then(|(account, session)| staff(claims, &account, &session, now));
+        let Some(staff) = found else { return Ok(None) };
+        let emergencies = self.emergencies(tenant).await?.grants(staff.account, now);
+        Ok(Some(Staff { emergencies, ..staff }))
     }
 }

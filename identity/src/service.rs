@@ -4,6 +4,7 @@ use crate::{
     Config,
     caller::Believed,
     codes,
+    emergencies::Board,
     passwords::Passwords,
     records::{Failed, Records},
 };
@@ -15,6 +16,7 @@ use identity_core::{
 use model::{Phi, TenantId};
 use parking_lot::Mutex;
 use platform::{
+    audit::watch::Chains,
     clock::{Clock, SteadyClock},
     event_log::{NewAudit, Store},
     keys::Keys,
@@ -60,6 +62,8 @@ pub struct Identity {
     pub(crate) records: Records,
     pub(crate) passwords: Passwords,
     pub(crate) believed: Believed,
+    pub(crate) board: Board,
+    pub(crate) chains: Option<Arc<Chains>>,
     pub(crate) wrong: Mutex<Throttle<Guesser>>,
     /// Of networks, whomever they try.
     pub(crate) wrong_from: Mutex<Throttle<Source>>,
@@ -107,6 +111,8 @@ impl Identity {
         Ok(Self {
             passwords: Passwords::new(config.password_memory_kib).map_err(Unfit::Memory)?,
             believed: Believed::default(),
+            board: Board::default(),
+            chains: None,
             wrong: Mutex::new(Throttle::new(config.wrong_factors_per_hour, HOUR)),
             wrong_from: Mutex::new(Throttle::new(config.wrong_factors_per_hour_and_network, HOUR)),
             steady: SteadyClock::new(Arc::clone(&clock)),
@@ -116,6 +122,12 @@ impl Identity {
             public_url,
             first_administrator: config.first_administrator.as_deref().map(Login::new).transpose()?,
         })
+    }
+
+    /// With what looks after the audit trail's chains in this process, for auditors to see.
+    #[must_use]
+    pub fn with_chains(self, chains: Arc<Chains>) -> Self {
+        Self { chains: Some(chains), ..self }
     }
 
     /// A new link for the first administrator, until they have used one.
