@@ -6,7 +6,7 @@ use crate::{
 };
 use axum::http::HeaderMap;
 use identity_core::{account::Account, session::Session};
-use model::{TenantId, Timestamp};
+use model::{Phi, TenantId, Timestamp};
 use parking_lot::Mutex;
 use platform::{event_log::ReadError, keys::bearer};
 use policy::{AccountId, SessionId, Staff, Subject};
@@ -108,6 +108,18 @@ impl Identity {
         Ok(staff
             .filter(|staff| staff.account == claims.account && staff.tenant == claims.tenant)
             .map_or(Subject::Stranger, Subject::Staff))
+    }
+
+    /// What somebody of a unit is called.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn name_of(
+        &self,
+        tenant: TenantId,
+        account: AccountId,
+    ) -> Result<Option<Phi<String>>, ReadError> {
+        Ok(self.records.account(tenant, account).await?.map(|account| account.name))
     }
 
     async fn look_up(&self, claims: AccessClaims, now: Timestamp) -> Result<Option<Staff>, ReadError> {

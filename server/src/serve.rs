@@ -98,6 +98,7 @@ impl Server {
             vault,
             journal,
             audit,
+            alarm,
             media,
             signaling,
             nodes,
@@ -116,6 +117,9 @@ impl Server {
             if let Some(link) = link {
                 last.spawn(well_done(link.run(stop.clone())));
             }
+        }
+        if let Some(alarm) = alarm {
+            last.spawn(well_done(alarm.run(stop.clone())));
         }
         if let Some(audit) = audit {
             last.spawn(well_done(audit.run(stop.clone())));

@@ -10,9 +10,11 @@
 //! | `MediaNode`, `MediaEvent` | the SFU of this process | those of all nodes, over the media link |
 //! | `Links` | signaling of this process | the same, or whichever signaling process answers |
 //! | `VerifyToken` | the keys of this process | the keys all share |
+//! | `People` | accounts, from the event log | the same |
 //! | `Clock` | the machine's | the machine's |
 
 mod audit;
+mod people;
 mod store;
 pub(crate) mod vault;
 
@@ -35,7 +37,7 @@ use crate::{
     roles::Role,
 };
 use axum::{Router, http::StatusCode, middleware, response::IntoResponse as _};
-use identity::Identity;
+use identity::{Alarm, Identity};
 use model::TenantId;
 use platform::{
     bus::{
@@ -96,6 +98,8 @@ pub(crate) struct Process {
     pub(crate) inside: Router,
     /// Who works here, and who is signed in.
     pub(crate) identity: Option<Arc<Identity>>,
+    /// Who hears of emergencies.
+    pub(crate) alarm: Option<Alarm>,
     /// The way to the trace collector, if there is one.
     pub(crate) traces: Option<Exporter>,
 }
@@ -196,8 +200,15 @@ pub(crate) async fn build(
         None => (None, None),
     };
     let identity = match &store {
-        Some(store) if has_people => Some(Arc::new(base.identity(store, url)?)),
-        _ => None,
+        Some(store) => Some(Arc::new(base.identity(store, url, audit.as_ref())?)),
+        None => None,
+    };
+    // Signaling asks whose a token is; people are served, and heard, only where that is this process's.
+    let people = identity.clone();
+    let identity = identity.filter(|_| has_people);
+    let alarm = match &identity {
+        Some(identity) => Some(Alarm::new(Arc::clone(identity), &base.registry)?),
+        None => None,
     };
     // Pages are served without it.
     let store = store.filter(|_| config.roles.has(Role::Signaling));
@@ -229,6 +240,7 @@ pub(crate) async fn build(
                 build: assets.build(),
                 tracer: base.tracer.clone(),
                 network: Arc::new(signaling::network::Tcp),
+                people: people.map(|people| Arc::new(people::Accounts(people)) as Arc<_>),
             };
             let config = config.signaling.clone();
             let (service, handle) = signaling::Service::new(config, deps, &base.registry).await?;
@@ -271,6 +283,7 @@ pub(crate) async fn build(
         router,
         inside,
         identity,
+        alarm,
         traces,
     })
 }
@@ -372,7 +385,12 @@ impl Base<'_> {
     }
 
     /// Who works here.
-    fn identity(&self, store: &Arc<dyn Store>, url: &str) -> Result<Identity, Failure> {
+    fn identity(
+        &self,
+        store: &Arc<dyn Store>,
+        url: &str,
+        audit: Option<&Audit>,
+    ) -> Result<Identity, Failure> {
         let deps = identity::Deps {
             store: Arc::clone(store),
             keys: Arc::clone(&self.keys),
@@ -380,7 +398,12 @@ impl Base<'_> {
             tenant: TENANT,
             public_url: url.to_owned(),
         };
-        Identity::new(&self.config.identity, deps).map_err(|error| Failure::Usage(error.to_string()))
+        let identity =
+            Identity::new(&self.config.identity, deps).map_err(|error| Failure::Usage(error.to_string()))?;
+        Ok(match audit {
+            Some(audit) => identity.with_chains(audit.chains()),
+            None => identity,
+        })
     }
 
     /// What people's browsers ask.

@@ -1,10 +1,12 @@
 //! What the rest of the process asks of signaling. Cheap to clone.
 
 use crate::{
+    access,
     find::{Place, Wanted},
     history, inside, limits, load,
     peers::{NoAnswer, Question, Reply},
     room::Input,
+    rooms,
     shared::Shared,
     upgrade,
 };
@@ -127,6 +129,8 @@ impl Handle {
         Router::new()
             .route("/ws", get(upgrade::upgrade))
             .route("/api/v1/history", get(history::history).fallback(history::not_so))
+            .route("/api/v1/visit/access", get(access::by_seat).post(access::by_link))
+            .route("/api/v1/waiting-rooms", get(rooms::list))
             .with_state(Arc::clone(&self.shared))
     }
 

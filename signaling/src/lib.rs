@@ -21,7 +21,8 @@
 
 #![forbid(unsafe_code)]
 
-pub mod config;
+pub mod access;
+mod config;
 mod find;
 pub mod handle;
 mod history;
@@ -34,6 +35,7 @@ mod metrics;
 pub mod network;
 mod peers;
 mod room;
+mod rooms;
 mod searches;
 pub mod service;
 mod sessions;
@@ -42,6 +44,7 @@ mod socket;
 mod sweep;
 mod traces;
 mod upgrade;
+mod who;
 
 pub use config::Config;
 pub use handle::{Handle, HandleError, Invitation, NewInvitation, NewWaitingRoom, OpenedRoom};

@@ -12,7 +12,7 @@ use platform::{
     trace::Tracer,
 };
 use sfu_core::port::MediaNode;
-use signaling_core::link::LinkHash;
+use signaling_core::{link::LinkHash, port::People};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
@@ -44,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) public_url: String,
     pub(crate) build: String,
+    pub(crate) people: Option<Arc<dyn People>>,
     pub(crate) metrics: Metrics,
     pub(crate) tracer: Tracer,
     /// In their order, so that they are told in one.
@@ -91,6 +92,7 @@ impl Shared {
             allowed_origins: deps.allowed_origins,
             public_url: deps.public_url.trim_end_matches('/').to_owned(),
             build: deps.build,
+            people: deps.people,
             metrics,
             tracer: deps.tracer,
             rooms: RwLock::default(),

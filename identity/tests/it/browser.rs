@@ -26,6 +26,7 @@ pub(crate) struct Unit {
     pub(crate) identity: Arc<Identity>,
     pub(crate) store: Arc<Faulty<MemoryStore>>,
     pub(crate) clock: Arc<ManualClock>,
+    keys: Arc<Keys>,
     router: Router,
 }
 
@@ -45,26 +46,36 @@ pub(crate) struct Browser {
 /// An answer's status and body.
 pub(crate) type Answer = (u16, Value);
 
+fn process(store: &Arc<Faulty<MemoryStore>>, clock: &Arc<ManualClock>, keys: &Arc<Keys>) -> Arc<Identity> {
+    let config = Config {
+        first_administrator: Some("Root@clinic.example".into()),
+        password_memory_kib: 64,
+        unit_name: "Riverside".into(),
+        ..Config::default()
+    };
+    let deps = Deps {
+        store: store.clone(),
+        keys: Arc::clone(keys),
+        clock: clock.clone(),
+        tenant: TENANT,
+        public_url: "https://visits.example".into(),
+    };
+    Arc::new(Identity::new(&config, deps).unwrap())
+}
+
 impl Unit {
     pub(crate) fn new() -> Self {
         let (store, clock) =
             (Arc::new(Faulty::new(Arc::new(MemoryStore::default()))), Arc::new(ManualClock::new(START)));
-        let config = Config {
-            first_administrator: Some("Root@clinic.example".into()),
-            password_memory_kib: 64,
-            unit_name: "Riverside".into(),
-            ..Config::default()
-        };
-        let deps = Deps {
-            store: store.clone(),
-            keys: Arc::new(Keys::ephemeral()),
-            clock: clock.clone(),
-            tenant: TENANT,
-            public_url: "https://visits.example".into(),
-        };
-        let identity = Arc::new(Identity::new(&config, deps).unwrap());
+        let keys = Arc::new(Keys::ephemeral());
+        let identity = process(&store, &clock, &keys);
         let router = identity::router(Arc::clone(&identity));
-        Self { identity, store, clock, router }
+        Self { identity, store, clock, keys, router }
+    }
+
+    /// Another process on the same store.
+    pub(crate) fn another(&self) -> Arc<Identity> {
+        process(&self.store, &self.clock, &self.keys)
     }
 
     pub(crate) fn browser(&self) -> Browser {

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod browser;
+mod emergencies;
 mod joining;
 mod managing;
 mod signing_in;
+mod trail;

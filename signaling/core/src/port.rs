@@ -1,6 +1,7 @@
 //! What other services ask of signaling. `signaling` implements it; `portal-api` uses it.
 
-use model::{Phi, Role, Timestamp};
+use model::{Phi, Role, TenantId, Timestamp};
+use policy::{AccountId, Subject};
 use signaling_protocol::view::ClinicView;
 use std::{future::Future, pin::Pin};
 
@@ -45,4 +46,21 @@ pub enum LinkError {
 pub trait Links: Send + Sync + 'static {
     /// Exchanges the secret. Does not consume the link: it may be exchanged again, from any device.
     fn exchange(&self, secret: Phi<String>) -> PortFuture<'_, Result<LinkGrant, LinkError>>;
+}
+
+/// Nobody can say now (HTTP 503).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("nobody can say now")]
+pub struct NotNow;
+
+/// Those who have an account: whose an access token is, and what they are called.
+pub trait People: Send + Sync + 'static {
+    /// Whose it is: a stranger's, if it is none that counts.
+    fn whose(&self, access_token: Phi<String>) -> PortFuture<'_, Result<Subject, NotNow>>;
+    /// What somebody of a unit is called, as patients may read it.
+    fn name(
+        &self,
+        tenant: TenantId,
+        account: AccountId,
+    ) -> PortFuture<'_, Result<Option<Phi<String>>, NotNow>>;
 }
