@@ -74,6 +74,7 @@ async fn an_auditor_reads_the_reason_and_judges_and_that_is_recorded_before_it_i
     assert_eq!(root.asks("GET", &one, None).await.0, 403, "an administrator hears of it and does not judge");
     let (status, read) = auditor.asks("GET", &one, None).await;
     assert_eq!((status, &read["reason"]), (200, &json!(WHY)));
+    unit.clock.advance(Duration::from_millis(1));
     let review = |verdict: &str, note: &str| Some(json!({ "verdict": verdict, "note": note }));
     let way = format!("{one}/review");
     let without_note = auditor.asks("POST", &way, review("not-justified", "")).await;
