@@ -218,7 +218,7 @@ function ChainState() {
           <strong>{t(`chain.${chains.state}`)}</strong>
         </p>
         <p className="quiet">
-          {t("chain.rows", { count: rows })}{" "}
+          {t("chain.rows", { count: rows, rows: rows.toLocaleString(language) })}{" "}
           {sealed !== null && t("chain.sealed", { at: when(sealed), count: unsealed })}{" "}
           {looked !== null && t("chain.looked", { at: when(looked) })}
         </p>
