@@ -2,8 +2,8 @@
 
 use crate::browser::{Unit, browser, process};
 use identity::Alarm;
-use platform::{event_log::sqlite::SqliteStore, keys::Keys};
 use platform::clock::ManualClock;
+use platform::{event_log::sqlite::SqliteStore, keys::Keys};
 use prometheus::Registry;
 use serde_json::json;
 use std::{
@@ -67,7 +67,10 @@ async fn an_emergency_is_on_the_page_in_the_metric_and_in_the_log_of_another_pro
         assert!(begun.elapsed() < WITHIN, "on the page {on_page:?}, in the metric {in_metric:?}");
         tokio::task::yield_now().await;
     }
-    assert!(on_page.unwrap() + PAGES_ASK < WITHIN, "a page that has just asked asks again in time: {on_page:?}");
+    assert!(
+        on_page.unwrap() + PAGES_ASK < WITHIN,
+        "a page that has just asked asks again in time: {on_page:?}"
+    );
     stop.cancel();
     time.abort();
     alarm.await.unwrap();
