@@ -58,12 +58,12 @@ impl Identity {
         // A clock that was set back must not make it last.
         let fresh = known.read_at.is_some_and(|at| now >= at && now.since(at) < EMERGENCIES_BELIEVED_FOR);
         if !fresh {
-            let before = (*known.all).clone();
-            let (all, version) = self.records.follow_emergencies(tenant, before, known.version).await?;
-            if version != known.version {
-                known.all = Arc::new(all);
+            if let Some((all, version)) =
+                self.records.follow_emergencies(tenant, &known.all, known.version).await?
+            {
+                (known.all, known.version) = (Arc::new(all), version);
             }
-            (known.version, known.read_at) = (version, Some(now));
+            known.read_at = Some(now);
         }
         Ok(Arc::clone(&known.all))
     }

@@ -165,15 +165,20 @@ impl Records {
         Ok(all.unwrap_or_default())
     }
 
-    /// What came of a unit's emergencies since they were last read.
+    /// A unit's emergencies, if anything came since they were last read.
     pub(crate) async fn follow_emergencies(
         &self,
         tenant: TenantId,
-        known: Emergencies,
+        known: &Emergencies,
         after: Version,
-    ) -> Result<(Emergencies, Version), ReadError> {
-        let (all, version) = self.load_after(tenant, tenant.0, Some(known), after).await?;
-        Ok((all.unwrap_or_default(), version))
+    ) -> Result<Option<(Emergencies, Version)>, ReadError> {
+        let stream = StreamId { tenant, category: EMERGENCY, id: tenant.0 };
+        // Nearly always nothing: then nothing is copied.
+        if self.store.read(stream, after, 1, Moment::NOW).await?.is_empty() {
+            return Ok(None);
+        }
+        let (all, version) = self.load_after(tenant, tenant.0, Some(known.clone()), after).await?;
+        Ok(Some((all.unwrap_or_default(), version)))
     }
 
     /// For the auditor, before anything is shown: who is about to read what.
