@@ -6,7 +6,7 @@ use crate::{
 };
 use axum::http::HeaderMap;
 use identity_core::{account::Account, session::Session};
-use model::{TenantId, Timestamp};
+use model::{Phi, TenantId, Timestamp};
 use parking_lot::Mutex;
 use platform::{event_log::ReadError, keys::bearer};
 use policy::{AccountId, SessionId, Staff, Subject};
@@ -76,6 +76,7 @@ pub(crate) fn staff(
         duties: account.duties.clone(),
         locked: session.locked.is_some(),
         confirmed_at: session.confirmed_at,
+        emergencies: Vec::new(),
     })
 }
 
@@ -85,11 +86,20 @@ impl Identity {
     /// # Errors
     /// The store does not answer: nobody is let in on what was true some time ago.
     pub async fn who(&self, headers: &HeaderMap) -> Result<Subject, ReadError> {
+        match bearer(headers) {
+            Some(token) => self.whose(self.tenant, token).await,
+            None => Ok(Subject::Stranger),
+        }
+    }
+
+    /// Whose an access token is, in a healthcare unit: another's token is none there.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn whose(&self, tenant: TenantId, token: &str) -> Result<Subject, ReadError> {
         let now = self.records.clock.now();
-        let verified = bearer(headers)
-            .and_then(|token| self.records.keys.verify::<AccessClaims>(ACCESS_AUDIENCE, now, token).ok());
-        // Another unit's token is none here.
-        let claims = verified.map(|verified| verified.claims).filter(|claims| claims.tenant == self.tenant);
+        let verified = self.records.keys.verify::<AccessClaims>(ACCESS_AUDIENCE, now, token).ok();
+        let claims = verified.map(|verified| verified.claims).filter(|claims| claims.tenant == tenant);
         let Some(claims) = claims else { return Ok(Subject::Stranger) };
         let staff = match self.believed.get(claims.tenant, claims.session, now) {
             Some(staff) => staff,
@@ -104,10 +114,26 @@ impl Identity {
             .map_or(Subject::Stranger, Subject::Staff))
     }
 
+    /// What somebody of a unit is called.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn name_of(
+        &self,
+        tenant: TenantId,
+        account: AccountId,
+    ) -> Result<Option<Phi<String>>, ReadError> {
+        Ok(self.records.account(tenant, account).await?.map(|account| account.name))
+    }
+
     async fn look_up(&self, claims: AccessClaims, now: Timestamp) -> Result<Option<Staff>, ReadError> {
         let AccessClaims { tenant, account, session } = claims;
         let account = self.records.account(tenant, account).await?;
         let session = self.records.session(tenant, session).await?;
-        Ok(account.zip(session).and_then(|(account, session)| staff(claims, &account, &session, now)))
+        let found =
+            account.zip(session).and_then(|(account, session)| staff(claims, &account, &session, now));
+        let Some(staff) = found else { return Ok(None) };
+        let emergencies = self.emergencies(tenant).await?.grants(staff.account, now);
+        Ok(Some(Staff { emergencies, ..staff }))
     }
 }

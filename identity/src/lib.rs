@@ -10,7 +10,7 @@
 //! token is a signed statement of a few minutes that every process can check by itself; whether its session still counts
 //! is looked up at most every two seconds, so that whoever is let in no more is out at once, everywhere.
 //!
-//! Reading order: [`service`], [`records`], [`caller`], `routes`, [`passwords`], [`codes`], [`limits`].
+//! Reading order: [`service`], [`records`], [`caller`], [`emergencies`], `routes`, [`passwords`], [`codes`], [`limits`].
 
 #![forbid(unsafe_code)]
 
@@ -18,6 +18,7 @@ mod answers;
 pub mod caller;
 pub mod codes;
 mod config;
+pub mod emergencies;
 pub mod limits;
 pub mod passwords;
 mod problems;
@@ -26,6 +27,7 @@ mod routes;
 pub mod service;
 
 pub use config::Config;
+pub use emergencies::Alarm;
 pub use problems::denied;
 pub use routes::router;
 pub use service::{Deps, FirstAdministrator, Identity};

@@ -36,5 +36,32 @@ pub const READ_PAGE: usize = 256;
 /// How often a decision is made anew because somebody else was faster.
 pub const TRIES: usize = 5;
 
+/// How long what is known of emergencies is believed before it is looked up again: so much later everybody who has to
+/// hear of a new one can. Asking costs one read by an index.
+pub const EMERGENCIES_BELIEVED_FOR: Duration = Duration::from_millis(900);
+
+/// How often a process looks for new emergencies, to count and to log them. With the pages' own rhythm of three seconds,
+/// people hear of one within five.
+pub const ALARM_LOOKS: Duration = Duration::from_secs(1);
+
+/// Units whose emergencies a process knows. Beyond it all are read again.
+pub const MAX_UNITS_FOLLOWED: usize = 1_024;
+
+/// Emergencies on one page, at most and by default.
+pub const EMERGENCIES_PAGE: usize = 50;
+
+/// Rows of the audit trail on one page, at most; half of it by default.
+pub const AUDIT_ROWS_PAGE: usize = 100;
+
+/// Rows that one search looks at. With a rare action there may be fewer on the page than were asked for, or none, and the
+/// next page goes on from there.
+pub const AUDIT_ROWS_LOOKED_AT: usize = 4_000;
+
+/// Rows that a search reads at a time.
+pub const AUDIT_ROWS_READ: usize = 500;
+
+/// Characters of an action that is searched for. A longer one is refused: there is none.
+pub const MAX_ACTION_CHARS: usize = 40;
+
 /// People on one page, at most and by default.
 pub const PEOPLE_PAGE: usize = 50;

@@ -2,7 +2,8 @@
 
 use crate::records::Failed;
 use identity_core::{
-    account,
+    account, emergency,
+    limits::{MAX_NOTE_CHARS, REASON_CHARS},
     session::{self, Ending},
     text::TextError,
 };
@@ -42,6 +43,19 @@ pub(crate) const EXISTS: Kind =
 /// Nobody changes their own rights.
 pub(crate) const ONESELF: Kind =
     Kind::new("not-oneself", 409, "Nobody changes their own rights. Ask another administrator.");
+
+/// They have declared too many emergencies.
+pub(crate) const TOO_MANY_EMERGENCIES: Kind = Kind::new(
+    "too-many-emergencies",
+    409,
+    "You have as many emergencies open, or had as many today, as one person may. Hand one back, or call a colleague.",
+);
+/// Somebody else reviews it.
+pub(crate) const OWN_EMERGENCY: Kind =
+    Kind::new("own-emergency", 409, "Nobody reviews what they did themselves. Ask another auditor.");
+/// Somebody was faster.
+pub(crate) const REVIEWED_BEFORE: Kind =
+    Kind::new("reviewed-before", 409, "Somebody has reviewed this already.");
 
 /// When to try again after the store could not answer.
 const LATER: Duration = Duration::from_secs(2);
@@ -84,6 +98,22 @@ pub(crate) fn of_account(failed: Failed<account::Rejection>) -> Problem {
             .detail("That is too many waiting rooms for one person.")
             .with("field", "duties"),
         Failed::Rejected(Oneself) => Problem::new(ONESELF),
+    }
+}
+
+pub(crate) fn of_emergency(failed: Failed<emergency::Rejection>) -> Problem {
+    use emergency::Rejection::{Note, Oneself, Reason, Reviewed, TooMany, Unknown};
+    let chars = |field: &str, least: usize, most: usize| {
+        Problem::new(INVALID).detail(format!("Write {least} to {most} characters.")).with("field", field)
+    };
+    match failed {
+        Failed::Later => later(),
+        Failed::Rejected(Unknown) => Problem::new(problem::NOT_FOUND),
+        Failed::Rejected(Reason) => chars("reason", *REASON_CHARS.start(), *REASON_CHARS.end()),
+        Failed::Rejected(Note) => chars("note", 1, MAX_NOTE_CHARS),
+        Failed::Rejected(TooMany) => Problem::new(TOO_MANY_EMERGENCIES),
+        Failed::Rejected(Oneself) => Problem::new(OWN_EMERGENCY),
+        Failed::Rejected(Reviewed) => Problem::new(REVIEWED_BEFORE),
     }
 }
 

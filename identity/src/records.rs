@@ -4,6 +4,7 @@ use crate::limits::{READ_PAGE, TRIES};
 use identity_core::{
     account::{self, Account},
     codec::{self, SCHEMA},
+    emergency::{self, Emergencies},
     session::{self, Session},
     text::Login,
 };
@@ -30,6 +31,11 @@ const SESSION: Category = Category { name: "session", lane: Lane::Standard };
 /// Category of the streams that say whose an e-mail address is: one event, so that nobody else can have it.
 const LOGIN: Category = Category { name: "login", lane: Lane::Standard };
 
+/// Category of the stream of a unit's emergencies. Somebody may be dying: they wait for nobody's office work.
+const EMERGENCY: Category = Category { name: "emergency", lane: Lane::Critical };
+/// Category of the streams that say who read what: one event each.
+const READING: Category = Category { name: "reading", lane: Lane::Standard };
+
 /// A machine whose events are recorded.
 pub(crate) trait Machine: Sized + Send {
     /// What is recorded of it.
@@ -52,6 +58,16 @@ impl Machine for Session {
     const CATEGORY: Category = SESSION;
     fn evolve(before: Option<Self>, at: Timestamp, event: Self::Event) -> Option<Self> {
         Self::evolve(before, at, event)
+    }
+}
+
+impl Machine for Emergencies {
+    type Event = emergency::Event;
+    const CATEGORY: Category = EMERGENCY;
+    fn evolve(before: Option<Self>, at: Timestamp, event: Self::Event) -> Option<Self> {
+        let mut all = before.unwrap_or_default();
+        Self::evolve(&mut all, at, event);
+        Some(all)
     }
 }
 
@@ -136,6 +152,48 @@ impl Records {
         Ok((session.ok_or(Failed::Rejected(session::Rejection::Unknown))?, events))
     }
 
+    /// Decides on a unit's emergencies and records it.
+    pub(crate) async fn change_emergencies(
+        &self,
+        tenant: TenantId,
+        audit: NewAudit,
+        command: emergency::Command,
+    ) -> Result<Emergencies, Failed<emergency::Rejection>> {
+        let none = Emergencies::default();
+        let decide =
+            |all: Option<&Emergencies>, now| emergency::decide(all.unwrap_or(&none), now, command.clone());
+        let (all, _) = self.change(tenant, tenant.0, &Some(audit), decide).await?;
+        Ok(all.unwrap_or_default())
+    }
+
+    /// A unit's emergencies, if anything came since they were last read.
+    pub(crate) async fn follow_emergencies(
+        &self,
+        tenant: TenantId,
+        known: &Emergencies,
+        after: Version,
+    ) -> Result<Option<(Emergencies, Version)>, ReadError> {
+        let stream = StreamId { tenant, category: EMERGENCY, id: tenant.0 };
+        // Nearly always nothing: then nothing is copied.
+        if self.store.read(stream, after, 1, Moment::NOW).await?.is_empty() {
+            return Ok(None);
+        }
+        let (all, version) = self.load_after(tenant, tenant.0, Some(known.clone()), after).await?;
+        Ok(Some((all.unwrap_or_default(), version)))
+    }
+
+    /// For the auditor, before anything is shown: who is about to read what.
+    pub(crate) async fn record_reading(&self, tenant: TenantId, audit: NewAudit) -> Result<(), Failed<()>> {
+        let event = NewEvent { kind: "read", schema: SCHEMA, body: "{}".into(), phi: None, effective: None };
+        let stream = StreamId { tenant, category: READING, id: ids::fresh() };
+        let append = Append {
+            key: Some(CommandId(ids::fresh())),
+            audit: vec![audit],
+            ..Append::new(stream, Version(0), vec![event], self.clock.now())
+        };
+        if self.append(append).await? { Ok(()) } else { Err(Failed::Later) }
+    }
+
     async fn change<M: Machine, R: Send>(
         &self,
         tenant: TenantId,
@@ -181,8 +239,17 @@ impl Records {
     }
 
     async fn load<M: Machine>(&self, tenant: TenantId, id: Uuid) -> Result<(Option<M>, Version), ReadError> {
+        self.load_after(tenant, id, None, Version(0)).await
+    }
+
+    async fn load_after<M: Machine>(
+        &self,
+        tenant: TenantId,
+        id: Uuid,
+        mut machine: Option<M>,
+        mut version: Version,
+    ) -> Result<(Option<M>, Version), ReadError> {
         let stream = StreamId { tenant, category: M::CATEGORY, id };
-        let (mut machine, mut version) = (None, Version(0));
         loop {
             let page = self.store.read(stream, version, READ_PAGE, Moment::NOW).await?;
             let full = page.len() >= READ_PAGE;

@@ -1,5 +1,7 @@
 //! The routes, one file for each thing that people do.
 
+mod audit;
+mod emergencies;
 mod join;
 mod own;
 mod people;
@@ -46,6 +48,13 @@ pub fn router(identity: Arc<Identity>) -> Router {
         .route("/api/v1/people/{id}", patch(people::change))
         .route("/api/v1/people/{id}/invitation", post(people::invite_again))
         .route("/api/v1/people/{id}/rights", get(people::rights))
+        .route("/api/v1/audit", get(audit::search))
+        .route("/api/v1/audit/chain", get(audit::chain))
+        .route("/api/v1/emergencies", get(emergencies::list).post(emergencies::ask))
+        .route("/api/v1/emergencies/own", get(emergencies::own))
+        .route("/api/v1/emergencies/{id}", get(emergencies::one))
+        .route("/api/v1/emergencies/{id}/end", post(emergencies::end))
+        .route("/api/v1/emergencies/{id}/review", post(emergencies::review))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
         .with_state(Everywhere(identity))

@@ -4,6 +4,7 @@ use crate::{
     Config,
     caller::Believed,
     codes,
+    emergencies::Board,
     passwords::Passwords,
     records::{Failed, Records},
 };
@@ -15,6 +16,7 @@ use identity_core::{
 use model::{Phi, TenantId};
 use parking_lot::Mutex;
 use platform::{
+    audit::watch::Chains,
     clock::{Clock, SteadyClock},
     event_log::{NewAudit, Store},
     keys::Keys,
@@ -72,6 +74,8 @@ pub struct Identity {
     pub(crate) passwords: Arc<Passwords>,
     pub(crate) believed: Arc<Believed>,
     pub(crate) wrong: Arc<Mutex<Throttle<Guesser>>>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) chains: Option<Arc<Chains>>,
     /// Of networks, whomever they try.
     pub(crate) wrong_from: Arc<Mutex<Throttle<Source>>>,
     /// For the throttle: it measures time that passes.
@@ -121,12 +125,20 @@ impl Identity {
             wrong: Arc::new(Mutex::new(Throttle::new(config.wrong_factors_per_hour, HOUR))),
             wrong_from: Arc::new(Mutex::new(Throttle::new(config.wrong_factors_per_hour_and_network, HOUR))),
             steady: Arc::new(SteadyClock::new(Arc::clone(&clock))),
+            board: Arc::default(),
+            chains: None,
             records: Records { store, keys, clock },
             tenant,
             unit: config.unit_name.clone(),
             public_url,
             first_administrator: config.first_administrator.as_deref().map(Login::new).transpose()?,
         })
+    }
+
+    /// With what looks after the audit trail's chains in this process, for auditors to see.
+    #[must_use]
+    pub fn with_chains(self, chains: Arc<Chains>) -> Self {
+        Self { chains: Some(chains), ..self }
     }
 
     /// The same service in another healthcare unit: other people, other sessions, another address.

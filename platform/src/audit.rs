@@ -16,7 +16,7 @@
 //! kept. docs/audit.md says what is proven and what is not.
 //!
 //! Reading order: [`chain`], [`keys`], [`seal`], [`trail`], [`sealer`], [`second_place`],
-//! [`file`](mod@file), [`export`], [`mod@verify`].
+//! [`file`](mod@file), [`export`], [`mod@verify`], [`watch`].
 
 pub mod chain;
 pub mod export;
@@ -28,6 +28,7 @@ pub mod sealer;
 pub mod second_place;
 pub mod trail;
 pub mod verify;
+pub mod watch;
 
 pub use chain::ChainId;
 pub use keys::{PublicKeys, Signer};
@@ -36,3 +37,4 @@ pub use seal::Seal;
 pub use sealer::Sealer;
 pub use second_place::{Copier, SecondPlace};
 pub use trail::Trail;
+pub use watch::{Chains, Watcher};

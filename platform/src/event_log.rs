@@ -35,4 +35,4 @@ pub use port::{
     StoreFuture, Table, Tables,
 };
 pub use projection::{Behind, Change, Projection, Projector, Row};
-pub use records::{AuditEnd, AuditRow, OutboxMessage};
+pub use records::{AuditEnd, AuditOf, AuditPlace, AuditRow, AuditSearch, OutboxMessage};

@@ -91,7 +91,7 @@ pub const MAX_MESSAGES_PER_APPEND: usize = 16;
 pub const MAX_OUTBOX_SUBJECT_BYTES: usize = 96;
 
 /// Most audit rows in one append; more are refused as too large.
-pub const MAX_AUDITS_PER_APPEND: usize = 16;
+pub const MAX_AUDITS_PER_APPEND: usize = 128;
 
 /// Most events a projection takes at a time. More would hold the writer up for longer.
 pub const PROJECTED_AT_ONCE: usize = 500;
@@ -419,6 +419,15 @@ pub const SEAL_WITHIN: Duration = Duration::from_secs(60);
 
 /// How often a sealer looks for rows that are not sealed.
 pub const SEAL_LOOKS: Duration = Duration::from_secs(5);
+
+/// How often a watcher looks at the next seals of each chain.
+pub const WATCH_LOOKS: Duration = Duration::from_secs(2);
+
+/// Seals of a chain that a watcher takes at a look: with as many rows as they may have, 2,000 a second.
+pub const WATCHED_SEALS: usize = 4;
+
+/// When a watcher begins anew with the first row: what was altered after it was looked at is found within that.
+pub const WATCH_AGAIN: Duration = Duration::from_secs(24 * 3_600);
 
 /// Rows that a sealer or an export reads at a time: some 20 MB, if all are as large as they may be.
 pub const AUDIT_PAGE: usize = 250;

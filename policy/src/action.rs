@@ -72,12 +72,14 @@ actions! {
     Lead: NOTHING;
     /// Publish or receive media over WHIP or WHEP.
     StreamDevice: NOTHING;
-    /// See which waiting rooms a unit has, by their names.
-    ReadWaitingRooms: NOTHING;
     /// Take the seat of a waiting room one serves.
     JoinWaitingRoom: NOTHING;
     /// Read the visits of a waiting room that are over.
     ReadHistory: NOTHING;
+    /// Read who opened one's own visit.
+    ReadOwnAccess: NOTHING;
+    /// See which waiting rooms there are, and whose: no patients.
+    SeeWaitingRooms: NOTHING;
     /// See and end one's own sessions, change one's own factors.
     ManageOwnAccount: ALSO_LOCKED;
     /// See who works here, as what.
@@ -92,6 +94,8 @@ actions! {
     ReadAudit: NOTHING;
     /// Ask for a record that one has no right to, in an emergency.
     BreakGlass: FRESH;
+    /// Hear at once that somebody did, who, and where: no reasons, no patients.
+    SeeBreakGlass: NOTHING;
     /// Judge afterwards whether it was one.
     ReviewBreakGlass: NOTHING;
     /// See how the platform does: no names.

@@ -2,7 +2,7 @@
 
 use crate::{
     action::{Action, Kind},
-    subject::{AccountId, Participant, Place, Staff, StaffRole, Subject},
+    subject::{AccountId, EmergencyId, Participant, Place, Staff, StaffRole, Subject},
     table::{Grant, grants},
 };
 use model::{ParticipantId, Role, TenantId, Timestamp};
@@ -119,6 +119,7 @@ fn judge_staff(staff: &Staff, kind: Kind, place: Place, now: Timestamp) -> Resul
     let granted = grants(kind).iter().any(|grant| match grant {
         Grant::Unit(role) => employed(*role),
         Grant::Duty(role) => employed(*role) && serves,
+        Grant::Emergency(role) => employed(*role) && staff.emergencies.iter().any(|e| e.covers(place, now)),
         Grant::Oneself => place.account == Some(staff.account),
         Grant::Seat(_) | Grant::Process => false,
     });
@@ -136,6 +137,15 @@ fn judge_staff(staff: &Staff, kind: Kind, place: Place, now: Timestamp) -> Resul
         return Err(Denied::ConfirmFirst);
     }
     Ok(())
+}
+
+/// The emergency that somebody needs for this, if they would not be allowed without one: for the auditor.
+#[must_use]
+pub fn needs_emergency(who: &Subject, kind: Kind, place: Place, now: Timestamp) -> Option<EmergencyId> {
+    let Subject::Staff(staff) = who else { return None };
+    let within = staff.emergencies.iter().find(|emergency| emergency.covers(place, now))?;
+    let without = Subject::Staff(Staff { emergencies: Vec::new(), ..staff.clone() });
+    judge(&without, kind, place, now).is_err().then_some(within.id)
 }
 
 /// What somebody may do in a place, for those who ask "what can this person see?".

@@ -23,5 +23,7 @@ pub mod subject;
 pub mod table;
 
 pub use action::{Action, Kind};
-pub use judge::{Denied, Permit, judge, permit, rights};
-pub use subject::{AccountId, Participant, Place, SessionId, Staff, StaffRole, StaffRoles, Subject};
+pub use judge::{Denied, Permit, judge, needs_emergency, permit, rights};
+pub use subject::{
+    AccountId, Emergency, EmergencyId, Participant, Place, SessionId, Staff, StaffRole, StaffRoles, Subject,
+};

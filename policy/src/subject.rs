@@ -38,6 +38,8 @@ id! {
     AccountId;
     /// One sign-in, on one device, from its second factor to its end.
     SessionId;
+    /// One emergency that somebody declared to see what they have no right to.
+    EmergencyId;
 }
 
 /// What somebody is employed for. A person may have several.
@@ -124,6 +126,30 @@ pub struct Staff {
     pub locked: bool,
     /// When they last showed a factor.
     pub confirmed_at: Timestamp,
+    /// The emergencies they declared that may still last.
+    pub emergencies: Vec<Emergency>,
+}
+
+/// What somebody may see in an emergency that they declared: break-glass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Emergency {
+    /// Which.
+    pub id: EmergencyId,
+    /// In which waiting room.
+    pub waiting_room: WaitingRoomId,
+    /// This visit only; without it, all of the waiting room's.
+    pub visit: Option<VisitId>,
+    /// It is over then.
+    pub until: Timestamp,
+}
+
+impl Emergency {
+    /// Whether it lasts at a time, and a place is within it.
+    #[must_use]
+    pub fn covers(&self, place: Place, now: Timestamp) -> bool {
+        let here = place.waiting_room == Some(self.waiting_room) && place.account.is_none();
+        now < self.until && here && (self.visit.is_none() || self.visit == place.visit)
+    }
 }
 
 /// What it is about. The tenant is always known; the rest as far as the action needs it.

@@ -12,6 +12,8 @@ pub enum Grant {
     Unit(StaffRole),
     /// Anybody who is employed as this, in a waiting room that they serve.
     Duty(StaffRole),
+    /// Anybody who is employed as this, within an emergency that they declared and that lasts.
+    Emergency(StaffRole),
     /// Everybody who is signed in, about themselves.
     Oneself,
     /// Another process of this platform.
@@ -20,9 +22,9 @@ pub enum Grant {
 
 /// What each kind is granted to. A kind without a line is nobody's.
 pub const RIGHTS: &[(Kind, &[Grant])] = {
-    use Grant::{Duty, Oneself, Process, Seat, Unit};
+    use Grant::{Duty, Emergency, Oneself, Process, Seat, Unit};
     use Role::{Caregiver, Clinician, Device, Interpreter, Observer, Patient};
-    use StaffRole::{Administrator, Auditor, Scheduler, Sre};
+    use StaffRole::{Administrator, Auditor, Sre};
     &[
         (
             Kind::Report,
@@ -63,9 +65,13 @@ pub const RIGHTS: &[(Kind, &[Grant])] = {
         (Kind::DirectShare, &[Seat(Clinician)]),
         (Kind::Lead, &[Seat(Clinician)]),
         (Kind::StreamDevice, &[Seat(Device), Seat(Observer)]),
-        (Kind::ReadWaitingRooms, &[Unit(Administrator), Unit(Scheduler)]),
-        (Kind::JoinWaitingRoom, &[Duty(StaffRole::Clinician)]),
-        (Kind::ReadHistory, &[Seat(Clinician), Duty(StaffRole::Clinician)]),
+        (Kind::JoinWaitingRoom, &[Duty(StaffRole::Clinician), Emergency(StaffRole::Clinician)]),
+        (Kind::ReadHistory, &[Seat(Clinician), Duty(StaffRole::Clinician), Emergency(StaffRole::Clinician)]),
+        (Kind::ReadOwnAccess, &[Seat(Patient)]),
+        (
+            Kind::SeeWaitingRooms,
+            &[Unit(StaffRole::Clinician), Unit(StaffRole::Scheduler), Unit(Administrator), Unit(Auditor)],
+        ),
         (Kind::ManageOwnAccount, &[Oneself]),
         (Kind::ReadPeople, &[Unit(Administrator), Unit(Auditor)]),
         (Kind::InvitePerson, &[Unit(Administrator)]),
@@ -73,6 +79,7 @@ pub const RIGHTS: &[(Kind, &[Grant])] = {
         (Kind::ReadRights, &[Unit(Administrator), Unit(Auditor), Oneself]),
         (Kind::ReadAudit, &[Unit(Auditor)]),
         (Kind::BreakGlass, &[Unit(StaffRole::Clinician)]),
+        (Kind::SeeBreakGlass, &[Unit(Administrator), Unit(Auditor)]),
         (Kind::ReviewBreakGlass, &[Unit(Auditor)]),
         (Kind::ReadStatus, &[Unit(Administrator), Unit(Auditor), Unit(Sre), Process]),
     ]

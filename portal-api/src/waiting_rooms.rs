@@ -1,7 +1,7 @@
 //! `/api/v1/waiting-rooms`: where somebody with an account works, and the way from the account to the clinician's seat.
 //!
-//! Administrators and schedulers see all rooms of their unit; everybody else those they are on duty in. Rooms of others
-//! are 404, as those that do not exist.
+//! Clinicians, schedulers, administrators and auditors see what rooms their unit has; with `own=true`, those whose seat is
+//! theirs to take. The seat of any other room is 404, as one that does not exist.
 
 use crate::{Staffed, exchange::granted, limits::ROOMS_PAGE};
 use axum::{
@@ -15,7 +15,7 @@ use axum::{
     routing::{get, post},
 };
 use identity::{Identity, denied};
-use model::{Phi, WaitingRoomId};
+use model::{Phi, Timestamp, WaitingRoomId};
 use platform::{
     body::own_site,
     clock::Clock,
@@ -69,6 +69,9 @@ struct Page {
     after: Option<WaitingRoomId>,
     #[serde(default)]
     limit: Option<usize>,
+    /// Only those whose seat is theirs to take.
+    #[serde(default)]
+    own: bool,
 }
 
 #[derive(Serialize)]
@@ -97,20 +100,20 @@ async fn list(
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let staff = rooms.staff(unit, &headers).await?;
-    let Query(Page { after, limit }) = page.map_err(|_| problem::BAD_REQUEST)?;
+    let Query(Page { after, limit, own: only_own }) = page.map_err(|_| problem::BAD_REQUEST)?;
     let limit = limit.unwrap_or(ROOMS_PAGE);
     if !(1..=ROOMS_PAGE).contains(&limit) {
         return Err(Problem::new(problem::BAD_REQUEST).detail(format!("limit: 1 to {ROOMS_PAGE}.")));
     }
     let (now, tenant) = (rooms.clock.now(), staff.tenant);
     let who = Subject::Staff(staff.clone());
-    let found = match policy::judge(&who, Kind::ReadWaitingRooms, Place::unit(tenant), now) {
-        Ok(()) => {
+    let found = match policy::judge(&who, Kind::SeeWaitingRooms, Place::unit(tenant), now) {
+        Ok(()) if !only_own => {
             let list = rooms.staff.rooms.list(tenant, after, limit).await.map_err(|RoomsBusy| later())?;
             let next = list.last().filter(|_| list.len() >= limit).map(|room| room.id);
             (list, next)
         }
-        Err(policy::Denied::NotAllowed) => own(&rooms, &staff, after, limit).await?,
+        Ok(()) | Err(policy::Denied::NotAllowed) => own(&rooms, &staff, after, limit).await?,
         Err(why) => return Err(denied(why)),
     };
     let (list, next) = found;
@@ -118,7 +121,7 @@ async fn list(
         .into_iter()
         .map(|RoomName { id, clinic, practitioner }| {
             let place = Place::waiting_room(tenant, id);
-            let may_join = policy::judge(&who, Kind::JoinWaitingRoom, place, now).is_ok();
+            let may_join = on_duty(&who, place, now).is_ok();
             RoomView { id, clinic, practitioner, may_join }
         })
         .collect();
@@ -141,7 +144,7 @@ async fn own(
         if list.len() >= limit {
             return Ok((list, last));
         }
-        match policy::judge(&who, Kind::JoinWaitingRoom, Place::waiting_room(staff.tenant, id), now) {
+        match on_duty(&who, Place::waiting_room(staff.tenant, id), now) {
             Ok(()) => {}
             Err(why @ policy::Denied::Locked) => return Err(denied(why)),
             Err(_) => continue,
@@ -162,10 +165,21 @@ async fn seat(
     let staff = rooms.staff(unit, &headers).await?;
     let Path(id) = id.map_err(|_| problem::NOT_FOUND)?;
     let place = Place::waiting_room(staff.tenant, id);
-    let permit: Permit<JoinWaitingRoom> =
-        policy::permit(&Subject::Staff(staff), place, rooms.clock.now()).map_err(denied)?;
+    let (who, now) = (Subject::Staff(staff), rooms.clock.now());
+    on_duty(&who, place, now).map_err(denied)?;
+    let permit: Permit<JoinWaitingRoom> = policy::permit(&who, place, now).map_err(denied)?;
     let grant = rooms.staff.rooms.seat(&permit).await.map_err(|RoomsBusy| later())?;
     grant.map(granted).ok_or_else(|| problem::NOT_FOUND.into())
+}
+
+/// Whether somebody may take a room's seat. An emergency lets them read there, and does not make whoever is talking to a
+/// patient lose their seat.
+fn on_duty(who: &Subject, place: Place, now: Timestamp) -> Result<(), policy::Denied> {
+    policy::judge(who, Kind::JoinWaitingRoom, place, now)?;
+    match policy::needs_emergency(who, Kind::JoinWaitingRoom, place, now) {
+        Some(_) => Err(policy::Denied::Hidden),
+        None => Ok(()),
+    }
 }
 
 fn later() -> Problem {

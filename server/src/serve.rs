@@ -100,6 +100,7 @@ impl Server {
             vault,
             journal,
             audit,
+            alarm,
             media,
             signaling,
             nodes,
@@ -120,6 +121,9 @@ impl Server {
             if let Some(link) = link {
                 last.spawn(well_done(link.run(stop.clone())));
             }
+        }
+        if let Some(alarm) = alarm {
+            last.spawn(well_done(alarm.run(stop.clone())));
         }
         if let Some(audit) = audit {
             last.spawn(well_done(audit.run(stop.clone())));

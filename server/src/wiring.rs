@@ -10,9 +10,11 @@
 //! | `MediaNode`, `MediaEvent` | the SFU of this process | those of all nodes, over the media link |
 //! | `Links` | signaling of this process | the same, or whichever signaling process answers |
 //! | `VerifyToken` | the keys of this process | the keys all share |
+//! | `People` | accounts, from the event log | the same |
 //! | `Clock` | the machine's | the machine's |
 
 mod audit;
+mod people;
 mod store;
 pub(crate) mod vault;
 
@@ -37,7 +39,7 @@ use crate::{
     unit_of, units,
 };
 use axum::{Router, http::StatusCode, middleware, response::IntoResponse as _};
-use identity::Identity;
+use identity::{Alarm, Identity};
 use model::TenantId;
 use platform::{
     bus::{
@@ -101,6 +103,8 @@ pub(crate) struct Process {
     pub(crate) identity: Option<Arc<Identity>>,
     /// The healthcare units.
     pub(crate) units: Arc<Directory>,
+    /// Who hears of emergencies.
+    pub(crate) alarm: Option<Alarm>,
     /// The way to the trace collector, if there is one.
     pub(crate) traces: Option<Exporter>,
     /// What signs and verifies tokens: rotations are to be looked for.
@@ -212,8 +216,17 @@ pub(crate) async fn build(
         None => Directory::of_one(unit),
     });
     let identity = match &store {
-        Some(store) if has_people => Some(Arc::new(base.identity(store, url)?)),
-        _ => None,
+        Some(store) => Some(Arc::new(base.identity(store, url, audit.as_ref())?)),
+        None => None,
+    };
+    // Signaling asks whose a token is; people are served, and heard, only where that is this process's.
+    let people = identity.clone();
+    let identity = identity.filter(|_| has_people);
+    let alarm = match &identity {
+        Some(identity) => {
+            Some(Alarm::new(Arc::clone(identity), &base.registry)?.of_units(Arc::clone(&units)))
+        }
+        None => None,
     };
     // Pages are served without it.
     let people_store = store.clone();
@@ -245,6 +258,7 @@ pub(crate) async fn build(
                 build: assets.build(),
                 tracer: base.tracer.clone(),
                 network: Arc::new(signaling::network::Tcp),
+                people: people.map(|people| Arc::new(people::Accounts(people)) as Arc<_>),
             };
             let config = config.signaling.clone();
             let (service, handle) = signaling::Service::new(config, deps, &base.registry).await?;
@@ -299,6 +313,7 @@ pub(crate) async fn build(
         inside,
         identity,
         units,
+        alarm,
         traces,
         keys: base.keys,
     })
@@ -408,8 +423,17 @@ impl Base<'_> {
     }
 
     /// Who works here.
-    fn identity(&self, store: &Arc<dyn Store>, url: &str) -> Result<Identity, Failure> {
-        identity_of(self.config, store, Arc::clone(&self.keys), Arc::clone(&self.clock), url)
+    fn identity(
+        &self,
+        store: &Arc<dyn Store>,
+        url: &str,
+        audit: Option<&Audit>,
+    ) -> Result<Identity, Failure> {
+        let identity = identity_of(self.config, store, Arc::clone(&self.keys), Arc::clone(&self.clock), url)?;
+        Ok(match audit {
+            Some(audit) => identity.with_chains(audit.chains()),
+            None => identity,
+        })
     }
 
     /// What people's browsers ask.

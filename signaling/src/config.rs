@@ -16,11 +16,18 @@ pub struct Config {
     /// Tell clients at shutdown that the server goes away (close 1001) rather than that it restarts
     /// (1012). They come back either way; use it when another node takes over. Default false.
     pub drain_for_good: bool,
+    /// Patients who ask who opened their visit read names; without, only as what somebody works. Default true.
+    pub patients_read_names: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { max_connections: 50_000, drain_timeout_ms: 8_000, drain_for_good: false }
+        Self {
+            max_connections: 50_000,
+            drain_timeout_ms: 8_000,
+            drain_for_good: false,
+            patients_read_names: true,
+        }
     }
 }
 

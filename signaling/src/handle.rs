@@ -1,6 +1,7 @@
 //! What the rest of the process asks of signaling. Cheap to clone.
 
 use crate::{
+    access,
     find::{Place, Wanted},
     history, inside, limits, load,
     peers::{NoAnswer, Question, Reply},
@@ -127,6 +128,7 @@ impl Handle {
         Router::new()
             .route("/ws", get(upgrade::upgrade))
             .route("/api/v1/history", get(history::history).fallback(history::not_so))
+            .route("/api/v1/visit/access", get(access::by_seat).post(access::by_link))
             .with_state(Arc::clone(&self.shared))
     }
 

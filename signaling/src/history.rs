@@ -11,6 +11,7 @@ use crate::{
     limits::{HISTORY_PAGE, HISTORY_READS},
     load,
     shared::Shared,
+    who,
 };
 use axum::{
     Extension, Json,
@@ -19,16 +20,16 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use futures_util::{StreamExt as _, stream};
-use model::{TenantId, VisitId, WaitingRoomId};
+use model::{Role, TenantId, VisitId, WaitingRoomId};
 use platform::{
     event_log::{Append, Category, NewAudit, NewEvent, StreamId, Version},
     keys,
     lane::Lane,
     problem::{self, Problem},
 };
-use policy::Participant;
+use policy::{EmergencyId, Participant, Place, Subject, action::ReadHistory};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use signaling_core::{
     history::Past,
     rights::{self, Kind},
@@ -36,6 +37,7 @@ use signaling_core::{
 };
 use std::{sync::Arc, time::Duration};
 use tenancy::Unit;
+use uuid::Uuid;
 
 /// Category of the streams that say who read a history: one event each.
 const HISTORY_READ: Category = Category { name: "history-read", lane: Lane::Batch };
@@ -53,6 +55,24 @@ pub(crate) struct Ask {
     /// Most visits on it.
     #[serde(default)]
     limit: Option<usize>,
+    /// Of which waiting room: for those with an account. Whoever has a seat has one already.
+    #[serde(default, rename = "waitingRoom")]
+    waiting_room: Option<WaitingRoomId>,
+    /// This visit only: all that an emergency may allow.
+    #[serde(default)]
+    visit: Option<VisitId>,
+}
+
+/// Who reads, and where they may.
+struct Reader {
+    tenant: TenantId,
+    room: WaitingRoomId,
+    visit: Option<VisitId>,
+    who: Uuid,
+    /// Of somebody with a seat.
+    role: Option<Role>,
+    /// They may only because of it.
+    emergency: Option<EmergencyId>,
 }
 
 /// A page.
@@ -89,8 +109,22 @@ async fn page(
     headers: &HeaderMap,
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<Page, Problem> {
-    let bearer = bearer(shared, tenant, headers)?;
-    let Query(Ask { after, limit }) = ask.map_err(|_| problem::BAD_REQUEST)?;
+    let token = keys::bearer(headers).ok_or(problem::UNAUTHORIZED)?;
+    let seat = shared.keys.verify::<JoinClaims>(JOIN_AUDIENCE, shared.clock.now(), token);
+    let (reader, after, limit) = match seat {
+        Ok(verified) => {
+            let reader = by_seat(shared, tenant, verified.claims.bearer)?;
+            let Query(Ask { after, limit, .. }) = ask.map_err(|_| problem::BAD_REQUEST)?;
+            (reader, after, limit)
+        }
+        Err(_) => {
+            let who = who::of(shared, tenant, token).await?;
+            let Ok(Query(Ask { after, limit, waiting_room, visit })) = ask else {
+                return Err(problem::BAD_REQUEST.into());
+            };
+            (by_account(shared, &who, waiting_room, visit)?, after, limit)
+        }
+    };
     let limit = limit.unwrap_or(HISTORY_PAGE);
     if !(1..=HISTORY_PAGE).contains(&limit) {
         return Err(Problem::new(problem::BAD_REQUEST).detail(format!("limit: 1 to {HISTORY_PAGE}.")));
@@ -98,7 +132,7 @@ async fn page(
     let after = after.map(|after| after.parse::<EndedAt>()).transpose();
     let after =
         after.map_err(|_| Problem::new(problem::BAD_REQUEST).detail("after: the `next` of a page."))?;
-    read(shared, bearer, after, limit)
+    read(shared, reader, after, limit)
         .await
         .map_err(|Later| Problem::new(problem::UNAVAILABLE).retry_after(LATER))
 }
@@ -106,17 +140,26 @@ async fn page(
 /// The store does not answer, or not in time.
 struct Later;
 
-async fn read(shared: &Shared, bearer: Bearer, after: Option<EndedAt>, limit: usize) -> Result<Page, Later> {
-    let Bearer { tenant, waiting_room: room, .. } = bearer;
-    let ended = shared.index.ended(tenant, room, after, limit).await.map_err(|_| Later)?;
-    let next = ended.last().filter(|_| ended.len() >= limit).map(ToString::to_string);
-    let seen: Vec<VisitId> = ended.into_iter().map(|ended| ended.visit).collect();
+async fn read(shared: &Shared, reader: Reader, after: Option<EndedAt>, limit: usize) -> Result<Page, Later> {
+    let Reader { tenant, room, .. } = reader;
+    let (seen, next) = match reader.visit {
+        // Whether it is this waiting room's, its own events say.
+        Some(visit) => {
+            let span = load::span(&*shared.store, tenant, room, visit).await.map_err(|_| Later)?;
+            (span.filter(|span| span.home == room).map(|_| visit).into_iter().collect(), None)
+        }
+        None => {
+            let ended = shared.index.ended(tenant, room, after, limit).await.map_err(|_| Later)?;
+            let next = ended.last().filter(|_| ended.len() >= limit).map(ToString::to_string);
+            (ended.into_iter().map(|ended| ended.visit).collect::<Vec<_>>(), next)
+        }
+    };
     let mut reads = stream::iter(seen).map(|visit| past(shared, tenant, room, visit)).buffered(HISTORY_READS);
     let mut visits = Vec::new();
     while let Some(read) = reads.next().await {
         visits.extend(read?);
     }
-    record(shared, bearer, &visits).await?;
+    record(shared, &reader, &visits).await?;
     Ok(Page { visits, next })
 }
 
@@ -136,35 +179,59 @@ async fn past(
     })
 }
 
-/// For the auditor: who is about to see whose visits.
-async fn record(shared: &Shared, bearer: Bearer, visits: &[Past]) -> Result<(), Later> {
-    let Bearer { tenant, waiting_room: room, participant, .. } = bearer;
+/// For the auditor, and for each patient: who is about to see whose visits.
+async fn record(shared: &Shared, reader: &Reader, visits: &[Past]) -> Result<(), Later> {
+    let Reader { tenant, room, who, role, emergency, .. } = *reader;
     let seen: Vec<VisitId> = visits.iter().map(|past| past.visit).collect();
     let stream = StreamId { tenant, category: HISTORY_READ, id: platform::ids::fresh() };
     let body = json!({ "waitingRoom": room, "visits": seen.len() }).to_string();
     let event = NewEvent { kind: "history-read", schema: 1, body, phi: None, effective: None };
-    let audit = NewAudit {
-        action: "history.read",
-        actor: Some(participant.0),
-        subject: Some(room.0),
-        body: json!({ "visits": seen }).to_string(),
+    let mut about = json!({ "waitingRoom": room });
+    if let Some(role) = role {
+        about["role"] = json!(role);
+    }
+    if let Some(emergency) = emergency {
+        about["emergency"] = json!(emergency);
+    }
+    let row = |action, subject, body: &Value| NewAudit {
+        action,
+        actor: Some(who),
+        subject: Some(subject),
+        body: body.to_string(),
         phi: None,
     };
+    let mut audit: Vec<_> = seen.iter().map(|visit| row("visit.read", visit.0, &about)).collect();
+    about["visits"] = json!(seen);
+    audit.push(row("history.read", room.0, &about));
     let append = Append::new(stream, Version(0), vec![event], shared.clock.now());
-    let append = Append { audit: vec![audit], ..append };
-    shared.store.append(append).await.map(drop).map_err(|_| Later)
+    shared.store.append(Append { audit, ..append }).await.map(drop).map_err(|_| Later)
 }
 
 /// Whose waiting room it is: only of a clinician, and only their own. Another unit's token is none here.
-fn bearer(shared: &Shared, unit: TenantId, headers: &HeaderMap) -> Result<Bearer, Problem> {
-    let token = keys::bearer(headers).ok_or(problem::UNAUTHORIZED)?;
-    let verified = shared.keys.verify::<JoinClaims>(JOIN_AUDIENCE, shared.clock.now(), token);
-    let bearer = verified.map_err(|_| problem::UNAUTHORIZED)?.claims.bearer;
+fn by_seat(shared: &Shared, unit: TenantId, bearer: Bearer) -> Result<Reader, Problem> {
     let Bearer { tenant, waiting_room, visit, participant, role } = bearer;
     if tenant != unit {
         return Err(problem::UNAUTHORIZED.into());
     }
     let seat = Participant { tenant, waiting_room, visit, participant, role };
     rights::permit(seat, Kind::ReadHistory, shared.clock.now()).map_err(|_| problem::FORBIDDEN)?;
-    Ok(bearer)
+    let (room, who) = (waiting_room, participant.0);
+    Ok(Reader { tenant, room, visit: None, who, role: Some(role), emergency: None })
+}
+
+/// Of those with an account: who serves the waiting room, and whoever declared an emergency there.
+fn by_account(
+    shared: &Shared,
+    who: &Subject,
+    room: Option<WaitingRoomId>,
+    visit: Option<VisitId>,
+) -> Result<Reader, Problem> {
+    let now = shared.clock.now();
+    let Subject::Staff(staff) = who else { return Err(problem::UNAUTHORIZED.into()) };
+    // Where nothing is named, nothing can be theirs.
+    let place = Place { visit, waiting_room: room, ..Place::unit(staff.tenant) };
+    policy::permit::<ReadHistory>(who, place, now).map_err(who::denied)?;
+    let room = room.ok_or(problem::BAD_REQUEST)?;
+    let emergency = policy::needs_emergency(who, Kind::ReadHistory, place, now);
+    Ok(Reader { tenant: staff.tenant, room, visit, who: staff.account.0, role: None, emergency })
 }

@@ -21,7 +21,8 @@
 
 #![forbid(unsafe_code)]
 
-pub mod config;
+pub mod access;
+mod config;
 mod find;
 pub mod handle;
 mod history;
@@ -43,6 +44,7 @@ mod socket;
 mod sweep;
 mod traces;
 mod upgrade;
+mod who;
 
 pub use config::Config;
 pub use handle::{Handle, HandleError, Invitation, NewInvitation, NewWaitingRoom, OpenedRoom};

@@ -80,3 +80,14 @@ pub(crate) const MAX_TRACED_COMMANDS: usize = 1_024;
 /// Visits of one waiting room whose traces are remembered. Beyond it all are forgotten, and what follows in a visit that
 /// goes on is recorded under its pages' own traces.
 pub(crate) const MAX_TRACED_VISITS: usize = 1_024;
+
+/// Rows of the audit trail about a visit, or about its waiting room meanwhile, that are looked at for a patient who asks
+/// who opened it: the newest. With more, the page says that there is more.
+pub const ACCESS_ROWS_LOOKED_AT: usize = 1_000;
+
+/// Lines that a patient is shown of who opened their visit: the newest.
+pub const MAX_ACCESS_LINES: usize = 200;
+
+/// How often so many rows of a waiting room are read to find the emergencies since a visit was booked. Beyond it the page
+/// says that there is more.
+pub const ACCESS_PAGES_OF_ROOM: usize = 4;

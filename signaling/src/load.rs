@@ -6,17 +6,19 @@ use crate::{
     limits,
 };
 use futures_util::StreamExt as _;
-use model::{TenantId, VisitId, WaitingRoomId};
+use model::{ParticipantId, TenantId, Timestamp, VisitId, WaitingRoomId};
 use platform::{
     event_log::{Category, Moment, ReadError, RecordedEvent, Store, StreamId, Version},
     lane::Lane,
 };
 use signaling_core::{
     Owner,
-    codec::{DecodeError, Stored},
+    codec::{DecodeError, Stored, decode_visit, decode_waiting_room},
     history::{Past, Reading},
     limits::READ_PAGE,
     owner::Stream,
+    visit,
+    waiting_room::{self, Opened},
 };
 use std::sync::Arc;
 
@@ -129,6 +131,61 @@ pub(crate) async fn past(
         reading.take(&event).map_err(refused)?;
     }
     Ok(reading.past())
+}
+
+/// What is known of a waiting room from the start; none if it was never opened.
+pub(crate) async fn opened(
+    store: &dyn Store,
+    tenant: TenantId,
+    room: WaitingRoomId,
+) -> Result<Option<Opened>, Error> {
+    let id = stream_id(tenant, room, Stream::WaitingRoom);
+    let first = store.read(id, Version(0), 1, Moment::NOW).await?.into_iter().next();
+    let Some(first) = first else { return Ok(None) };
+    let refused = |source: DecodeError| Error::Decode { category: id.category.name, id: id.id, source };
+    match decode_waiting_room(&stored(first)).map_err(refused)?.event {
+        waiting_room::Event::Opened(opened) => Ok(Some(opened)),
+        waiting_room::Event::SeatTaken { .. } => Ok(None),
+    }
+}
+
+/// Whose a visit is, when it was booked and when it was over, if it is; none if it was never booked.
+pub(crate) async fn span(
+    store: &dyn Store,
+    tenant: TenantId,
+    room: WaitingRoomId,
+    visit: VisitId,
+) -> Result<Option<Span>, Error> {
+    let id = stream_id(tenant, room, Stream::Visit(visit));
+    let refused = |source: DecodeError| Error::Decode { category: id.category.name, id: id.id, source };
+    let mut span: Option<Span> = None;
+    for event in all(store, id).await? {
+        match event.kind.as_str() {
+            "booked" => {
+                let recorded = decode_visit(&event).map_err(refused)?;
+                if let visit::Event::Booked(booked) = recorded.event {
+                    let (home, patient) = (booked.waiting_room, booked.patient);
+                    span = Some(Span { home, patient, booked_at: event.at, ended_at: None });
+                }
+            }
+            "denied" | "ended" => {
+                if let Some(span) = &mut span {
+                    span.ended_at = Some(event.at);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(span)
+}
+
+/// Whose a visit is, and its time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) home: WaitingRoomId,
+    pub(crate) patient: ParticipantId,
+    pub(crate) booked_at: Timestamp,
+    pub(crate) ended_at: Option<Timestamp>,
 }
 
 async fn restore(store: &dyn Store, owner: &mut Owner, stream: Stream) -> Result<(), Error> {

@@ -22,7 +22,7 @@ use platform::{
     trace::Tracer,
 };
 use sfu_core::port::{MediaEvent, MediaNode};
-use signaling_core::{Owner, codec::DecodeError};
+use signaling_core::{Owner, codec::DecodeError, port::People};
 use signaling_protocol::ErrorCode;
 use std::{sync::Arc, time::Duration};
 use tenancy::Directory;
@@ -56,6 +56,8 @@ pub struct Deps {
     pub tracer: Tracer,
     /// The way to other processes.
     pub network: Arc<dyn Network>,
+    /// Those who have an account; without, nobody has.
+    pub people: Option<Arc<dyn People>>,
 }
 
 impl std::fmt::Debug for Deps {

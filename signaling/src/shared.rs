@@ -14,7 +14,7 @@ use platform::{
     trace::Tracer,
 };
 use sfu_core::port::MediaNode;
-use signaling_core::link::LinkHash;
+use signaling_core::{link::LinkHash, port::People};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
@@ -47,6 +47,7 @@ pub(crate) struct Shared {
     /// Where links lead, and whose pages may connect.
     pub(crate) units: Arc<Directory>,
     pub(crate) build: String,
+    pub(crate) people: Option<Arc<dyn People>>,
     pub(crate) metrics: Metrics,
     pub(crate) tracer: Tracer,
     /// In their order, so that they are told in one.
@@ -93,6 +94,7 @@ impl Shared {
             clock: deps.clock,
             units: deps.units,
             build: deps.build,
+            people: deps.people,
             metrics,
             tracer: deps.tracer,
             rooms: RwLock::default(),

@@ -7,11 +7,11 @@ import { credentials } from "./credentials";
 import { Devices } from "./devices";
 import { browserEnv, type Env } from "./env";
 import { health } from "./health";
-import { BUSY_TICK_MS, QUIET_TICK_MS } from "./limits";
+import { ACCESS_WITHIN_MS, BUSY_TICK_MS, QUIET_TICK_MS } from "./limits";
 import { Media } from "./media";
 import { Meter } from "./meter";
 import { ScreenShare } from "./screen";
-import { Refusal, type Session, type SessionState } from "./session";
+import { type Access, Refusal, type Session, type SessionState } from "./session";
 import { initialState, Store } from "./store";
 import { Telling } from "./telling";
 import { apply, problem, wish } from "./views";
@@ -43,6 +43,7 @@ class Engine implements Session {
   readonly #devices: Devices;
   readonly #screen: ScreenShare;
   readonly #wakeLock: ScreenWakeLock;
+  readonly #secret: string | null;
   readonly #telling = new Telling((message) => this.#connection.send(message));
   readonly #stops: (() => void)[];
   #speaker: boolean | null = null;
@@ -100,6 +101,7 @@ class Engine implements Session {
     });
     const { newId, random } = env;
     const { join, secret, resume } = keys;
+    this.#secret = secret;
     this.#connection = new Connection(
       env,
       { join, secret, resume, canShareScreen: this.#screen.supported, random, newId, traceparent: traceparent(newId) },
@@ -209,6 +211,27 @@ class Engine implements Session {
     const answer = await this.#command({ type: "invite", name, reason });
     if (answer.type !== "invited") throw new Refusal("internal", "Not an invitation");
     return { visit: answer.visit, link: answer.link };
+  }
+
+  async access(): Promise<Access> {
+    if (this.#secret === null) throw new Refusal("not-authorized", "No link");
+    let response: Response;
+    try {
+      response = await this.#env.fetch("/api/v1/visit/access", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ secret: this.#secret }),
+        signal: AbortSignal.timeout?.(ACCESS_WITHIN_MS) ?? null,
+        cache: "no-store",
+        credentials: "omit",
+      });
+    } catch {
+      throw new Refusal("unavailable", "No answer");
+    }
+    if (!response.ok) throw new Refusal(response.status === 401 ? "not-authorized" : "unavailable", "Refused");
+    return (await response.json().catch(() => {
+      throw new Refusal("unavailable", "No answer");
+    })) as Access;
   }
 
   takeOver(): void {

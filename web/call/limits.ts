@@ -90,3 +90,6 @@ export const CAMERA_BITRATE = 1_500_000;
 export const SCREEN_BITRATE = 2_500_000;
 /** Where the camera's encoder starts; without the hint the first seconds are a blur. kbit/s */
 export const START_KBPS = 1_000;
+
+/** How long the list of who opened a visit may take. Then the page says that it cannot be had now. */
+export const ACCESS_WITHIN_MS = 8_000;

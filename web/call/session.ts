@@ -129,11 +129,37 @@ export interface Session {
   end(visit: string, outcome: Outcome): Promise<void>;
   invite(name: string, reason: string): Promise<{ visit: string; link: string }>;
 
+  /** Who opened this visit, as the clinic's records say. The connection and the call do not notice. Throws a `Refusal`. */
+  access(): Promise<Access>;
+
   /** After `replaced`: make this tab the current one. */
   takeOver(): void;
   dismissProblem(): void;
   /** Leaves everything, stops devices. */
   dispose(): void;
+}
+
+/** One thing that somebody did with a visit; several of a kind in a row are one. */
+export interface AccessLine {
+  /** When, the last time. */
+  at: number;
+  /** Since when, if it was more than once. */
+  since?: number;
+  what: "booked" | "list" | "care" | "read" | "emergency";
+  why: { is: "care" } | { is: "emergency"; category?: string };
+  role: string;
+  /** Where the clinic tells. */
+  name?: string;
+}
+
+/** Who opened a visit, the newest first. */
+export interface Access {
+  clinic: { name: string; phone: string };
+  bookedAt: number;
+  endedAt: number | null;
+  lines: AccessLine[];
+  /** There is more than is listed. */
+  more: boolean;
 }
 
 /** Why a verb was refused. */

@@ -33,6 +33,7 @@ export async function show(view: StaffView, language: Language, place: HTMLEleme
   await startWords(staffPacks, language);
   localStorage.setItem("telehealth.clinic", view.id.includes("long-names") ? f.longClinic.name : f.clinic.name);
   const session = fakeStaff(view);
+  location.hash = (view.page.is === "admin" && view.page.section) || "";
   const page = await drawn(view.page);
   createRoot(place).render(
     <StaffProvider value={{ session, go: () => undefined }}>
@@ -99,8 +100,8 @@ async function act(step: Step, session: StaffSession): Promise<void> {
     if (rest.length === 0) element.click();
     else {
       // React listens to its own setter; a person's typing goes past it.
-      Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value")?.set?.call(element, rest.join("="));
-      element.dispatchEvent(new Event("input", { bubbles: true }));
+      Object.getOwnPropertyDescriptor(Object.getPrototypeOf(element), "value")?.set?.call(element, rest.join("="));
+      element.dispatchEvent(new Event(element.tagName === "SELECT" ? "change" : "input", { bubbles: true }));
     }
     // What the step changes is drawn before the next.
     await new Promise((next) => setTimeout(next, 30));

@@ -1,5 +1,5 @@
 /** Every view and state of the pages for people who work at a clinic, by name. */
-import type { Listed, SignedIn, StaffSession } from "../identity";
+import type { AuditRow, Chains, Emergency, Listed, SignedIn, StaffSession } from "../identity";
 import * as f from "./fixtures";
 
 /** What is pressed (`next`) and what is typed (`email=a@b.c`), by test id. */
@@ -9,7 +9,7 @@ export type Answer = object | { problem: string; status: number; retryAfter?: nu
 export interface StaffView {
   id: string;
   app: "staff";
-  page: { is: "sign-in"; query: string } | { is: "join"; secret: string | null } | { is: "admin" } | { is: "rooms" };
+  page: { is: "sign-in"; query: string } | { is: "join"; secret: string | null } | { is: "admin"; section?: string } | { is: "rooms" };
   /** By method and the beginning of the path. Several for one: each answers once, the last from then on. */
   answers: Readonly<Record<string, Answer | readonly Answer[]>>;
   steps: readonly Step[];
@@ -137,6 +137,69 @@ const r = (id: string, answers: StaffView["answers"] = {}, steps: readonly Step[
   steps,
   first: (session) => session.resume(),
 });
+const MINUTE = 60_000;
+const did = (ago: number, action: string, actor: string | null, more: Partial<AuditRow> = {}): AuditRow => ({ at: f.NOW - ago * MINUTE, action, actor, subject: "0198f7a0-0000-7000-8000-0000000000a1", body: null, ...more });
+const rows: AuditRow[] = [
+  did(2, "emergency.begin", "p2", { name: "Dr Amara Lee", body: { waitingRoom: "w2" } }),
+  did(4, "visit.read", "p2", { name: "Dr Amara Lee", body: { waitingRoom: "w2", emergency: "e1" } }),
+  did(9, "visit.end", "s1", { body: { role: "clinician", waitingRoom: "w1" } }),
+  did(31, "visit.admit", "s1", { body: { role: "clinician", waitingRoom: "w1" } }),
+  did(40, "visit.check-in", "s2", { body: { role: "patient", waitingRoom: "w1" } }),
+  did(45, "queue.view", "s1", { subject: "w1", body: { role: "clinician", waitingRoom: "w1" } }),
+  did(1_500, "person.change-rights", "p1", { name: "Ines Costa", subject: "p3", subjectName: "Tomás Ferreira" }),
+  did(1_510, "session.sign-in", "p1", { name: "Ines Costa", subject: "s" }),
+  did(1_600, "person.invite", null, { subject: "p1", subjectName: "Ines Costa" }),
+];
+const chains = (change: Partial<Chains> = {}): Chains => ({
+  state: "whole",
+  chains: [{ partition: 0, rows: 48_211, sealedRows: 48_209, seals: 1_204, sealedAt: f.NOW - 40_000, verifiedAt: f.NOW - 2_000, broken: null }],
+  copies: { missing: 0, lagS: 0 },
+  ...change,
+});
+const emergency = (id: string, ago: number, change: Partial<Emergency> = {}): Emergency => ({
+  id,
+  by: { id: "p2", name: "Dr Amara Lee" },
+  waitingRoom: "w2",
+  visit: null,
+  category: "nobody-there",
+  at: f.NOW - ago * MINUTE,
+  until: f.NOW + (60 - ago) * MINUTE,
+  open: ago < 60,
+  review: null,
+  ...change,
+});
+const emergencies = (...all: Emergency[]) => ({
+  emergencies: all,
+  next: null,
+  open: all.filter(({ open }) => open).length,
+  unreviewed: all.filter(({ review }) => review === null).length,
+  overlooked: 0,
+});
+const someEmergencies = emergencies(
+  emergency("e1", 4),
+  emergency("e2", 200, { category: "danger", visit: "0198f7a0-0000-7000-8000-0000000000a1", by: { id: "p9", name: "Wolfeschlegelsteinhausenbergerdorff-Schmetterlingskötter" } }),
+  emergency("e3", 1_700, { category: "patient-asks", review: { by: { id: "p4", name: "Ruth Abebe" }, verdict: "justified", at: f.NOW - 1_600 * MINUTE } }),
+  emergency("e4", 2_900, { category: "other", review: { by: { id: "p4", name: "Ruth Abebe" }, verdict: "not-justified", at: f.NOW - 2_700 * MINUTE } }),
+);
+const auditor = person("p4", "Ruth Abebe", "ruth.abebe@riverside.example", ["auditor"]);
+const t = (section: string, id: string, answers: StaffView["answers"] = {}, steps: readonly Step[] = [], who: Listed = auditor): StaffView => ({
+  id: `staff-${section}${id}`,
+  app: "staff",
+  page: { is: "admin", section },
+  answers: {
+    [RENEW]: signedIn(who),
+    [PEOPLE]: { people: everybody, next: null },
+    "GET /api/v1/waiting-rooms": rooms,
+    "GET /api/v1/audit?": { rows, next: "1.0.1" },
+    "GET /api/v1/audit/chain": chains(),
+    "GET /api/v1/emergencies?": section === "audit" ? emergencies() : someEmergencies,
+    "GET /api/v1/emergencies/own": { emergencies: [] },
+    "GET /api/v1/emergencies/e1": { ...emergency("e1", 4), reason: "Dr Haddad does not answer.\nHer patient collapsed at home, and I need the medication that was agreed last week." },
+    ...answers,
+  },
+  steps,
+  first: (session) => session.resume(),
+});
 const typed = ["email=ines.costa@riverside.example", "password=correct horse battery", "next"];
 const chosen = ["password=correct horse battery", "next"];
 const filled = ["invite", "new-email=sam.tan@riverside.example", "new-name=Sam Tan", "role-scheduler"];
@@ -211,10 +274,26 @@ export const staffViews: readonly StaffView[] = [
   a("-invite-wrong", { [INVITE]: refused("invalid", 422, undefined, { field: "email" }) }, [...filled, "make", "?field-error"]),
   a("-invite-made", { [INVITE]: { ...person("p7", "Sam Tan", "sam.tan@riverside.example", ["scheduler"], "invited"), invitation: "https://visits.riverside.example/join#i=01a209a382a87517.HAMcm7vxGhWPhMIKwj47DMZD9ue" } }, [...filled, "make", "?link"]),
   a("-auditor", { [RENEW]: signedIn(person("p4", "Ruth Abebe", "ruth.abebe@riverside.example", ["auditor"])) }, ["open-p2"]),
-  a("-not-allowed", { [RENEW]: signedIn(everybody[1]) }, ["?problem"]),
+  a("-not-allowed", { [RENEW]: signedIn(everybody[2]) }, ["?problem"]),
   a("-locks-soon", { [RENEW]: signedIn(own, { locksAfterS: 20 }) }, ["?person", "?locks-soon"]),
   a("-locked", { [RENEW]: signedIn(own, { locked: true }) }, ["?show-proof"]),
   a("-locked-code", { [RENEW]: signedIn(own, { locked: true }) }, ["choose-code"]),
   a("-locked-wrong", { [RENEW]: signedIn(own, { locked: true }), "POST /api/v1/auth/unlock": refused("wrong-code", 401) }, ["password=correct", "show-proof", "?field-error"]),
   a("-locked-over-dialog", {}, ["open-p2", "disable", "=lock", "?show-proof"]),
+
+  t("audit", "", {}, ["?rows", "?chain"]),
+  t("audit", "-broken", { "GET /api/v1/audit/chain": chains({ state: "broken", copies: { missing: 3, lagS: 900 }, chains: [{ partition: 0, rows: 48_211, sealedRows: 48_211, seals: 1_204, sealedAt: f.NOW - 40_000, verifiedAt: f.NOW - 2_000, broken: { what: "rows", from: 1_001, to: 2_000, foundAt: f.NOW - 60_000 } }] }) }, ["?rows", "?chain"]),
+  t("audit", "-checking", { "GET /api/v1/audit/chain": chains({ state: "checking", copies: null }) }, ["?rows", "?chain"]),
+  t("audit", "-none", { "GET /api/v1/audit?": { rows: [], next: null } }, ["?chain", "visit=0198", "search"]),
+  t("audit", "-failed", { "GET /api/v1/audit?": refused("unavailable", 503, 30) }, ["?problem"]),
+  t("audit", "-alarm", { "GET /api/v1/emergencies?": someEmergencies }, ["?rows", "?chain", "?alarm"]),
+  t("emergencies", "", {}, ["?emergency"]),
+  t("emergencies", "-none", { "GET /api/v1/emergencies?": emergencies() }, ["?choose-all"]),
+  t("emergencies", "-reason", {}, ["review-e1"]),
+  t("emergencies", "-review", {}, ["review-e1", "read-reason", "?reason", "choose-not-justified", "save-review", "?field-error"]),
+  t("emergencies", "-administrator", {}, ["?emergency"], own),
+  t("emergency", "", {}, ["?break-glass"], everybody[1]),
+  t("emergency", "-empty", {}, ["break-glass", "?field-error"], everybody[1]),
+  t("emergency", "-open", { "GET /api/v1/emergencies/own": { emergencies: [emergency("e1", 4)] }, "GET /api/v1/history?": { visits: [{ visit: "v1", name: "Marisol Vega", reason: "Follow-up, knee", bookedAt: f.NOW, endedAt: f.NOW - 900 * MINUTE, outcome: "done" }], next: null } }, ["read-visits", "?end-emergency"], everybody[1]),
+  t("emergency", "-too-many", { "POST /api/v1/emergencies": refused("too-many-emergencies", 409) }, ["room=w2", "choose-danger", "reason=Her patient collapsed at home", "break-glass", "?problem"], everybody[1]),
 ];

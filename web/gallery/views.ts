@@ -149,6 +149,8 @@ export const views: readonly View[] = [
   p("closed-absent", () => over("patient-absent")),
   p("closed-denied", () => over("denied", "You need to be seen in person. The clinic will call you.")),
 
+  p("access", () => waits(2), ["access"]),
+  p("closed-access", () => over("done"), ["access"]),
   c("opening", () => ({ link: { is: "exchanging" }, greeting: null })),
   c("refused", () => ({ link: { is: "refused", because: "unknown", clinic: null }, greeting: null })),
   c("replaced", () => ({ link: { is: "replaced" } })),

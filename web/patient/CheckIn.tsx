@@ -11,6 +11,7 @@ import { DeviceFaults, faultCodes } from "../ui/DeviceFaults/DeviceFaults";
 import { DeviceSelects, MicrophoneTest, SpeakerTest } from "../ui/DeviceTest/DeviceTest";
 import { Icon } from "../ui/Icon/Icon";
 import { LanguageSwitch } from "../ui/LanguageSwitch/LanguageSwitch";
+import { AccessButton } from "./Access";
 import { useServerNow, useSession, useSessionState, useVerb } from "../ui/session";
 import { VideoTile } from "../ui/VideoTile/VideoTile";
 import { useModality } from "./modality";
@@ -109,6 +110,7 @@ export function CheckIn({ visit }: { visit: VisitView }) {
             </Button>
           </div>
         )}
+        {!tested && <AccessButton />}
       </main>
     </>
   );

@@ -4,6 +4,7 @@ import type { Outcome, VisitView } from "../protocol/generated";
 import { ClinicHeader, PhoneLink } from "../ui/ClinicHeader/ClinicHeader";
 import { LanguageSwitch } from "../ui/LanguageSwitch/LanguageSwitch";
 import { useSessionState } from "../ui/session";
+import { AccessButton } from "./Access";
 
 /** The last page: what happened, what next, whom to call. */
 export function Closed({ visit }: { visit: VisitView | null }) {
@@ -42,6 +43,7 @@ export function Closed({ visit }: { visit: VisitView | null }) {
           <p>{t(`closed.${how}.next` as "closed.patient-left.next", { practitioner })}</p>
           {clinic !== null && clinic.phone !== "" && <PhoneLink phone={clinic.phone} />}
         </section>
+        <AccessButton />
         <p className="quiet">{t("closed.close-page")}</p>
         <p className="quiet small">{t("brand.by")}</p>
       </main>

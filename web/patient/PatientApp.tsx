@@ -6,6 +6,7 @@ import { LinkBanner, Opening, Refused, Replaced } from "../ui/LinkState/LinkStat
 import { LiveRegion } from "../ui/Live/Live";
 import { ProblemToast } from "../ui/Toast/ProblemToast";
 import { useSessionState } from "../ui/session";
+import { AccessButton } from "./Access";
 import { CheckIn } from "./CheckIn";
 import { Closed } from "./Closed";
 import { Waiting } from "./Waiting";
@@ -61,7 +62,7 @@ function useCallPage(page: ReturnType<typeof pageFor>): CallPage | null {
 
 function Page({ page, Call }: { page: ReturnType<typeof pageFor>; Call: CallPage | null }) {
   const { link, visit } = useSessionState();
-  if (page === "refused" && link.is === "refused") return <Refused link={link} />;
+  if (page === "refused" && link.is === "refused") return <Refused link={link}>{link.because === "over" && <AccessButton />}</Refused>;
   if (page === "replaced") return <Replaced />;
   if (page === "closed") return <Closed visit={visit} />;
   if (visit === null) return <Opening />;

@@ -15,6 +15,7 @@ import { Notice } from "../ui/Notice/Notice";
 import { useServerNow, useSession, useSessionState, useVerb } from "../ui/session";
 import { VideoTile } from "../ui/VideoTile/VideoTile";
 import { useNameOf } from "../ui/CallStage/useNameOf";
+import { AccessButton } from "./Access";
 import { useModality } from "./modality";
 import { useReopen } from "./useReopen";
 
@@ -63,6 +64,7 @@ export function Waiting({ visit }: { visit: VisitView }) {
             <Icon of={Siren} />
             {t("waiting.emergency")}
           </p>
+          <AccessButton />
           <Button kind="quiet" icon={LogOut} onClick={() => setLeaving(true)} data-testid="leave">
             {t("waiting.leave")}
           </Button>

@@ -1,7 +1,7 @@
 import { UserPlus } from "lucide-react";
 import { useRef, useState } from "react";
 import { useWords } from "../i18n";
-import { homeOf, type Listed, Problem } from "../identity";
+import { type Listed, Problem } from "../identity";
 import { Button } from "../ui/Button/Button";
 import { ClinicHeader } from "../ui/ClinicHeader/ClinicHeader";
 import { LanguageSwitch } from "../ui/LanguageSwitch/LanguageSwitch";
@@ -11,6 +11,7 @@ import { NewPerson } from "./NewPerson";
 import { Own } from "./Own";
 import { PeopleTable } from "./PeopleTable";
 import { PersonPanel } from "./PersonPanel";
+import { Sections, sectionsOf } from "./Sections";
 import { useTitle } from "./Sheet";
 import "./staff.css";
 import "./admin.css";
@@ -32,7 +33,8 @@ function Desk() {
   const { t } = useWords();
   useTitle(t(locked ? "lock.title" : "admin.title"), who?.unit.name ?? "");
   if (who === null) return null;
-  const may = homeOf(who.person.roles) === "/admin";
+  const { roles } = who.person;
+  const may = sectionsOf(roles).length > 0;
   return (
     <div className="admin">
       <ClinicHeader clinic={{ name: who.unit.name, phone: "" }} help={false}>
@@ -41,7 +43,7 @@ function Desk() {
         <Own name={who.person.name} />
       </ClinicHeader>
       {may ? (
-        <Columns oneself={who.person.id} changes={who.person.roles.includes("administrator")} />
+        <Sections roles={roles} people={<Columns oneself={who.person.id} changes={roles.includes("administrator")} />} />
       ) : (
         <main className="sheet">
           <h1>{t("admin.title")}</h1>

@@ -21,7 +21,7 @@ export function Duties({ person, onChanged }: Props) {
   const { t } = useWords();
   const { session } = useStaff();
   const announce = useAnnounce();
-  const { rooms, hasMore, loading, problem, more, again } = useRooms();
+  const { rooms, hasMore, loading, problem, more, again } = useRooms(false);
   const [duties, setDuties] = useState<readonly string[]>(person.duties);
   const save = useTry(async () => {
     onChanged(await session.ask<Listed>({ method: "PATCH", path: `/api/v1/people/${person.id}`, body: { duties } }));

@@ -31,7 +31,7 @@ export function RoomsApp() {
 function Rooms() {
   const { t } = useWords();
   const { who, locked } = useStaffState();
-  const { rooms, hasMore, loading, problem, more, again } = useRooms();
+  const { rooms, hasMore, loading, problem, more, again } = useRooms(true);
   const [opening, setOpening] = useState<string | null>(null);
   useTitle(t(locked ? "lock.title" : "rooms.mine"), who?.unit.name ?? "");
   if (who === null) return null;

@@ -230,6 +230,7 @@ function Second({ email, ticket, surroundings, onDone, onBack }: SecondProps) {
 function Arrived({ name }: { name: string }) {
   const { t } = useWords();
   const { session, go } = useStaff();
+  const { who } = useStaffState();
   const leave = useTry(async () => {
     await session.signOut();
     go("/sign-in?ended=signed-out");
@@ -239,6 +240,11 @@ function Arrived({ name }: { name: string }) {
       <h1>{t("sign-in.done-title")}</h1>
       <p>{t("sign-in.done", { name })}</p>
       <Trouble problem={leave.problem} />
+      {who?.person.roles.includes("clinician") === true && (
+        <p>
+          <a href="/admin#emergency">{t("sign-in.emergency")}</a>
+        </p>
+      )}
       <div>
         <Button busy={leave.running} onClick={() => void leave.run()}>
           {t("admin.sign-out")}

@@ -12,8 +12,8 @@ interface Rooms {
   again: () => void;
 }
 
-/** The waiting rooms that whoever is signed in may see, page by page. */
-export function useRooms(): Rooms {
+/** The waiting rooms of the unit, or only those whose seat is theirs to take; page by page. */
+export function useRooms(own: boolean): Rooms {
   const { session } = useStaff();
   const [rooms, setRooms] = useState<readonly WaitingRoom[] | null>(null);
   const [next, setNext] = useState<string | null>(null);
@@ -28,8 +28,8 @@ export function useRooms(): Rooms {
       setLoading(true);
       setProblem(null);
       try {
-        const query = after === null ? "" : `?${new URLSearchParams({ after })}`;
-        const page = await session.ask<WaitingRoomsPage>({ method: "GET", path: `/api/v1/waiting-rooms${query}` });
+        const query = new URLSearchParams({ ...(own ? { own: "true" } : {}), ...(after === null ? {} : { after }) });
+        const page = await session.ask<WaitingRoomsPage>({ method: "GET", path: `/api/v1/waiting-rooms?${query}` });
         if (mine !== asked.current) return;
         setRooms((before) => (after === null ? page.waitingRooms : [...(before ?? []), ...page.waitingRooms]));
         setNext(page.next);
@@ -39,7 +39,7 @@ export function useRooms(): Rooms {
         if (mine === asked.current) setLoading(false);
       }
     },
-    [session],
+    [session, own],
   );
   useEffect(() => void load(null), [load]);
   return { rooms, hasMore: next !== null, loading, problem, more: () => void load(next), again: () => void load(null) };

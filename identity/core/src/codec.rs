@@ -12,10 +12,10 @@ use serde_json::{Map, Value};
 pub const SCHEMA: u16 = 1;
 
 /// Fields that never stand in a body.
-const PHI: [&str; 4] = ["login", "name", "password", "totp"];
+const PHI: [&str; 6] = ["login", "name", "password", "totp", "reason", "note"];
 
 /// Every kind of event there is.
-const KINDS: [&str; 17] = [
+const KINDS: [&str; 20] = [
     "invited",
     "reinvited",
     "joined",
@@ -33,6 +33,9 @@ const KINDS: [&str; 17] = [
     "mistaken",
     "unlocked",
     "ended",
+    "emergency-begun",
+    "emergency-ended",
+    "emergency-reviewed",
 ];
 
 /// An event ready to be appended.

@@ -7,18 +7,21 @@
 //!
 //! session:  (nothing) ─started─▶ Open ◀─locked/unlocked─▶ Locked ─ended─▶ Ended
 //!                                  └ renewed, every few minutes ┘
+//!
+//! emergency: lasts ─60 min, handed back, found wrong─▶ over ─▶ reviewed by somebody else
 //! ```
 //!
-//! Both decide, are appended, then evolve. What this deliberately is not: a place that hashes passwords, reads clocks or
+//! All decide, are appended, then evolve. What this deliberately is not: a place that hashes passwords, reads clocks or
 //! draws random numbers. A shell brings hashes, times and ids.
 //!
-//! Reading order: [`account`], [`session`], [`secret`], [`text`], [`codec`], [`limits`].
+//! Reading order: [`account`], [`session`], [`emergency`], [`secret`], [`text`], [`codec`], [`limits`].
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 pub mod account;
 pub mod codec;
+pub mod emergency;
 pub mod limits;
 pub mod secret;
 pub mod session;

@@ -40,3 +40,25 @@ pub const MAX_NAME_CHARS: usize = 100;
 
 /// Characters of a password: at least (NIST SP 800-63B-4 beside a second factor: 8) and at most.
 pub const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 10..=256;
+
+/// How long an emergency lasts: then whoever still needs it declares another, which is told and reviewed like the first.
+pub const EMERGENCY_TTL: Duration = Duration::from_secs(60 * 60);
+
+/// A day, in which emergencies are counted.
+pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Emergencies of one person that last at a time. A further one is refused: they hand one back first.
+pub const MAX_OPEN_EMERGENCIES: usize = 3;
+
+/// Emergencies that one person declares within a day. A further one is refused: by then somebody else must be asked.
+pub const MAX_EMERGENCIES_A_DAY: usize = 20;
+
+/// Emergencies of a unit that are known: beyond it the oldest that was reviewed is forgotten here, and if there is none, the
+/// oldest that is over, which is counted. Their events and rows for the auditor stay.
+pub const MAX_EMERGENCIES_KEPT: usize = 5_000;
+
+/// Characters of the reason for an emergency: enough to say something, and not a record.
+pub const REASON_CHARS: std::ops::RangeInclusive<usize> = 10..=500;
+
+/// Characters of the note of whoever reviews an emergency.
+pub const MAX_NOTE_CHARS: usize = 1_000;

@@ -60,6 +60,15 @@ pub fn name(typed: &str) -> Result<Phi<String>, TextError> {
     if good { Ok(Phi::new(name.to_owned())) } else { Err(TextError::Name) }
 }
 
+/// Trims what somebody wrote in several lines; none with too few or too many characters, or with control characters that
+/// are no ends of lines.
+#[must_use]
+pub fn long_text(typed: &str, chars: std::ops::RangeInclusive<usize>) -> Option<Phi<String>> {
+    let text = typed.trim().replace("\r\n", "\n");
+    let good = chars.contains(&text.chars().count()) && !text.chars().any(|c| c.is_control() && c != '\n');
+    good.then(|| Phi::new(text))
+}
+
 /// What everybody tries first, and what this very page suggests. Longer lists belong to the operator.
 const COMMON: [&str; 12] = [
     "1234567890",

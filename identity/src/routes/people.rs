@@ -251,6 +251,7 @@ fn simulated(tenant: TenantId, id: AccountId, account: &Account, now: Timestamp)
             duties: account.duties.clone(),
             locked: false,
             confirmed_at: now,
+            emergencies: Vec::new(),
         }),
     };
     let served = account.duties.first().map(|room| ("duties", Place::waiting_room(tenant, *room)));

@@ -8,7 +8,7 @@ use axum::{
 };
 use identity::{Config, Deps, FirstAdministrator, Identity, codes::totp_code};
 use model::{Phi, TenantId, Timestamp};
-use platform::{clock::ManualClock, keys::Keys};
+use platform::{clock::ManualClock, event_log::Store, keys::Keys};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use testkit::event_log::{Faulty, MemoryStore};
@@ -26,6 +26,7 @@ pub(crate) struct Unit {
     pub(crate) identity: Arc<Identity>,
     pub(crate) store: Arc<Faulty<MemoryStore>>,
     pub(crate) clock: Arc<ManualClock>,
+    keys: Arc<Keys>,
     router: Router,
 }
 
@@ -45,26 +46,52 @@ pub(crate) struct Browser {
 /// An answer's status and body.
 pub(crate) type Answer = (u16, Value);
 
+pub(crate) fn process(store: Arc<dyn Store>, clock: &Arc<ManualClock>, keys: &Arc<Keys>) -> Arc<Identity> {
+    let config = Config {
+        first_administrator: Some("Root@clinic.example".into()),
+        password_memory_kib: 64,
+        unit_name: "Riverside".into(),
+        ..Config::default()
+    };
+    let deps = Deps {
+        store,
+        keys: Arc::clone(keys),
+        clock: clock.clone(),
+        tenant: TENANT,
+        public_url: "https://visits.example".into(),
+    };
+    Arc::new(Identity::new(&config, deps).unwrap())
+}
+
+/// A browser that asks one process.
+pub(crate) fn browser(identity: &Arc<Identity>, clock: &Arc<ManualClock>) -> Browser {
+    Browser {
+        router: identity::router(Arc::clone(identity)),
+        clock: Arc::clone(clock),
+        address: "192.0.2.1:5000".parse().unwrap(),
+        cookies: BTreeMap::new(),
+        token: None,
+        totp: Phi::default(),
+        recovery: Vec::new(),
+        email: String::new(),
+    }
+}
+
 impl Unit {
+    pub(crate) const START: Timestamp = START;
+
     pub(crate) fn new() -> Self {
         let (store, clock) =
             (Arc::new(Faulty::new(Arc::new(MemoryStore::default()))), Arc::new(ManualClock::new(START)));
-        let config = Config {
-            first_administrator: Some("Root@clinic.example".into()),
-            password_memory_kib: 64,
-            unit_name: "Riverside".into(),
-            ..Config::default()
-        };
-        let deps = Deps {
-            store: store.clone(),
-            keys: Arc::new(Keys::ephemeral()),
-            clock: clock.clone(),
-            tenant: TENANT,
-            public_url: "https://visits.example".into(),
-        };
-        let identity = Arc::new(Identity::new(&config, deps).unwrap());
+        let keys = Arc::new(Keys::ephemeral());
+        let identity = process(store.clone(), &clock, &keys);
         let router = identity::router(Arc::clone(&identity));
-        Self { identity, store, clock, router }
+        Self { identity, store, clock, keys, router }
+    }
+
+    /// Another process on the same store.
+    pub(crate) fn another(&self) -> Arc<Identity> {
+        process(self.store.clone(), &self.clock, &self.keys)
     }
 
     pub(crate) fn browser(&self) -> Browser {

@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod alarm;
 mod browser;
+mod emergencies;
 mod joining;
 mod managing;
 mod signing_in;
+mod trail;

@@ -174,15 +174,17 @@ async fn rights_are_what_the_policy_says() {
     assert_eq!(
         actions,
         [
+            "see-waiting-rooms",
             "manage-own-account",
             "read-people",
             "read-rights",
             "read-audit",
+            "see-break-glass",
             "review-break-glass",
             "read-status"
         ]
     );
-    assert_eq!((&allowed[0]["places"], &allowed[1]["places"]), (&json!(["own-account"]), &json!(["unit"])));
+    assert_eq!((&allowed[1]["places"], &allowed[2]["places"]), (&json!(["own-account"]), &json!(["unit"])));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use super::{
     append::{Append, AppendError, Appended, Fence, Refusal},
     event::{Category, Moment, Partition, Position, RecordedEvent, StreamId, TailEvent, Version},
     projection::{Change, Row},
-    records::{AuditEnd, AuditRow, OutboxMessage},
+    records::{AuditEnd, AuditPlace, AuditRow, AuditSearch, OutboxMessage},
 };
 use crate::lane::Lane;
 use crate::limits::{MAX_ADDRESS_BYTES, MAX_CHANGES, MAX_EVENT_BYTES, MAX_KEY_BYTES};
@@ -76,6 +76,15 @@ pub trait Records: Send + Sync + 'static {
         tenant: TenantId,
         partition: Partition,
         after: u64,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>>;
+    /// A tenant's audit rows by what an auditor asks for, those before a place, the newest first, at most `limit`. By an
+    /// index: rows that are not asked for cost nothing.
+    fn search_audit(
+        &self,
+        tenant: TenantId,
+        search: AuditSearch,
+        before: Option<AuditPlace>,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>>;
     /// Where audit rows end: every (tenant, partition) with any after a given one, in their order, at most `limit`.

@@ -6,6 +6,7 @@ mod files;
 mod mutations;
 mod postgres;
 mod sealing;
+mod watching;
 
 use model::{TenantId, Timestamp};
 use platform::{

@@ -1,5 +1,5 @@
 use super::*;
-use crate::subject::{SessionId, StaffRoles};
+use crate::subject::{Emergency, EmergencyId, SessionId, StaffRoles};
 use model::{VisitId, WaitingRoomId};
 use uuid::Uuid;
 
@@ -22,6 +22,7 @@ fn staff(roles: &[StaffRole]) -> Staff {
         duties: [ROOM].into(),
         locked: false,
         confirmed_at: NOW,
+        emergencies: Vec::new(),
     }
 }
 
@@ -138,6 +139,58 @@ fn a_permit_says_where_it_holds_and_whose_doing_it_is() {
     let who = Subject::Staff(staff(&[StaffRole::Administrator]));
     let permit = permit::<crate::action::ReadPeople>(&who, Place::unit(HERE), NOW).unwrap();
     assert_eq!((permit.tenant(), permit.by()), (HERE, Some(By::Account(ME))));
+}
+
+fn in_emergency(visit: Option<VisitId>) -> Subject {
+    let until = NOW + Duration::from_millis(1);
+    let emergency =
+        Emergency { id: EmergencyId(Uuid::from_u128(11)), waiting_room: OTHER_ROOM, visit, until };
+    Subject::Staff(Staff { emergencies: vec![emergency], ..staff(&[StaffRole::Clinician]) })
+}
+
+#[test]
+fn an_emergency_opens_its_place_for_its_time_and_nothing_else() {
+    let room = Place::waiting_room(HERE, OTHER_ROOM);
+    let judged = |who: &Subject, place, now| judge(who, Kind::ReadHistory, place, now);
+    let who = in_emergency(None);
+    assert_eq!(judged(&who, room, NOW), Ok(()));
+    assert_eq!(judged(&who, Place::visit(HERE, OTHER_ROOM, VISIT), NOW), Ok(()));
+    assert_eq!(judged(&who, room, NOW + Duration::from_millis(1)), Err(Denied::Hidden));
+    let third = Place::waiting_room(HERE, WaitingRoomId(Uuid::from_u128(12)));
+    assert_eq!(judged(&who, third, NOW), Err(Denied::Hidden));
+    assert_eq!(judged(&who, Place { tenant: ELSEWHERE, ..room }, NOW), Err(Denied::Hidden));
+    let of_visit = in_emergency(Some(VISIT));
+    assert_eq!(judged(&of_visit, Place::visit(HERE, OTHER_ROOM, VISIT), NOW), Ok(()));
+    assert_eq!(judged(&of_visit, Place::visit(HERE, OTHER_ROOM, OTHER_VISIT), NOW), Err(Denied::Hidden));
+    assert_eq!(judged(&of_visit, room, NOW), Err(Denied::Hidden));
+    // Who is no clinician any more has none either.
+    let Subject::Staff(clinician) = who.clone() else { unreachable!("staff") };
+    let scheduler = Subject::Staff(Staff { roles: [StaffRole::Scheduler].into(), ..clinician.clone() });
+    assert_eq!(judged(&scheduler, room, NOW), Err(Denied::NotAllowed));
+    let locked = Subject::Staff(Staff { locked: true, ..clinician });
+    assert_eq!(judged(&locked, room, NOW), Err(Denied::Locked));
+    // What it does not open stays as it was, everywhere.
+    let before = Subject::Staff(staff(&[StaffRole::Clinician]));
+    for (_, place) in places() {
+        for ((kind, with), (_, without)) in
+            rights(&who, place, NOW).into_iter().zip(rights(&before, place, NOW))
+        {
+            let opened = [Kind::ReadHistory, Kind::JoinWaitingRoom].contains(&kind)
+                && place.waiting_room == Some(OTHER_ROOM);
+            assert_eq!(with, if opened { Ok(()) } else { without }, "{kind:?} {place:?}");
+        }
+    }
+}
+
+#[test]
+fn the_auditor_is_told_of_an_emergency_only_where_it_was_needed() {
+    let needed = |place| needs_emergency(&in_emergency(None), Kind::ReadHistory, place, NOW).is_some();
+    assert!(needed(Place::waiting_room(HERE, OTHER_ROOM)));
+    assert!(!needed(Place::waiting_room(HERE, ROOM)), "they serve it");
+    let Subject::Staff(on_duty) = in_emergency(None) else { unreachable!("staff") };
+    let on_duty = Subject::Staff(Staff { duties: [OTHER_ROOM].into(), ..on_duty });
+    let room = Place::waiting_room(HERE, OTHER_ROOM);
+    assert_eq!(needs_emergency(&on_duty, Kind::ReadHistory, room, NOW), None);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::{Base, keys_dir};
 use crate::failure::Failure;
 use platform::{
-    audit::{Copier, Metrics, Sealer, Signer},
+    audit::{Chains, Copier, Metrics, Sealer, Signer, Watcher},
     event_log::Store,
 };
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Audit {
     sealer: Sealer<dyn Store>,
     copier: Option<Copier<dyn Store>>,
+    watcher: Watcher<dyn Store>,
+    chains: Arc<Chains>,
 }
 
 /// Over the store in which PHI is as it is on disk, so that a key that is shredded leaves the chain as it was.
@@ -27,11 +29,19 @@ pub(super) fn wire(base: &Base<'_>, raw: &Arc<dyn Store>) -> Result<Audit, Failu
         let (keys, clock) = (signer.public_keys().clone(), Arc::clone(&base.clock));
         Copier::new(Arc::clone(raw), place, keys, clock, &metrics)
     });
+    let chains = Arc::new(Chains::new(copier.as_ref().map(|_| metrics.clone())));
+    let (keys, clock) = (signer.public_keys().clone(), Arc::clone(&base.clock));
+    let watcher = Watcher::new(Arc::clone(raw), keys, clock, Arc::clone(&chains));
     let sealer = Sealer::new(Arc::clone(raw), signer, Arc::clone(&base.clock), &metrics);
-    Ok(Audit { sealer, copier })
+    Ok(Audit { sealer, copier, watcher, chains })
 }
 
 impl Audit {
+    /// What is known of the chains, for auditors to see.
+    pub(crate) fn chains(&self) -> Arc<Chains> {
+        Arc::clone(&self.chains)
+    }
+
     /// Until it is told to stop; then what is there is sealed.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let copies = async {
@@ -39,6 +49,6 @@ impl Audit {
                 copier.run(stop.clone()).await;
             }
         };
-        tokio::join!(self.sealer.run(stop.clone()), copies);
+        tokio::join!(self.sealer.run(stop.clone()), copies, self.watcher.run(stop.clone()));
     }
 }

@@ -21,18 +21,22 @@ pub(crate) enum Who {
     Roles(&'static [StaffRole]),
     /// A clinician's seat; no account yet.
     ClinicianSeat,
+    /// A patient's seat.
+    PatientSeat,
     /// A device with a token of its own.
     Device,
 }
 
-use StaffRole::{Administrator, Auditor, Clinician};
-use Who::{Anybody, ClinicianSeat, Device, Roles, Staff};
+use StaffRole::{Administrator, Auditor, Clinician, Scheduler};
+use Who::{Anybody, ClinicianSeat, Device, PatientSeat, Roles, Staff};
 
 /// Method, route, who. `{id}` of a person is somebody's who is there for that.
 pub(crate) const MATRIX: &[(&str, &str, Who)] = &[
     ("GET", "/ws", Anybody),
     ("POST", "/api/v1/links/exchange", Anybody),
     ("GET", "/api/v1/history", ClinicianSeat),
+    ("GET", "/api/v1/visit/access", PatientSeat),
+    ("POST", "/api/v1/visit/access", Anybody),
     ("POST", "/whip/{room}", Device),
     ("DELETE", "/whip/session/{id}", Device),
     ("POST", "/whep/{room}/{participant}", Device),
@@ -59,7 +63,7 @@ pub(crate) const MATRIX: &[(&str, &str, Who)] = &[
     ("GET", "/api/v1/me", Staff),
     ("POST", "/api/v1/me/password", Staff),
     ("POST", "/api/v1/me/recovery-codes", Staff),
-    // Those they serve; all, for who manages them.
+    // All of the unit, or those they serve: none, for most.
     ("GET", "/api/v1/waiting-rooms", Staff),
     ("POST", "/api/v1/waiting-rooms/{id}/seat", Roles(&[Clinician])),
     ("GET", "/api/v1/people", Roles(&[Administrator, Auditor])),
@@ -67,6 +71,14 @@ pub(crate) const MATRIX: &[(&str, &str, Who)] = &[
     ("PATCH", "/api/v1/people/{id}", Roles(&[Administrator])),
     ("POST", "/api/v1/people/{id}/invitation", Roles(&[Administrator])),
     ("GET", "/api/v1/people/{id}/rights", Roles(&[Administrator, Auditor])),
+    ("GET", "/api/v1/audit", Roles(&[Auditor])),
+    ("GET", "/api/v1/audit/chain", Roles(&[Auditor])),
+    ("GET", "/api/v1/emergencies", Roles(&[Administrator, Auditor])),
+    ("POST", "/api/v1/emergencies", Roles(&[Clinician])),
+    ("GET", "/api/v1/emergencies/own", Staff),
+    ("GET", "/api/v1/emergencies/{id}", Roles(&[Auditor])),
+    ("POST", "/api/v1/emergencies/{id}/end", Staff),
+    ("POST", "/api/v1/emergencies/{id}/review", Roles(&[Auditor])),
     ("POST", "/api/v1/auth/confirm", Staff),
     ("POST", "/api/v1/auth/unlock", Staff),
     // From here on what was asked before would be refused.
@@ -80,6 +92,7 @@ struct Asker {
     role: Option<StaffRole>,
     token: Option<String>,
     is_clinician_seat: bool,
+    is_patient_seat: bool,
 }
 
 impl Who {
@@ -89,6 +102,7 @@ impl Who {
             Staff => asker.role.is_some(),
             Roles(roles) => asker.role.is_some_and(|role| roles.contains(&role)),
             ClinicianSeat => asker.is_clinician_seat,
+            PatientSeat => asker.is_patient_seat,
             Device => false,
         }
     }
@@ -118,13 +132,16 @@ impl Unit {
     fn asker(&self, role: StaffRole) -> Asker {
         let invited = self.invites(&format!("the-{role:?}@riverside.example"), role);
         let token = joins(&self.server, invited["invitation"].as_str().unwrap());
-        Asker { name: format!("{role:?}"), role: Some(role), token: Some(token), is_clinician_seat: false }
+        let name = format!("{role:?}");
+        let (is_clinician_seat, is_patient_seat) = (false, false);
+        Asker { name, role: Some(role), token: Some(token), is_clinician_seat, is_patient_seat }
     }
 
     fn seat(&self, link: &str) -> Asker {
         let token = join_token(self.server.http(), self.server.secret(link));
         let name = format!("seat of {link}");
-        Asker { name, role: None, token: Some(token), is_clinician_seat: link == "clinic" }
+        let (is_clinician_seat, is_patient_seat) = (link == "clinic", link == "patient");
+        Asker { name, role: None, token: Some(token), is_clinician_seat, is_patient_seat }
     }
 }
 
@@ -161,6 +178,7 @@ fn every_route_lets_through_whom_its_row_says_and_nobody_else() {
         role: None,
         token: token.map(str::to_owned),
         is_clinician_seat: false,
+        is_patient_seat: false,
     };
     askers.extend([nobody("stranger", None), nobody("forger", Some("e30.e30.e30"))]);
     askers.extend([unit.seat("clinic"), unit.seat("patient")]);
@@ -184,6 +202,13 @@ fn every_route_lets_through_whom_its_row_says_and_nobody_else() {
                     assert_ne!(answer.status, 405, "{of}");
                 }
                 // A seat may know that there is a history, and that it is not for it.
+                // Whose waiting room it is, those who serve it know.
+                (false, Some(Clinician)) if matches!(who, ClinicianSeat) => {
+                    assert_eq!(answer.status, 404, "{of}");
+                }
+                (false, _) if matches!(who, PatientSeat) => {
+                    assert!([401, 403].contains(&answer.status), "{of}");
+                }
                 (false, _) if matches!(who, ClinicianSeat) => {
                     assert!([401, 403].contains(&answer.status), "{of}")
                 }

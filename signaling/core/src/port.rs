@@ -1,7 +1,7 @@
 //! What other services ask of signaling. `signaling` implements it; `portal-api` uses it.
 
 use model::{Phi, Role, TenantId, Timestamp, WaitingRoomId};
-use policy::{Permit, action::JoinWaitingRoom};
+use policy::{AccountId, Permit, Subject, action::JoinWaitingRoom};
 use signaling_protocol::view::ClinicView;
 use std::{future::Future, pin::Pin};
 
@@ -89,4 +89,21 @@ pub trait Links: Send + Sync + 'static {
     /// be exchanged again, from any device.
     fn exchange(&self, tenant: TenantId, secret: Phi<String>)
     -> PortFuture<'_, Result<LinkGrant, LinkError>>;
+}
+
+/// Nobody can say now (HTTP 503).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("nobody can say now")]
+pub struct NotNow;
+
+/// Those who have an account: whose an access token is, and what they are called.
+pub trait People: Send + Sync + 'static {
+    /// Whose it is in a unit: a stranger's, if it is none that counts there.
+    fn whose(&self, tenant: TenantId, access_token: Phi<String>) -> PortFuture<'_, Result<Subject, NotNow>>;
+    /// What somebody of a unit is called, as patients may read it.
+    fn name(
+        &self,
+        tenant: TenantId,
+        account: AccountId,
+    ) -> PortFuture<'_, Result<Option<Phi<String>>, NotNow>>;
 }

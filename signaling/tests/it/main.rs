@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "a test that bounds a time measures it")]
 
+mod access;
 mod client;
 mod media;
 mod world;

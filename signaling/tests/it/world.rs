@@ -1,17 +1,18 @@
 //! A running service, and how to stop and start it again on the same data.
 
 use crate::{client::Client, media::FakeMedia};
-use model::{CommandId, ParticipantId, TenantId, WaitingRoomId};
+use model::{CommandId, ParticipantId, Phi, TenantId, WaitingRoomId};
 use platform::{
-    clock::SystemClock,
+    clock::{Clock as _, SystemClock},
     event_log::{Holder, Store, sqlite::SqliteStore},
     keys::Keys,
     outbox::Waker,
 };
+use policy::{AccountId, Subject};
 use prometheus::Registry;
 use sfu_core::port::MediaEvent;
 use signaling::{Config, Deps, Handle, Invitation, NewInvitation, NewWaitingRoom, Service};
-use signaling_core::port::{LinkError, LinkGrant, Links as _};
+use signaling_core::port::{LinkError, LinkGrant, Links as _, NotNow, People, PortFuture};
 use signaling_protocol::view::ClinicView;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tempfile::TempDir;
@@ -128,6 +129,7 @@ impl Home {
             build: "test".to_owned(),
             tracer: platform::trace::Tracer::off(),
             network: Arc::new(signaling::network::Tcp),
+            people: Some(Arc::new(Staff)),
         };
         let (service, handle) = Service::new(config, deps, &registry).await.unwrap();
         let shutdown = CancellationToken::new();
@@ -251,4 +253,55 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
         }
     });
     assert!(waited.await.is_ok(), "never happened: {what}");
+}
+
+/// Those with an account: their token says what they may.
+struct Staff;
+
+impl People for Staff {
+    fn whose(&self, tenant: TenantId, token: Phi<String>) -> PortFuture<'_, Result<Subject, NotNow>> {
+        let found = staff_of(token.expose()).filter(|staff| staff.tenant == tenant);
+        Box::pin(std::future::ready(Ok(found.map_or(Subject::Stranger, Subject::Staff))))
+    }
+
+    fn name(
+        &self,
+        tenant: TenantId,
+        account: AccountId,
+    ) -> PortFuture<'_, Result<Option<Phi<String>>, NotNow>> {
+        let name = (tenant == TENANT && account == DOCTOR).then(|| "Dr Noor".into());
+        Box::pin(std::future::ready(Ok(name)))
+    }
+}
+
+/// Somebody with an account.
+pub(crate) const DOCTOR: AccountId = AccountId(Uuid::from_u128(0xd0c));
+
+/// `on-duty`, `elsewhere`, `emergency`, `emergency-over` or `auditor`.
+fn staff_of(token: &str) -> Option<policy::Staff> {
+    let now = SystemClock.now();
+    let until = if token == "emergency" { now + std::time::Duration::from_secs(60) } else { now };
+    let emergency = policy::Emergency {
+        id: policy::EmergencyId(Uuid::from_u128(0xe)),
+        waiting_room: ROOM,
+        visit: None,
+        until,
+    };
+    let (role, duties, emergencies) = match token {
+        "on-duty" => (policy::StaffRole::Clinician, vec![ROOM], vec![]),
+        "elsewhere" => (policy::StaffRole::Clinician, vec![], vec![]),
+        "emergency" | "emergency-over" => (policy::StaffRole::Clinician, vec![], vec![emergency]),
+        "auditor" => (policy::StaffRole::Auditor, vec![], vec![]),
+        _ => return None,
+    };
+    Some(policy::Staff {
+        tenant: TENANT,
+        account: DOCTOR,
+        session: policy::SessionId(Uuid::from_u128(1)),
+        roles: [role].into(),
+        duties: duties.into_iter().collect(),
+        locked: false,
+        confirmed_at: now,
+        emergencies,
+    })
 }

@@ -170,6 +170,7 @@ impl Machine {
             build: "sim".to_owned(),
             tracer: platform::trace::Tracer::off(),
             network: Arc::new(Way { net: Arc::clone(&site.net), from: Place::Machine(self.index) }),
+            people: None,
         };
         let (service, handle) = Service::new(Config::default(), deps, &registry).await.unwrap();
         let (shutdown, mut tasks) = (CancellationToken::new(), JoinSet::new());

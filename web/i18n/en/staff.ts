@@ -179,7 +179,6 @@ export const staff = {
   "rights.where.unit": "whole clinic",
   "rights.where.duties": "in waiting rooms they serve",
   "rights.where.own-account": "their own only",
-  "right.read-waiting-rooms": "See which waiting rooms there are",
   "right.join-waiting-room": "See who waits, and admit patients",
   "right.read-history": "Read visits that are over",
   "right.manage-own-account": "Change their password and recovery codes",

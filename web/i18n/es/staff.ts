@@ -182,7 +182,6 @@ export const staff: Translation<typeof english> = {
   "rights.where.unit": "toda la clínica",
   "rights.where.duties": "en las salas que atiende",
   "rights.where.own-account": "solo lo suyo",
-  "right.read-waiting-rooms": "Ver qué salas de espera hay",
   "right.join-waiting-room": "Ver quién espera y dejar pasar a pacientes",
   "right.read-history": "Leer consultas terminadas",
   "right.manage-own-account": "Cambiar su contraseña y sus códigos de recuperación",

@@ -1,4 +1,5 @@
 import { shared } from "../en/shared";
 import { staff } from "../en/staff";
+import { trail } from "../en/trail";
 
-export default { ...shared, ...staff };
+export default { ...shared, ...staff, ...trail };

@@ -1,4 +1,5 @@
 import { shared } from "../es/shared";
 import { staff } from "../es/staff";
+import { trail } from "../es/trail";
 
-export default { ...shared, ...staff };
+export default { ...shared, ...staff, ...trail };

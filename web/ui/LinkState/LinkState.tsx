@@ -50,7 +50,7 @@ export function Opening() {
 }
 
 /** The link gives nothing, and what to do about it. */
-export function Refused({ link }: { link: Link & { is: "refused" } }) {
+export function Refused({ link, children }: { link: Link & { is: "refused" }; children?: ReactNode }) {
   const { t } = useWords();
   return (
     <LinkPage state={`refused-${link.because}`} clinic={link.clinic} title={t(`refused.${link.because}.title`)}>
@@ -63,6 +63,7 @@ export function Refused({ link }: { link: Link & { is: "refused" } }) {
           <PhoneLink phone={link.clinic.phone} />
         </div>
       )}
+      {children}
     </LinkPage>
   );
 }

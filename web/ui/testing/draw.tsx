@@ -8,7 +8,7 @@ import { SessionProvider } from "../session";
 /** Draws something above which there is a session, and gives that session with every verb watched. */
 export function draw(node: ReactNode, state: SessionState) {
   const session = fakeSession(state);
-  for (const verb of ["checkIn", "leave", "chat", "admit", "deny", "end", "invite", "takeOver", "setMicrophone", "setCamera"] as const) {
+  for (const verb of ["checkIn", "leave", "chat", "admit", "deny", "end", "invite", "access", "takeOver", "setMicrophone", "setCamera"] as const) {
     vi.spyOn(session as Session, verb);
   }
   vi.spyOn(session.devices, "open");

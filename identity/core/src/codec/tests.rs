@@ -1,7 +1,7 @@
 use super::*;
-use crate::{account, secret::SecretHash, session, text::Login};
+use crate::{account, emergency, secret::SecretHash, session, text::Login};
 use model::{Timestamp, WaitingRoomId};
-use policy::{AccountId, SessionId, StaffRole};
+use policy::{AccountId, EmergencyId, SessionId, StaffRole};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -84,10 +84,35 @@ fn survives<E: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(event
     }
 }
 
+fn emergency_events() -> Vec<emergency::Event> {
+    use emergency::Event::*;
+    let (id, by) = (EmergencyId(Uuid::from_u128(1)), AccountId(Uuid::from_u128(2)));
+    let all = vec![
+        EmergencyBegun {
+            id,
+            by,
+            waiting_room: WaitingRoomId(Uuid::from_u128(3)),
+            visit: Some(model::VisitId(Uuid::from_u128(4))),
+            category: emergency::Category::Danger,
+            reason: CANARY.into(),
+            until: Timestamp(9),
+        },
+        EmergencyEnded { id },
+        EmergencyReviewed { id, by, verdict: emergency::Verdict::NotJustified, note: CANARY.into() },
+    ];
+    for event in &all {
+        match event {
+            EmergencyBegun { .. } | EmergencyEnded { .. } | EmergencyReviewed { .. } => {}
+        }
+    }
+    all
+}
+
 #[test]
 fn every_event_survives_and_keeps_phi_apart() {
     survives(account_events());
     survives(session_events());
+    survives(emergency_events());
 }
 
 #[test]
@@ -107,6 +132,7 @@ proptest! {
     #[test]
     fn arbitrary_text_is_an_event_or_an_error(kind in "[a-z-]{0,20}", body in any::<String>(), phi: Option<String>) {
         let _ = decode::<account::Event>(&kind, SCHEMA, &body, phi.as_deref());
+        let _ = decode::<emergency::Event>(&kind, SCHEMA, &body, phi.as_deref());
         let _ = decode::<session::Event>(&kind, SCHEMA, &body, phi.as_deref());
     }
 }

@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{
     event_log::{
-        Append, AppendError, Appended, AuditEnd, AuditRow, Category, Change, EventStore, Fence, Holder,
-        Moment, OutboxMessage, Owned, Ownership, Partition, Position, Possession, ReadError, RecordedEvent,
-        Records, Refusal, Row, Snapshot, Snapshots, Store, StoreFuture, StreamId, Table, Tables, TailEvent,
-        Version, append::within_limits,
+        Append, AppendError, Appended, AuditEnd, AuditPlace, AuditRow, AuditSearch, Category, Change,
+        EventStore, Fence, Holder, Moment, OutboxMessage, Owned, Ownership, Partition, Position, Possession,
+        ReadError, RecordedEvent, Records, Refusal, Row, Snapshot, Snapshots, Store, StoreFuture, StreamId,
+        Table, Tables, TailEvent, Version, append::within_limits,
     },
     lane::{Lane, task::lane_for},
     limits::MAX_READ,
@@ -210,6 +210,16 @@ impl<S: Store + ?Sized> Records for Journaled<S> {
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>> {
         self.inner.audit(tenant, partition, after, limit)
+    }
+
+    fn search_audit(
+        &self,
+        tenant: TenantId,
+        search: AuditSearch,
+        before: Option<AuditPlace>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>> {
+        self.inner.search_audit(tenant, search, before, limit)
     }
 
     fn audited(

@@ -3,13 +3,28 @@
 use super::{PostgresStore, lane_of, number, roles::Whose, statements, unsigned};
 use crate::{
     event_log::{
-        AppendError, AuditEnd, AuditRow, OutboxMessage, Partition, Position, ReadError, Records, StoreFuture,
+        AppendError, AuditEnd, AuditOf, AuditPlace, AuditRow, AuditSearch, OutboxMessage, Partition,
+        Position, ReadError, Records, StoreFuture,
     },
     lane::Lane,
     limits::MAX_READ,
 };
 use model::{TenantId, Timestamp};
+use tokio_postgres::Row;
 use uuid::Uuid;
+
+fn audit_row(row: &Row, partition: Partition) -> Result<AuditRow, ReadError> {
+    Ok(AuditRow {
+        partition,
+        number: unsigned(row.try_get(0)?),
+        at: Timestamp::from_millis(row.try_get(1)?),
+        action: row.try_get(2)?,
+        actor: row.try_get(3)?,
+        subject: row.try_get(4)?,
+        body: row.try_get(5)?,
+        phi: row.try_get(6)?,
+    })
+}
 
 impl Records for PostgresStore {
     fn outbox(
@@ -73,20 +88,31 @@ impl Records for PostgresStore {
             let which: [&(dyn tokio_postgres::types::ToSql + Sync); 4] = [&tenant.0, &in_it, &after, &limit];
             let rows =
                 self.pools.query(lane_of(partition), Whose::one(tenant), &statements::AUDIT, &which).await?;
-            rows.iter()
-                .map(|row| {
-                    Ok(AuditRow {
-                        partition,
-                        number: unsigned(row.try_get(0)?),
-                        at: Timestamp::from_millis(row.try_get(1)?),
-                        action: row.try_get(2)?,
-                        actor: row.try_get(3)?,
-                        subject: row.try_get(4)?,
-                        body: row.try_get(5)?,
-                        phi: row.try_get(6)?,
-                    })
-                })
-                .collect()
+            rows.iter().map(|row| audit_row(row, partition)).collect()
+        })
+    }
+
+    fn search_audit(
+        &self,
+        tenant: TenantId,
+        AuditSearch { from, of }: AuditSearch,
+        before: Option<AuditPlace>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>> {
+        Box::pin(async move {
+            let (at, partition, place) = AuditPlace::columns(before);
+            let (from, limit) = (from.as_millis(), limit.min(MAX_READ) as i64);
+            let (statement, id) = match of {
+                AuditOf::Anybody => (&statements::AUDIT_BY_TIME, None),
+                AuditOf::Actor(id) => (&statements::AUDIT_BY_ACTOR, Some(id)),
+                AuditOf::Subject(id) => (&statements::AUDIT_BY_SUBJECT, Some(id)),
+            };
+            let mut which: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
+                vec![&tenant.0, &at, &partition, &place, &from, &limit];
+            which.extend(id.as_ref().map(|id| id as &(dyn tokio_postgres::types::ToSql + Sync)));
+            let rows = self.pools.query(Lane::Standard, Whose::one(tenant), statement, &which).await?;
+            let partition = |row: &Row| u16::try_from(row.try_get::<_, i32>(7)?).map_err(|_| ReadError);
+            rows.iter().map(|row| audit_row(row, Partition(partition(row)?))).collect()
         })
     }
 

@@ -68,6 +68,12 @@ statements! {
     AUDITED = "SELECT tenant, partition, number FROM audit_ends WHERE (tenant, partition) > ($1, $2) ORDER BY tenant, partition LIMIT $3";
     /// A page of a tenant's audit rows.
     AUDIT = "SELECT number, at, action, actor, subject, body, phi FROM audit WHERE tenant = $1 AND partition = $2 AND number > $3 ORDER BY number LIMIT $4";
+    /// Audit rows in the order of time, the newest first.
+    AUDIT_BY_TIME = "SELECT number, at, action, actor, subject, body, phi, partition FROM audit WHERE tenant = $1 AND (at, partition, number) < ($2, $3, $4) AND at >= $5 ORDER BY at DESC, partition DESC, number DESC LIMIT $6";
+    /// The same, of what somebody did.
+    AUDIT_BY_ACTOR = "SELECT number, at, action, actor, subject, body, phi, partition FROM audit WHERE tenant = $1 AND actor = $7 AND (at, partition, number) < ($2, $3, $4) AND at >= $5 ORDER BY at DESC, partition DESC, number DESC LIMIT $6";
+    /// The same, of what was done to something.
+    AUDIT_BY_SUBJECT = "SELECT number, at, action, actor, subject, body, phi, partition FROM audit WHERE tenant = $1 AND subject = $7 AND (at, partition, number) < ($2, $3, $4) AND at >= $5 ORDER BY at DESC, partition DESC, number DESC LIMIT $6";
     /// Who owns something.
     OWNER = "SELECT epoch, holder, address, at FROM owners WHERE tenant = $1 AND scope = $2";
     /// The next process that owns anything.

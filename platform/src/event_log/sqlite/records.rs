@@ -3,7 +3,8 @@
 use super::{SqliteStore, batch, lane_of, memory, position, rowid, rows_after, statements};
 use crate::{
     event_log::{
-        AppendError, AuditEnd, AuditRow, OutboxMessage, Partition, Position, ReadError, Records, StoreFuture,
+        AppendError, AuditEnd, AuditOf, AuditPlace, AuditRow, AuditSearch, OutboxMessage, Partition,
+        Position, ReadError, Records, StoreFuture,
     },
     lane::Lane,
     limits::{FORGOTTEN_AT_ONCE, MAX_READ},
@@ -60,6 +61,20 @@ impl Records for SqliteStore {
         }))
     }
 
+    fn search_audit(
+        &self,
+        tenant: TenantId,
+        search: AuditSearch,
+        before: Option<AuditPlace>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>> {
+        Box::pin(
+            self.readers.read(Lane::Standard, move |connection| {
+                search_audit(connection, tenant, search, before, limit)
+            }),
+        )
+    }
+
     fn audited(
         &self,
         after: Option<(TenantId, Partition)>,
@@ -77,21 +92,49 @@ pub(super) fn audit_rows(
     after: u64,
     limit: usize,
 ) -> rusqlite::Result<Vec<AuditRow>> {
-    let id = |row: &Row<'_>, at: usize| row.get::<_, Option<_>>(at).map(|id| id.map(Uuid::from_bytes));
-    let audit = |row: &Row<'_>| {
-        Ok(AuditRow {
-            partition,
-            number: row.get(0)?,
-            at: Timestamp::from_millis(row.get(1)?),
-            action: row.get(2)?,
-            actor: id(row, 3)?,
-            subject: id(row, 4)?,
-            body: row.get(5)?,
-            phi: row.get(6)?,
-        })
-    };
+    let audit = |row: &Row<'_>| audit_row(row, partition);
     let which = (tenant.0.as_bytes(), partition.0, after, limit.min(MAX_READ));
     connection.prepare_cached(statements::AUDIT.sql)?.query_map(which, audit)?.collect()
+}
+
+fn audit_row(row: &Row<'_>, partition: Partition) -> rusqlite::Result<AuditRow> {
+    let id = |at: usize| row.get::<_, Option<_>>(at).map(|id| id.map(Uuid::from_bytes));
+    Ok(AuditRow {
+        partition,
+        number: row.get(0)?,
+        at: Timestamp::from_millis(row.get(1)?),
+        action: row.get(2)?,
+        actor: id(3)?,
+        subject: id(4)?,
+        body: row.get(5)?,
+        phi: row.get(6)?,
+    })
+}
+
+/// A tenant's audit rows by an index, the newest first.
+fn search_audit(
+    connection: &Connection,
+    tenant: TenantId,
+    AuditSearch { from, of }: AuditSearch,
+    before: Option<AuditPlace>,
+    limit: usize,
+) -> rusqlite::Result<Vec<AuditRow>> {
+    let audit = |row: &Row<'_>| audit_row(row, Partition(row.get(7)?));
+    let (tenant, from, limit) = (tenant.0.as_bytes(), from.as_millis(), limit.min(MAX_READ));
+    let (at, partition, number) = AuditPlace::columns(before);
+    let (statement, id) = match of {
+        AuditOf::Anybody => {
+            let which = (tenant, at, partition, number, from, limit);
+            return connection
+                .prepare_cached(statements::AUDIT_BY_TIME.sql)?
+                .query_map(which, audit)?
+                .collect();
+        }
+        AuditOf::Actor(id) => (&statements::AUDIT_BY_ACTOR, id),
+        AuditOf::Subject(id) => (&statements::AUDIT_BY_SUBJECT, id),
+    };
+    let which = (tenant, at, partition, number, from, limit, id.as_bytes());
+    connection.prepare_cached(statement.sql)?.query_map(which, audit)?.collect()
 }
 
 /// Where audit rows end. From one tenant and partition to the next by the index, however many rows they have.

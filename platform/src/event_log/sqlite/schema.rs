@@ -9,6 +9,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_event_log", include_str!("migrations/0001_event_log.sql")),
     ("0002_whole_commands", include_str!("migrations/0002_whole_commands.sql")),
     ("0003_where_owners_are", include_str!("migrations/0003_where_owners_are.sql")),
+    ("0004_audit_is_searched", include_str!("migrations/0004_audit_is_searched.sql")),
 ];
 
 /// Why a database cannot be brought to this version.

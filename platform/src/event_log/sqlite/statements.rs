@@ -36,6 +36,12 @@ statements! {
     NEXT_AUDITED = "SELECT tenant, partition FROM audit WHERE (tenant, partition) > (?1, ?2) ORDER BY tenant, partition LIMIT 1";
     /// A page of a tenant's audit rows.
     AUDIT = "SELECT number, at, action, actor, subject, body, phi FROM audit WHERE tenant = ?1 AND partition = ?2 AND number > ?3 ORDER BY number LIMIT ?4";
+    /// Audit rows in the order of time, the newest first.
+    AUDIT_BY_TIME = "SELECT number, at, action, actor, subject, body, phi, partition FROM audit WHERE tenant = ?1 AND (at, partition, number) < (?2, ?3, ?4) AND at >= ?5 ORDER BY at DESC, partition DESC, number DESC LIMIT ?6";
+    /// The same, of what somebody did.
+    AUDIT_BY_ACTOR = "SELECT number, at, action, actor, subject, body, phi, partition FROM audit WHERE tenant = ?1 AND actor = ?7 AND (at, partition, number) < (?2, ?3, ?4) AND at >= ?5 ORDER BY at DESC, partition DESC, number DESC LIMIT ?6";
+    /// The same, of what was done to something.
+    AUDIT_BY_SUBJECT = "SELECT number, at, action, actor, subject, body, phi, partition FROM audit WHERE tenant = ?1 AND subject = ?7 AND (at, partition, number) < (?2, ?3, ?4) AND at >= ?5 ORDER BY at DESC, partition DESC, number DESC LIMIT ?6";
     /// A page of a stream, as it shows at a moment.
     READ_STREAM = "SELECT e.version, e.kind, e.schema, e.body, e.phi, e.at, e.effective FROM streams s JOIN events e ON e.stream = s.number WHERE s.category = ?1 AND s.tenant = ?2 AND s.stream = ?3 AND e.version > ?4 AND ifnull(e.effective, e.at) <= ?6 AND e.at <= ?7 ORDER BY e.version LIMIT ?5";
     /// The first page of a category.

@@ -6,10 +6,10 @@ use super::{
 };
 use crate::{
     event_log::{
-        Append, AppendError, Appended, AuditEnd, AuditRow, Category, Change, EventStore, Fence, Holder,
-        Moment, OutboxMessage, Owned, Ownership, Partition, Position, Possession, ReadError, RecordedEvent,
-        Records, Refusal, Row, Snapshot, Snapshots, Store, StoreFuture, StreamId, Table, Tables, TailEvent,
-        Version, port::changes_fit,
+        Append, AppendError, Appended, AuditEnd, AuditPlace, AuditRow, AuditSearch, Category, Change,
+        EventStore, Fence, Holder, Moment, OutboxMessage, Owned, Ownership, Partition, Position, Possession,
+        ReadError, RecordedEvent, Records, Refusal, Row, Snapshot, Snapshots, Store, StoreFuture, StreamId,
+        Table, Tables, TailEvent, Version, port::changes_fit,
     },
     lane::Lane,
 };
@@ -102,6 +102,21 @@ impl<S: Store + ?Sized> Records for Sealing<S> {
     ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>> {
         Box::pin(async move {
             let page = self.inner.audit(tenant, partition, after, limit).await?;
+            let mut page: Vec<_> = page.into_iter().map(|row| OfAudit(tenant, row)).collect();
+            self.open_all(&mut page).await?;
+            Ok(page.into_iter().map(|OfAudit(_, row)| row).collect())
+        })
+    }
+
+    fn search_audit(
+        &self,
+        tenant: TenantId,
+        search: AuditSearch,
+        before: Option<AuditPlace>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>> {
+        Box::pin(async move {
+            let page = self.inner.search_audit(tenant, search, before, limit).await?;
             let mut page: Vec<_> = page.into_iter().map(|row| OfAudit(tenant, row)).collect();
             self.open_all(&mut page).await?;
             Ok(page.into_iter().map(|OfAudit(_, row)| row).collect())

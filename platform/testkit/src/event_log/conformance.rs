@@ -5,6 +5,7 @@ mod history;
 mod lanes;
 mod owners;
 mod random;
+mod search;
 mod streams;
 mod tables;
 
@@ -26,6 +27,7 @@ pub async fn conformance(store: Arc<dyn Store>) {
     owners::conform(&*store).await;
     history::conform(&*store).await;
     lanes::conform(&*store).await;
+    search::conform(&*store).await;
     tables::conform(store).await;
 }
 

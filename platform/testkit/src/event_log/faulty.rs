@@ -4,10 +4,10 @@ use model::{Epoch, TenantId, Timestamp};
 use parking_lot::Mutex;
 use platform::{
     event_log::{
-        Append, AppendError, Appended, AuditEnd, AuditRow, Category, Change, EventStore, Fence, Holder,
-        Moment, OutboxMessage, Owned, Ownership, Partition, Position, Possession, ReadError, RecordedEvent,
-        Records, Refusal, Row, Snapshot, Snapshots, Store, StoreFuture, StreamId, Table, Tables, TailEvent,
-        Version,
+        Append, AppendError, Appended, AuditEnd, AuditPlace, AuditRow, AuditSearch, Category, Change,
+        EventStore, Fence, Holder, Moment, OutboxMessage, Owned, Ownership, Partition, Position, Possession,
+        ReadError, RecordedEvent, Records, Refusal, Row, Snapshot, Snapshots, Store, StoreFuture, StreamId,
+        Table, Tables, TailEvent, Version,
     },
     lane::Lane,
 };
@@ -182,6 +182,16 @@ impl<S: Store> Records for Faulty<S> {
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>> {
         Faulty::read(self, |inner| inner.audit(tenant, partition, after, limit))
+    }
+
+    fn search_audit(
+        &self,
+        tenant: TenantId,
+        search: AuditSearch,
+        before: Option<AuditPlace>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>> {
+        Faulty::read(self, |inner| inner.search_audit(tenant, search, before, limit))
     }
 
     fn audited(

@@ -5,10 +5,10 @@ use parking_lot::Mutex;
 use platform::{
     bus::Subject,
     event_log::{
-        Append, AppendError, Appended, AuditEnd, AuditRow, Category, Change, EventStore, Fence, Holder,
-        Moment, NewEvent, OutboxMessage, Owned, Ownership, Partition, Position, Possession, ReadError,
-        RecordedEvent, Records, Refusal, Row, Snapshot, Snapshots, StoreFuture, StreamId, Table, Tables,
-        TailEvent, Version,
+        Append, AppendError, Appended, AuditEnd, AuditPlace, AuditRow, AuditSearch, Category, Change,
+        EventStore, Fence, Holder, Moment, NewEvent, OutboxMessage, Owned, Ownership, Partition, Position,
+        Possession, ReadError, RecordedEvent, Records, Refusal, Row, Snapshot, Snapshots, StoreFuture,
+        StreamId, Table, Tables, TailEvent, Version,
     },
     lane::{Lane, deadline},
     limits::{
@@ -260,6 +260,25 @@ impl Records for MemoryStore {
         let rows = state.audits.get(&(tenant, partition)).map(Vec::as_slice).unwrap_or_default().iter();
         let later = rows.filter(|row| row.number > after);
         Box::pin(ready(Ok(later.take(limit.min(MAX_READ)).cloned().collect())))
+    }
+
+    fn search_audit(
+        &self,
+        tenant: TenantId,
+        search: AuditSearch,
+        before: Option<AuditPlace>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>> {
+        let state = self.0.lock();
+        let of_tenant = state.audits.iter().filter(|((of, _), _)| *of == tenant);
+        let wanted = |row: &&AuditRow| {
+            let earlier = before.is_none_or(|before| row.place() < before);
+            earlier && row.at >= search.from && search.of.has(row)
+        };
+        let mut rows: Vec<_> = of_tenant.flat_map(|(_, rows)| rows).filter(wanted).cloned().collect();
+        rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.place()));
+        rows.truncate(limit.min(MAX_READ));
+        Box::pin(ready(Ok(rows)))
     }
 
     fn audited(

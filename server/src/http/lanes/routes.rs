@@ -37,6 +37,16 @@ pub const ROUTES: &[(&str, Lane)] = &[
     ("/api/v1/unit", Standard),
     // What verifies our tokens.
     ("/.well-known/jwks.json", Standard),
+    // Somebody may be dying: it waits for nobody's office work.
+    ("/api/v1/emergencies", Critical),
+    ("/api/v1/emergencies/own", Standard),
+    ("/api/v1/emergencies/{id}", Standard),
+    ("/api/v1/emergencies/{id}/end", Standard),
+    ("/api/v1/emergencies/{id}/review", Standard),
+    // Who did what.
+    ("/api/v1/audit", Standard),
+    ("/api/v1/audit/chain", Standard),
+    ("/api/v1/visit/access", Standard),
     // Pages, which browsers keep and ask for again.
     ("/", Standard),
     ("/visit", Standard),

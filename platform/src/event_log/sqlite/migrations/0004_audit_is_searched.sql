@@ -1,0 +1,5 @@
+-- What an auditor asks for: a time, somebody, or something, the newest first. In the order of time new rows stand side by
+-- side; by person and by visit nearly so.
+CREATE INDEX audit_by_time ON audit (tenant, at, partition, number);
+CREATE INDEX audit_by_actor ON audit (tenant, actor, at, partition, number) WHERE actor IS NOT NULL;
+CREATE INDEX audit_by_subject ON audit (tenant, subject, at, partition, number) WHERE subject IS NOT NULL;

@@ -1,0 +1,24 @@
+//! Those with an account, as signaling asks for them.
+
+use identity::Identity;
+use model::{Phi, TenantId};
+use policy::{AccountId, Subject};
+use signaling_core::port::{NotNow, People, PortFuture};
+use std::sync::Arc;
+
+/// The accounts of every unit.
+pub(super) struct Accounts(pub(super) Arc<Identity>);
+
+impl People for Accounts {
+    fn whose(&self, tenant: TenantId, access_token: Phi<String>) -> PortFuture<'_, Result<Subject, NotNow>> {
+        Box::pin(async move { self.0.whose(tenant, access_token.expose()).await.map_err(|_| NotNow) })
+    }
+
+    fn name(
+        &self,
+        tenant: TenantId,
+        account: AccountId,
+    ) -> PortFuture<'_, Result<Option<Phi<String>>, NotNow>> {
+        Box::pin(async move { self.0.name_of(tenant, account).await.map_err(|_| NotNow) })
+    }
+}
