@@ -36,7 +36,11 @@ use signaling_core::{
     link::LinkHash,
     token::{Bearer, JOIN_AUDIENCE, JoinClaims, RESUME_AUDIENCE, ResumeClaims},
 };
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
 use tenancy::Unit;
 use uuid::Uuid;
 
@@ -214,14 +218,14 @@ async fn read(
     if shared.config.patients_read_names {
         names.insert(opened.clinician.0, Some(opened.practitioner.clone()));
         for line in &mut lines {
-            if !names.contains_key(&line.who) {
+            if let Entry::Vacant(unknown) = names.entry(line.who) {
                 let name = match &shared.people {
                     Some(people) => {
                         people.name(tenant, AccountId(line.who)).await.map_err(|_| who::later())?
                     }
                     None => None,
                 };
-                names.insert(line.who, name);
+                unknown.insert(name);
             }
             line.name = names.get(&line.who).cloned().flatten();
         }

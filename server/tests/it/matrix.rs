@@ -27,7 +27,7 @@ pub(crate) enum Who {
     Device,
 }
 
-use StaffRole::{Administrator, Auditor, Clinician, Scheduler};
+use StaffRole::{Administrator, Auditor, Clinician};
 use Who::{Anybody, ClinicianSeat, Device, PatientSeat, Roles, Staff};
 
 /// Method, route, who. `{id}` of a person is somebody's who is there for that.

@@ -104,7 +104,7 @@ async fn a_seat_reads_of_its_own_visit_and_nobody_else_does() {
     let link = world.open().await;
     let invitation = world.invite("Ana").await;
     let token = async |link: &str| {
-        world.handle.exchange(Phi::from(secret(link).to_owned())).await.unwrap().join_token
+        world.handle.exchange(TENANT, Phi::from(secret(link).to_owned())).await.unwrap().join_token
     };
     let path = "/api/v1/visit/access";
     let own = token(&invitation.link).await;

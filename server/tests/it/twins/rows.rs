@@ -77,6 +77,7 @@ pub(super) const ROWS: &[Row] = &[
     device("POST", "/whep/{room}/{participant}", "subscriber", 401),
     device("DELETE", "/whep/session/{id}", "subscriber", 404),
     page("/api/v1/unit"),
+    page("/.well-known/jwks.json"),
     page("/"),
     page("/visit"),
     page("/clinic"),
@@ -128,6 +129,32 @@ pub(super) const ROWS: &[Row] = &[
     person("PATCH", "/api/v1/people/{id}", |_| json!({ "disabled": false })),
     person("POST", "/api/v1/people/{id}/invitation", |_| json!({})),
     person("GET", "/api/v1/people/{id}/rights", |_| json!({})),
+    Row {
+        names_something: true,
+        query: |ids| format!("?visit={}", ids.visit),
+        ..own("GET", "/api/v1/audit", |_| json!({}))
+    },
+    own("GET", "/api/v1/audit/chain", |_| json!({})),
+    own("GET", "/api/v1/visit/access", |_| json!({})),
+    secret("/api/v1/visit/access", 401, |ids| json!({ "secret": ids.link })),
+    own("GET", "/api/v1/emergencies", |_| json!({})),
+    Row {
+        names_something: true,
+        // Without a reason none is declared: what is said of the room is what counts.
+        ..own(
+            "POST",
+            "/api/v1/emergencies",
+            |ids| json!({ "waitingRoom": ids.waiting_room, "category": "danger", "reason": "" }),
+        )
+    },
+    own("GET", "/api/v1/emergencies/own", |_| json!({})),
+    Row { found_by: Some("Auditor"), ..person("GET", "/api/v1/emergencies/{id}", |_| json!({})) },
+    // Nobody ends another's: what is told of their own unit's is told here too.
+    Row { found_by: None, ..person("POST", "/api/v1/emergencies/{id}/end", |_| json!({})) },
+    Row {
+        found_by: Some("Auditor"),
+        ..person("POST", "/api/v1/emergencies/{id}/review", |_| json!({ "verdict": "justified" }))
+    },
     own("POST", "/api/v1/auth/confirm", code),
     own("POST", "/api/v1/auth/unlock", code),
     own("POST", "/api/v1/auth/lock", |_| json!({})),

@@ -32,6 +32,8 @@ pub(super) struct Ids {
     pub(super) invitation: String,
     /// After they were shown whom it is for.
     pub(super) join_ticket: String,
+    /// That somebody has declared.
+    pub(super) emergency: Uuid,
     /// Of a patient.
     pub(super) link: String,
     pub(super) waiting_room: Uuid,
@@ -60,6 +62,7 @@ impl Ids {
             cookie: held(&self.cookie),
             invitation: held(&self.invitation),
             join_ticket: "e30.e30.e30".into(),
+            emergency: beside(self.emergency),
             link: secret()[..self.link.len()].to_owned(),
             waiting_room: beside(self.waiting_room),
             visit: beside(self.visit),
@@ -74,9 +77,10 @@ impl Ids {
         let id = match route {
             "/whip/session/{id}" => self.whip_session,
             "/whep/session/{id}" => self.whep_session,
+            _ if route.starts_with("/api/v1/waiting-rooms/") => self.waiting_room,
+            _ if route.starts_with("/api/v1/emergencies/") => self.emergency,
             _ => self.person,
         };
-        let id = if route.starts_with("/api/v1/waiting-rooms/") { self.waiting_room } else { id };
         let named = [("{id}", id), ("{room}", self.room), ("{participant}", self.participant)];
         named.iter().fold(route.to_owned(), |path, (name, id)| path.replace(name, &id.to_string()))
     }
@@ -268,7 +272,11 @@ impl Unit {
         let password = json!({ "email": email("joined"), "password": PASSWORD });
         let signed_in = self.posts("/api/v1/auth/sign-in", &password).json();
         let (_, link) = self.invites(&email("holder"), StaffRole::Clinician);
-        let (_, cookie) = self.joins(&link);
+        let (holder, cookie) = self.joins(&link);
+        let reason = "A patient collapsed while talking to a colleague who does not answer.";
+        let declared = json!({ "waitingRoom": waiting_room, "category": "danger", "reason": reason });
+        let declared = self.asks("POST", "/api/v1/emergencies", Some(&holder), None, &declared);
+        assert_eq!(declared.status, 201, "{}", declared.body);
         let (_, link) = self.invites(&email("guest"), StaffRole::Clinician);
         let invitation = invitation(&link).to_owned();
         let look = self.posts("/api/v1/auth/invitation", &json!({ "secret": invitation })).json();
@@ -288,6 +296,7 @@ impl Unit {
             cookie,
             invitation,
             join_ticket: look["ticket"].as_str().unwrap().to_owned(),
+            emergency: uuid(&declared.json()["id"]),
             link: self.links[1].clone(),
             waiting_room: waiting_room.parse().unwrap(),
             visit: tokio::runtime::Runtime::new().unwrap().block_on(clinician).0,
