@@ -167,16 +167,21 @@ async fn nobody_reads_the_history_of_somebody_else() {
         clinician: ParticipantId(Uuid::now_v7()),
     };
     let elsewhere = model::TenantId(Uuid::from_u128(0xE));
-    for room in [
-        other(TENANT, WaitingRoomId(Uuid::from_u128(0xB))),
-        other(elsewhere, WaitingRoomId(Uuid::from_u128(0xD))),
-    ] {
-        let opened = world.handle.open_waiting_room(room).await.unwrap();
-        let token = token(&world, &opened.link).await;
-        assert_eq!(all(&world, &token, HISTORY_PAGE).await, []);
-        // The place of a visit elsewhere opens nothing either.
-        let place = format!("?after={:020}/{}", 0, invitation.visit.0);
-        assert_eq!(ask(&world, "GET", &place, Some(&token)).await.body["visits"], serde_json::json!([]));
+    let room = other(TENANT, WaitingRoomId(Uuid::from_u128(0xB)));
+    let opened = world.handle.open_waiting_room(room).await.unwrap();
+    let in_another_room = token(&world, &opened.link).await;
+    assert_eq!(all(&world, &in_another_room, HISTORY_PAGE).await, []);
+    // The place of a visit elsewhere opens nothing either.
+    let place = format!("?after={:020}/{}", 0, invitation.visit.0);
+    let page = ask(&world, "GET", &place, Some(&in_another_room)).await;
+    assert_eq!(page.body["visits"], serde_json::json!([]));
+    // What another unit has given is worth nothing at this one's host.
+    let room = other(elsewhere, WaitingRoomId(Uuid::from_u128(0xD)));
+    let opened = world.handle.open_waiting_room(room).await.unwrap();
+    let secret = Phi::from(opened.link.split_once("#k=").unwrap().1.to_owned());
+    let foreign = world.handle.exchange(elsewhere, secret).await.unwrap().join_token;
+    for query in ["", &place] {
+        assert_eq!(ask(&world, "GET", query, Some(&foreign)).await.status, 401);
     }
     for (token, status, code) in [
         (None, 401, "unauthorized"),
