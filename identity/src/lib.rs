@@ -3,6 +3,7 @@
 //! ```text
 //! invitation's link ─▶ password + authenticator app ─▶ recovery codes
 //! password ─▶ ticket (5 min) ─▶ code of the app ─▶ session: refresh token in a cookie, access token in the page
+//! passkey ─▶ session, at once
 //! access token (5 min) ─▶ Caller ─▶ policy ─▶ Permit ─▶ People
 //! ```
 //!
@@ -19,6 +20,7 @@ pub mod caller;
 pub mod codes;
 mod config;
 pub mod limits;
+mod passkeys;
 pub mod passwords;
 mod problems;
 pub mod records;

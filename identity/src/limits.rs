@@ -14,6 +14,12 @@ pub const ACCESS_TTL: Duration = Duration::from_secs(5 * 60);
 /// How long somebody has for the second factor after the password, or to set up an authenticator app.
 pub const TICKET_TTL: Duration = Duration::from_secs(10 * 60);
 
+/// How long a browser waits for somebody to show or make a passkey. Beyond it the page says so.
+pub const PASSKEY_TIMEOUT: Duration = Duration::from_secs(2 * 60);
+
+/// Characters of each part of what a browser says of a passkey. Longer ones are refused.
+pub const MAX_ENCODED_BYTES: usize = 4_096;
+
 /// How long a browser is remembered as one that somebody signed in with.
 pub const DEVICE_TTL: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 

@@ -152,6 +152,11 @@ impl Identity {
         }
     }
 
+    /// What browsers call the unit's server.
+    pub(crate) fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
     /// The page that an invitation opens. The secret stands in its fragment, which browsers send to nobody.
     pub(crate) fn invitation_link(&self, account: AccountId, secret: &str) -> String {
         format!("{}/join#i={}.{secret}", self.public_url, account.0.simple())

@@ -15,10 +15,13 @@ pub const SCHEMA: u16 = 1;
 const PHI: [&str; 4] = ["login", "name", "password", "totp"];
 
 /// Every kind of event there is.
-const KINDS: [&str; 17] = [
+const KINDS: [&str; 23] = [
     "invited",
     "reinvited",
     "joined",
+    "joined-by-passkey",
+    "provided",
+    "provided-again",
     "rights-changed",
     "disabled",
     "enabled",
@@ -27,6 +30,9 @@ const KINDS: [&str; 17] = [
     "confirmed",
     "password-changed",
     "recovery-codes-made",
+    "passkey-added",
+    "passkey-removed",
+    "passkey-shown",
     "started",
     "renewed",
     "locked",

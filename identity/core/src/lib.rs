@@ -12,7 +12,7 @@
 //! Both decide, are appended, then evolve. What this deliberately is not: a place that hashes passwords, reads clocks or
 //! draws random numbers. A shell brings hashes, times and ids.
 //!
-//! Reading order: [`account`], [`session`], [`secret`], [`text`], [`codec`], [`limits`].
+//! Reading order: [`account`], [`session`], [`passkey`], [`secret`], [`text`], [`codec`], [`limits`].
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -20,6 +20,7 @@
 pub mod account;
 pub mod codec;
 pub mod limits;
+pub mod passkey;
 pub mod secret;
 pub mod session;
 pub mod text;

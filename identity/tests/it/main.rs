@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod authenticator;
 mod browser;
 mod joining;
 mod managing;
+mod passkeys;
 mod signing_in;
