@@ -1,4 +1,4 @@
-/** The production build: six pages, hashed assets, precompressed, nothing inline (strict CSP). */
+/** The production build: seven pages, hashed assets, precompressed, nothing inline (strict CSP). */
 import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { extname, join, resolve } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
@@ -37,7 +37,7 @@ function precompress(): Plugin {
   };
 }
 
-const clean = new Set(["/visit", "/clinic", "/sign-in", "/join", "/admin"]);
+const clean = new Set(["/visit", "/clinic", "/sign-in", "/join", "/admin", "/account"]);
 
 /** `/visit` and the others as the real server answers them. */
 function cleanPaths(): Plugin {
@@ -92,7 +92,7 @@ function staffPages(): Plugin {
           outDir: outer.outDir,
           emptyOutDir: false,
           manifest: ".vite/manifest.staff.json",
-          rolldownOptions: { input: pages("sign-in", "join", "admin") },
+          rolldownOptions: { input: pages("sign-in", "join", "admin", "account") },
         },
       });
     },

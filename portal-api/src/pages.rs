@@ -1,4 +1,4 @@
-//! The pages and their files: `/`, `/visit`, `/clinic`, `/sign-in`, `/join`, `/admin`, `/assets/…` and what lies beside them.
+//! The pages and their files: `/`, `/visit`, `/clinic`, `/sign-in`, `/join`, `/admin`, `/account`, `/assets/…` and what lies beside them.
 //!
 //! Files whose name holds a hash never change and are cached for ever; pages are asked for each time
 //! and answered 304 while they are the same. Compressed variants come with the build, so that nothing
@@ -31,6 +31,7 @@ pub(crate) fn router(assets: Arc<Assets>) -> Router {
         .route("/sign-in", get(|state, headers| page(state, headers, "sign-in.html")))
         .route("/join", get(|state, headers| page(state, headers, "join.html")))
         .route("/admin", get(|state, headers| page(state, headers, "admin.html")))
+        .route("/account", get(|state, headers| page(state, headers, "account.html")))
         .route("/assets/{*path}", get(hashed))
         .route("/{file}", get(beside))
         .with_state(assets)

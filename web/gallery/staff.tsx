@@ -10,7 +10,7 @@ import { found, selected } from "./find";
 import * as f from "./fixtures";
 import { refused, type Answer, type StaffView, type Step } from "./staffViews";
 
-export const fakeStaff = (view: StaffView): StaffSession => createStaffSession(env(view.answers));
+export const fakeStaff = (view: StaffView): StaffSession => createStaffSession(env(view));
 
 async function drawn(page: StaffView["page"]): Promise<ReactNode> {
   if (page.is === "sign-in") {
@@ -21,6 +21,10 @@ async function drawn(page: StaffView["page"]): Promise<ReactNode> {
     const { JoinApp } = await import("../staff/JoinApp");
     return <JoinApp secret={page.secret} />;
   }
+  if (page.is === "account") {
+    const { AccountApp } = await import("../staff/AccountApp");
+    return <AccountApp />;
+  }
   const { AdminApp } = await import("../staff/AdminApp");
   return <AdminApp />;
 }
@@ -28,6 +32,8 @@ async function drawn(page: StaffView["page"]): Promise<ReactNode> {
 export async function show(view: StaffView, language: Language, place: HTMLElement): Promise<void> {
   await startWords(staffPacks, language);
   localStorage.setItem("telehealth.clinic", view.id.includes("long-names") ? f.longClinic.name : f.clinic.name);
+  if (view.id.includes("passkey-first")) localStorage.setItem("telehealth.passkey", "1");
+  else localStorage.removeItem("telehealth.passkey");
   const session = fakeStaff(view);
   const page = await drawn(view.page);
   createRoot(place).render(
@@ -42,7 +48,8 @@ export async function show(view: StaffView, language: Language, place: HTMLEleme
 }
 
 /** A browser whose server answers from the list, and in which time stands still. */
-function env(answers: StaffView["answers"]): Env {
+function env(view: Pick<StaffView, "answers" | "passkeys">): Env {
+  const { answers } = view;
   const asked = new Map<string, number>();
   const find = (key: string): Answer => {
     const name = Object.keys(answers)
@@ -79,6 +86,12 @@ function env(answers: StaffView["answers"]): Env {
     tell: () => undefined,
     hear: nothing,
     deadline: () => new AbortController().signal,
+    passkeys: {
+      usable: () => view.passkeys === true,
+      inFields: () => Promise.resolve(false),
+      show: () => Promise.resolve({ id: "id", clientData: "", authenticatorData: "", signature: "" }),
+      make: () => Promise.resolve({ clientData: "", authenticatorData: "" }),
+    },
   };
 }
 

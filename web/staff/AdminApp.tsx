@@ -1,13 +1,14 @@
-import { Lock as LockDrawing, LogOut, UserPlus } from "lucide-react";
+import { UserPlus } from "lucide-react";
 import { useRef, useState } from "react";
 import { useWords } from "../i18n";
 import { homeOf, type Listed, Problem } from "../identity";
 import { Button } from "../ui/Button/Button";
 import { ClinicHeader } from "../ui/ClinicHeader/ClinicHeader";
 import { LanguageSwitch } from "../ui/LanguageSwitch/LanguageSwitch";
-import { useStaff, useStaffState } from "./context";
+import { useStaffState } from "./context";
 import { Guarded } from "./Guarded";
 import { NewPerson } from "./NewPerson";
+import { Own } from "./Own";
 import { PeopleTable } from "./PeopleTable";
 import { PersonPanel } from "./PersonPanel";
 import { useTitle } from "./Sheet";
@@ -15,7 +16,6 @@ import "./staff.css";
 import "./admin.css";
 import { Trouble } from "./Trouble";
 import { usePeople } from "./usePeople";
-import { useTry } from "./useTry";
 
 /** People and roles, for administrators; auditors look. */
 export function AdminApp() {
@@ -48,27 +48,6 @@ function Desk() {
         </main>
       )}
     </div>
-  );
-}
-
-/** Whose page it is, and the two ways to leave it. */
-function Own({ name }: { name: string }) {
-  const { t } = useWords();
-  const { session } = useStaff();
-  const leave = useTry(() => session.signOut());
-  return (
-    <>
-      <div className="own">
-        <p className="own__name">{name}</p>
-        <Button kind="quiet" icon={LockDrawing} onClick={() => void session.lock().catch(() => undefined)} data-testid="lock-now">
-          {t("admin.lock")}
-        </Button>
-        <Button kind="quiet" icon={LogOut} busy={leave.running} onClick={() => void leave.run()} data-testid="sign-out">
-          {t("admin.sign-out")}
-        </Button>
-      </div>
-      {leave.problem !== null && <Trouble problem={leave.problem} />}
-    </>
   );
 }
 

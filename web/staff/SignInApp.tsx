@@ -1,10 +1,11 @@
-import { type FormEvent, useState } from "react";
+import { KeyRound } from "lucide-react";
+import { type FormEvent, useEffect, useRef, useState } from "react";
 import { type Key, hasWords, useWords } from "../i18n";
-import { homeOf, Problem, returnPath, type Surroundings } from "../identity";
+import { CANCELLED, homeOf, Problem, returnPath, type Surroundings } from "../identity";
 import { Button } from "../ui/Button/Button";
 import { TextField } from "../ui/Field/Field";
 import { Notice } from "../ui/Notice/Notice";
-import { rememberClinic, rememberedClinic, useStaff, useStaffState } from "./context";
+import { passkeyWasUsed, rememberClinic, rememberedClinic, rememberPasskey, useStaff, useStaffState } from "./context";
 import { CodeField, PasswordField, wholeRecovery } from "./fields";
 import { Sheet } from "./Sheet";
 import "../ui/Choice/Choice.css";
@@ -47,6 +48,7 @@ export function SignInApp({ query }: { query: URLSearchParams }) {
           shared={surroundings === "shared"}
           onShared={(shared) => setSurroundings(shared ? "shared" : "ward")}
           onTicket={setTicket}
+          onDone={signedIn}
         />
       ) : (
         <Second
@@ -72,9 +74,11 @@ interface FirstProps {
   shared: boolean;
   onShared: (shared: boolean) => void;
   onTicket: (ticket: string) => void;
+  /** By a passkey: both factors at once. */
+  onDone: () => void;
 }
 
-function First({ ended, late, email, onEmail, shared, onShared, onTicket }: FirstProps) {
+function First({ ended, late, email, onEmail, shared, onShared, onTicket, onDone }: FirstProps) {
   const { t } = useWords();
   const { session } = useStaff();
   const trouble = useTrouble();
@@ -82,6 +86,14 @@ function First({ ended, late, email, onEmail, shared, onShared, onTicket }: Firs
   const [sent, setSent] = useState(false);
   const check = useTry(async () => onTicket(await session.signIn(email.trim(), password)));
   const wrong = check.problem?.code === "sign-in-failed" ? trouble(check.problem) : null;
+  const passkey = usePasskeys(shared ? "shared" : "ward", onDone);
+  // First where one was used before; where not, most have none.
+  const before = session.hasPasskeys && passkeyWasUsed();
+  const offer = session.hasPasskeys && (
+    <Button kind={before ? "primary" : "plain"} icon={KeyRound} wide busy={passkey.running} onClick={() => void passkey.run()} data-testid="passkey">
+      {t(passkey.running ? "passkey.waiting" : "sign-in.passkey")}
+    </Button>
+  );
 
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -100,12 +112,19 @@ function First({ ended, late, email, onEmail, shared, onShared, onTicket }: Firs
           <p>{t(because as Key & "ended.expired")}</p>
         </Notice>
       )}
-      <Trouble problem={late ?? (wrong === null ? check.problem : null)} />
+      <Trouble problem={passkey.problem ?? late ?? (wrong === null ? check.problem : null)} />
+      {before && (
+        <>
+          {offer}
+          <p className="or quiet">{t("sign-in.or")}</p>
+        </>
+      )}
       <TextField
         label={t("sign-in.email")}
         type="email"
         name="username"
-        autoComplete="username"
+        // Browsers that can offer passkeys here, among the addresses they remember.
+        autoComplete="username webauthn"
         autoCapitalize="none"
         spellCheck={false}
         value={email}
@@ -129,12 +148,48 @@ function First({ ended, late, email, onEmail, shared, onShared, onTicket }: Firs
           <span className="choice__why">{t("sign-in.shared-why")}</span>
         </span>
       </label>
-      <Button kind="primary" type="submit" wide busy={check.running} data-testid="next">
+      <Button kind={before ? "plain" : "primary"} type="submit" wide busy={check.running} data-testid="next">
         {t(check.running ? "sign-in.working" : "sign-in.next")}
       </Button>
+      {!before && offer}
       <p className="quiet small">{t("sign-in.forgot")}</p>
     </form>
   );
+}
+
+/** A passkey at the button, and offered in the field until then. */
+function usePasskeys(surroundings: Surroundings, onDone: () => void) {
+  const { session } = useStaff();
+  const now = useRef({ surroundings, onDone });
+  now.current = { surroundings, onDone };
+  const offering = useRef<AbortController | null>(null);
+  const done = () => {
+    rememberPasskey();
+    now.current.onDone();
+  };
+  useEffect(() => {
+    const ends = new AbortController();
+    offering.current = ends;
+    session.offerPasskeys(() => now.current.surroundings, ends.signal).then(
+      () => {
+        if (session.state.is === "signed-in") done();
+      },
+      () => undefined, // Nobody asked for it: the page has its other ways.
+    );
+    return () => ends.abort();
+    // Once: what changes is read when it is needed.
+  }, [session]);
+  return useTry(async () => {
+    // A browser asks for one passkey at a time.
+    offering.current?.abort();
+    try {
+      await session.signInWithPasskey(now.current.surroundings);
+    } catch (problem) {
+      if (problem instanceof Problem && problem.code === CANCELLED) return;
+      throw problem;
+    }
+    done();
+  });
 }
 
 interface SecondProps {
@@ -239,7 +294,10 @@ function Arrived({ name }: { name: string }) {
       <h1>{t("sign-in.done-title")}</h1>
       <p>{t("sign-in.done", { name })}</p>
       <Trouble problem={leave.problem} />
-      <div>
+      <div className="proof__actions">
+        <Button kind="primary" onClick={() => go("/account")} data-testid="own-account">
+          {t("account.title")}
+        </Button>
         <Button busy={leave.running} onClick={() => void leave.run()}>
           {t("admin.sign-out")}
         </Button>

@@ -43,6 +43,7 @@ const MATRIX: &[(&str, &str, Who)] = &[
     ("GET", "/sign-in", Anybody),
     ("GET", "/join", Anybody),
     ("GET", "/admin", Anybody),
+    ("GET", "/account", Anybody),
     ("GET", "/assets/{*path}", Anybody),
     ("GET", "/{file}", Anybody),
     ("GET", "/problems/style.css", Anybody),

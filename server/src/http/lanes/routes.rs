@@ -44,6 +44,7 @@ pub const ROUTES: &[(&str, Lane)] = &[
     ("/sign-in", Standard),
     ("/join", Standard),
     ("/admin", Standard),
+    ("/account", Standard),
     ("/assets/{*path}", Standard),
     ("/{file}", Standard),
     ("/problems/style.css", Standard),
