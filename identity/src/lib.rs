@@ -23,6 +23,7 @@ pub mod limits;
 mod passkeys;
 pub mod passwords;
 mod problems;
+pub mod provider;
 pub mod records;
 mod routes;
 pub mod service;

@@ -4,6 +4,7 @@ mod join;
 mod own;
 mod passkeys;
 mod people;
+mod provider;
 mod session;
 mod sign_in;
 
@@ -33,6 +34,9 @@ pub fn router(identity: Arc<Identity>) -> Router {
         .route("/api/v1/auth/second", post(sign_in::second))
         .route("/api/v1/auth/passkey", post(passkeys::sign_in))
         .route("/api/v1/auth/passkey/challenge", post(passkeys::ask))
+        .route("/api/v1/auth/ways", get(provider::ways))
+        .route("/api/v1/auth/provider", get(provider::begin))
+        .route("/api/v1/auth/provider/callback", get(provider::callback_route))
         .route("/api/v1/auth/renew", post(session::renew))
         .route("/api/v1/auth/lock", post(session::lock))
         .route("/api/v1/auth/unlock", post(session::unlock))

@@ -5,6 +5,7 @@ use crate::{
     caller::Believed,
     codes,
     passwords::Passwords,
+    provider::{self, Provider},
     records::{Failed, Records},
 };
 use identity_core::{
@@ -69,6 +70,7 @@ pub struct Identity {
     pub(crate) unit: String,
     public_url: String,
     first_administrator: Option<Login>,
+    pub(crate) provider: Option<Provider>,
 }
 
 impl std::fmt::Debug for Identity {
@@ -86,6 +88,9 @@ pub enum Unfit {
     /// Argon2 cannot work with so little memory.
     #[error("identity.password_memory_kib: {0}")]
     Memory(argon2::Error),
+    /// The hospital's own sign-in cannot be used.
+    #[error("identity.provider: {0}")]
+    Provider(#[from] provider::Unusable),
 }
 
 /// Whether somebody has to be let in first.
@@ -114,6 +119,7 @@ impl Identity {
             tenant,
             unit: config.unit_name.clone(),
             public_url,
+            provider: config.provider.clone().map(Provider::new).transpose()?,
             first_administrator: config.first_administrator.as_deref().map(Login::new).transpose()?,
         })
     }

@@ -47,21 +47,31 @@ pub(crate) type Answer = (u16, Value);
 
 impl Unit {
     pub(crate) fn new() -> Self {
+        Self::with(|_| ())
+    }
+
+    /// What a service needs, where nothing is looked at again.
+    pub(crate) fn deps(tenant: TenantId) -> Deps {
+        Deps {
+            store: Arc::new(MemoryStore::default()),
+            keys: Arc::new(Keys::ephemeral()),
+            clock: Arc::new(ManualClock::new(START)),
+            tenant,
+            public_url: "https://visits.example".into(),
+        }
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
         let (store, clock) =
             (Arc::new(Faulty::new(Arc::new(MemoryStore::default()))), Arc::new(ManualClock::new(START)));
-        let config = Config {
+        let mut config = Config {
             first_administrator: Some("Root@clinic.example".into()),
             password_memory_kib: 64,
             unit_name: "Riverside".into(),
             ..Config::default()
         };
-        let deps = Deps {
-            store: store.clone(),
-            keys: Arc::new(Keys::ephemeral()),
-            clock: clock.clone(),
-            tenant: TENANT,
-            public_url: "https://visits.example".into(),
-        };
+        change(&mut config);
+        let deps = Deps { store: store.clone(), clock: clock.clone(), ..Self::deps(TENANT) };
         let identity = Arc::new(Identity::new(&config, deps).unwrap());
         let router = identity::router(Arc::clone(&identity));
         Self { identity, store, clock, router }
@@ -137,10 +147,20 @@ impl Browser {
         (status, body)
     }
 
+    /// As the address bar does: no body, no token.
+    pub(crate) async fn navigates(&mut self, mut request: Request<Body>) -> Response<Body> {
+        request.extensions_mut().insert(ConnectInfo(self.address));
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        self.keep_cookies(&response);
+        response
+    }
+
     fn keep_cookies(&mut self, response: &Response<Body>) {
         for cookie in response.headers().get_all("set-cookie") {
             let cookie = cookie.to_str().unwrap();
-            for demanded in ["Secure", "HttpOnly", "SameSite=Strict", "Path=/"] {
+            // A browser comes back from the hospital's own sign-in from another site.
+            let from = if cookie.starts_with("__Host-provider=") { "SameSite=Lax" } else { "SameSite=Strict" };
+            for demanded in ["Secure", "HttpOnly", from, "Path=/"] {
                 assert!(cookie.contains(demanded), "{cookie}");
             }
             let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();

@@ -7,4 +7,5 @@ mod browser;
 mod joining;
 mod managing;
 mod passkeys;
+mod provider;
 mod signing_in;

@@ -52,6 +52,9 @@ const MATRIX: &[(&str, &str, Who)] = &[
     ("POST", "/api/v1/auth/second", Anybody),
     ("POST", "/api/v1/auth/passkey", Anybody),
     ("POST", "/api/v1/auth/passkey/challenge", Anybody),
+    ("GET", "/api/v1/auth/ways", Anybody),
+    ("GET", "/api/v1/auth/provider", Anybody),
+    ("GET", "/api/v1/auth/provider/callback", Anybody),
     ("POST", "/api/v1/auth/invitation", Anybody),
     ("POST", "/api/v1/auth/join", Anybody),
     // It judges the cookie.
