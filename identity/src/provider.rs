@@ -24,11 +24,7 @@ use model::{Phi, Timestamp};
 use policy::StaffRole;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::{
-    collections::BTreeSet,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 use tokio::sync::Mutex;
 
 pub(crate) use token::Said;
@@ -268,24 +264,27 @@ impl Provider {
         {
             return Ok(Arc::clone(description));
         }
-        let description = Arc::new(self.ask(known, now, &self.issuer.beside("/.well-known/openid-configuration"), |body| {
-            #[derive(Deserialize)]
-            struct Document {
-                issuer: String,
-                authorization_endpoint: String,
-                token_endpoint: String,
-                jwks_uri: String,
-            }
-            let document: Document = serde_json::from_slice(body).ok()?;
-            // Discovery 1.0, 4.3: to the letter, or somebody else speaks for it.
-            (document.issuer == self.config.issuer).then_some(())?;
-            Url::parse(&document.authorization_endpoint)?;
-            Some(Description {
-                authorization: document.authorization_endpoint,
-                token: Url::parse(&document.token_endpoint)?,
-                keys: Url::parse(&document.jwks_uri)?,
+        let description = Arc::new(
+            self.ask(known, now, &self.issuer.beside("/.well-known/openid-configuration"), |body| {
+                #[derive(Deserialize)]
+                struct Document {
+                    issuer: String,
+                    authorization_endpoint: String,
+                    token_endpoint: String,
+                    jwks_uri: String,
+                }
+                let document: Document = serde_json::from_slice(body).ok()?;
+                // Discovery 1.0, 4.3: to the letter, or somebody else speaks for it.
+                (document.issuer == self.config.issuer).then_some(())?;
+                Url::parse(&document.authorization_endpoint)?;
+                Some(Description {
+                    authorization: document.authorization_endpoint,
+                    token: Url::parse(&document.token_endpoint)?,
+                    keys: Url::parse(&document.jwks_uri)?,
+                })
             })
-        }).await?);
+            .await?,
+        );
         known.description = Some((now, Arc::clone(&description)));
         Ok(description)
     }

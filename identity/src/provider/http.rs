@@ -72,7 +72,8 @@ impl Http {
         let mut roots = RootCertStore::empty();
         match ca_file {
             Some(path) => {
-                let certificates = CertificateDer::pem_file_iter(path).ok()?.collect::<Result<Vec<_>, _>>().ok()?;
+                let certificates =
+                    CertificateDer::pem_file_iter(path).ok()?.collect::<Result<Vec<_>, _>>().ok()?;
                 (roots.add_parsable_certificates(certificates).0 > 0).then_some(())?;
             }
             None => {
@@ -150,8 +151,17 @@ mod tests {
         let long = format!("https://a/{}", "x".repeat(MAX_PROVIDER_URL_CHARS - 10));
         assert!(Url::parse(&long).is_some());
         for bad in [
-            "http://login.example", "ftp://a", "https://", "https://:443", "https://u@a", "https://a:0", "https://a:x",
-            "https://a/b c", "https://a#b", "a", &format!("{long}x"),
+            "http://login.example",
+            "ftp://a",
+            "https://",
+            "https://:443",
+            "https://u@a",
+            "https://a:0",
+            "https://a:x",
+            "https://a/b c",
+            "https://a#b",
+            "a",
+            &format!("{long}x"),
         ] {
             assert_eq!(Url::parse(bad), None, "{bad}");
         }

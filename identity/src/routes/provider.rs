@@ -167,7 +167,8 @@ async fn sign_in(
     // By issuer and subject, which nobody else ever has; never by an address, which can be given to somebody else.
     let subject = format!("{}\n{}", provider.issuer(), said.sub.expose());
     let blind = identity.records.keys.blind_id("provider", tenant, &subject);
-    let id = identity.records.claim_as::<account::Rejection>(tenant, blind).await.map_err(|_| "unavailable")?;
+    let id =
+        identity.records.claim_as::<account::Rejection>(tenant, blind).await.map_err(|_| "unavailable")?;
     let email = said.email.as_ref().and_then(|email| Login::new(email.expose()).ok());
     let login = email.or_else(|| Login::new(&format!("{}@provider.invalid", blind.simple())).ok());
     let login = login.ok_or("internal")?;
@@ -204,7 +205,8 @@ fn trouble(code: &str) -> String {
 
 fn see(address: &str) -> Response {
     let location = HeaderValue::try_from(address).unwrap_or(HeaderValue::from_static("/sign-in"));
-    let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    let headers =
+        [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     (StatusCode::SEE_OTHER, headers).into_response()
 }
 

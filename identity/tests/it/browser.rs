@@ -159,7 +159,8 @@ impl Browser {
         for cookie in response.headers().get_all("set-cookie") {
             let cookie = cookie.to_str().unwrap();
             // A browser comes back from the hospital's own sign-in from another site.
-            let from = if cookie.starts_with("__Host-provider=") { "SameSite=Lax" } else { "SameSite=Strict" };
+            let from =
+                if cookie.starts_with("__Host-provider=") { "SameSite=Lax" } else { "SameSite=Strict" };
             for demanded in ["Secure", "HttpOnly", from, "Path=/"] {
                 assert!(cookie.contains(demanded), "{cookie}");
             }

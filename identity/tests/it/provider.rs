@@ -213,7 +213,10 @@ impl World {
         let (status, address) =
             navigates(browser, "/api/v1/auth/provider?surroundings=shared&to=%2Fadmin").await;
         assert_eq!(status, 303, "{address}");
-        assert!(address.starts_with(&format!("{}/authorize?response_type=code&", self.hospital.issuer)), "{address}");
+        assert!(
+            address.starts_with(&format!("{}/authorize?response_type=code&", self.hospital.issuer)),
+            "{address}"
+        );
         assert_eq!(query(&address, "code_challenge_method"), "S256");
         assert_eq!(query(&address, "scope"), "openid profile email");
         let code = format!("code-{}", self.hospital.saying.lock().codes.len());
@@ -268,7 +271,14 @@ async fn who_has_no_role_here_gets_in_nowhere_and_neither_does_who_is_let_in_no_
     let world = World::new().await;
     let mut root = world.unit.administrator().await;
     let mut browser = world.unit.browser();
-    for none in [json!(["visitors"]), json!([]), json!(null), json!({ "doctors": true }), json!([["doctors"]]), json!("doctor")] {
+    for none in [
+        json!(["visitors"]),
+        json!([]),
+        json!(null),
+        json!({ "doctors": true }),
+        json!([["doctors"]]),
+        json!("doctor"),
+    ] {
         world.hospital.says(|saying| saying.groups = none.clone());
         assert_eq!(world.signs_in(&mut browser).await, "/sign-in?problem=no-role-here", "{none}");
         assert_eq!(problem(&browser.renews().await), (401, "signed-out"));
@@ -317,7 +327,10 @@ async fn a_token_that_is_not_the_provider_s_for_us_now_and_this_browser_is_refus
         ("of the future", shifted("iat", 62)),
         ("another key of the same name", Box::new(move |_, claims| other.sign(&claims))),
         ("alg none", Box::new(move |_, claims| unsigned(&claims, json!({ "alg": "none" })))),
-        ("alg none with a key's name", Box::new(move |_, claims| unsigned(&claims, json!({ "alg": "none", "kid": "one" })))),
+        (
+            "alg none with a key's name",
+            Box::new(move |_, claims| unsigned(&claims, json!({ "alg": "none", "kid": "one" }))),
+        ),
         (
             "signed with what is public",
             Box::new(move |_, claims| {
@@ -325,18 +338,24 @@ async fn a_token_that_is_not_the_provider_s_for_us_now_and_this_browser_is_refus
                 encode(&header, &claims, &EncodingKey::from_secret(&public)).unwrap()
             }),
         ),
-        ("altered", Box::new(|key, claims| {
-            let token = key.sign(&claims);
-            let parts: Vec<_> = token.split('.').collect();
-            let mut bent = claims;
-            bent["groups"] = json!(["it"]);
-            format!("{}.{}.{}", parts[0], B64.encode(bent.to_string()), parts[2])
-        })),
+        (
+            "altered",
+            Box::new(|key, claims| {
+                let token = key.sign(&claims);
+                let parts: Vec<_> = token.split('.').collect();
+                let mut bent = claims;
+                bent["groups"] = json!(["it"]);
+                format!("{}.{}.{}", parts[0], B64.encode(bent.to_string()), parts[2])
+            }),
+        ),
         ("nothing", Box::new(|_, _| String::new())),
-        ("too long", Box::new(|key, mut claims| {
-            claims["pad"] = json!("x".repeat(64 * 1_024));
-            key.sign(&claims)
-        })),
+        (
+            "too long",
+            Box::new(|key, mut claims| {
+                claims["pad"] = json!("x".repeat(64 * 1_024));
+                key.sign(&claims)
+            }),
+        ),
     ];
     for (what, token) in cases {
         world.hospital.says(|saying| saying.token = token);
