@@ -164,6 +164,9 @@ export const staffViews: readonly StaffView[] = [
   s("-arrived", { [SECOND]: signedIn(everybody[2]) }, [...typed, "code=123456", "finish", "?arrived"]),
 
   { ...s("-passkey"), passkeys: true },
+  { ...s("-provider", { "GET /api/v1/auth/ways": { passkeys: true, provider: "Riverside University Hospital" } }, ["?provider"]), passkeys: true },
+  s("-no-role-here", {}, ["?problem"], "problem=no-role-here"),
+  s("-provider-away", {}, ["?problem"], "problem=provider-away"),
   { ...s("-passkey-first"), passkeys: true },
   { ...s("-passkey-wrong", { "POST /api/v1/auth/passkey/challenge": { ticket: "ticket", publicKey: { challenge: "AA" } }, "POST /api/v1/auth/passkey": refused("wrong-passkey", 401) }, ["passkey", "?problem"]), passkeys: true },
   { ...s("-passkey-first-waiting", { "POST /api/v1/auth/passkey/challenge": "never" }, ["passkey"]), passkeys: true },

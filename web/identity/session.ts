@@ -8,7 +8,7 @@ import type { Env } from "./env";
 import { BEAT_MS, IN_FIELD_MS, RENEW_AGAIN_MS, RENEW_BEFORE_MS, TELL_MS, TOKEN_MS, WARN_MS } from "./limits";
 import { CANCELLED, Problem } from "./problem";
 import type { PasskeyOptions } from "./passkeys";
-import type { Ending, Expected, Proof, SignedIn, Surroundings } from "./types";
+import type { Ending, Expected, Offered, Proof, SignedIn, Surroundings } from "./types";
 
 export interface StaffState {
   /** `starting`: it is not known yet whether anybody is signed in. */
@@ -38,6 +38,8 @@ export interface StaffSession {
   second(ticket: string, second: { code: string } | { recoveryCode: string }, surroundings: Surroundings): Promise<void>;
   /** Whether this browser has passkeys here. */
   readonly hasPasskeys: boolean;
+  /** What the sign-in page can offer; passkeys alone, if the server does not say. */
+  offered(): Promise<Offered>;
   /** Both factors at once; whoever has the passkey. */
   signInWithPasskey(surroundings: Surroundings): Promise<void>;
   /** The same, offered among the names that the browser remembers for a field, until `signal` ends it. */
@@ -156,6 +158,14 @@ class Staffed implements StaffSession {
 
   get hasPasskeys(): boolean {
     return this.#env.passkeys.usable();
+  }
+
+  async offered(): Promise<Offered> {
+    try {
+      return (await ask(this.#env, { method: "GET", path: "/api/v1/auth/ways" })).body as Offered;
+    } catch {
+      return { passkeys: true, provider: null };
+    }
   }
 
   signInWithPasskey(surroundings: Surroundings): Promise<void> {

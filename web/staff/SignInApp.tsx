@@ -1,4 +1,4 @@
-import { KeyRound } from "lucide-react";
+import { Building2, KeyRound } from "lucide-react";
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { type Key, hasWords, useWords } from "../i18n";
 import { CANCELLED, homeOf, Problem, returnPath, type Surroundings } from "../identity";
@@ -23,7 +23,10 @@ export function SignInApp({ query }: { query: URLSearchParams }) {
   const [email, setEmail] = useState("");
   const [surroundings, setSurroundings] = useState<Surroundings>("ward");
   const [ticket, setTicket] = useState<string | null>(null);
-  const [late, setLate] = useState<Problem | null>(null);
+  const [late, setLate] = useState<Problem | null>(() => {
+    const code = query.get("problem");
+    return code === null ? null : new Problem(code);
+  });
 
   const signedIn = () => {
     const { who: now } = session.state;
@@ -33,6 +36,13 @@ export function SignInApp({ query }: { query: URLSearchParams }) {
     const to = returnPath(query.get("to"), location.origin) ?? homeOf(now.person.roles);
     if (to !== null) go(to);
   };
+  // Back from the hospital's own sign-in: the cookie is here, the rest is asked for.
+  useEffect(() => {
+    if (query.get("provider") !== "done") return;
+    void session.resume().then(() => {
+      if (session.state.is === "signed-in") signedIn();
+    });
+  }, []);
   const done = who !== null && returnPath(query.get("to"), location.origin) === null && homeOf(who.person.roles) === null;
 
   return (
@@ -49,6 +59,7 @@ export function SignInApp({ query }: { query: URLSearchParams }) {
           onShared={(shared) => setSurroundings(shared ? "shared" : "ward")}
           onTicket={setTicket}
           onDone={signedIn}
+          to={returnPath(query.get("to"), location.origin) ?? ""}
         />
       ) : (
         <Second
@@ -76,12 +87,24 @@ interface FirstProps {
   onTicket: (ticket: string) => void;
   /** By a passkey: both factors at once. */
   onDone: () => void;
+  /** Where somebody wanted to go. */
+  to: string;
 }
 
-function First({ ended, late, email, onEmail, shared, onShared, onTicket, onDone }: FirstProps) {
+function First({ ended, late, email, onEmail, shared, onShared, onTicket, onDone, to }: FirstProps) {
   const { t } = useWords();
-  const { session } = useStaff();
+  const { session, go } = useStaff();
   const trouble = useTrouble();
+  const [provider, setProvider] = useState<string | null>(null);
+  useEffect(() => {
+    let here = true;
+    void session.offered().then((offered) => {
+      if (here) setProvider(offered.provider);
+    });
+    return () => {
+      here = false;
+    };
+  }, [session]);
   const [password, setPassword] = useState("");
   const [sent, setSent] = useState(false);
   const check = useTry(async () => onTicket(await session.signIn(email.trim(), password)));
@@ -152,6 +175,16 @@ function First({ ended, late, email, onEmail, shared, onShared, onTicket, onDone
         {t(check.running ? "sign-in.working" : "sign-in.next")}
       </Button>
       {!before && offer}
+      {provider !== null && (
+        <Button
+          icon={Building2}
+          wide
+          onClick={() => go(`/api/v1/auth/provider?${new URLSearchParams({ surroundings: shared ? "shared" : "ward", to })}`)}
+          data-testid="provider"
+        >
+          {t("sign-in.provider", { name: provider })}
+        </Button>
+      )}
       <p className="quiet small">{t("sign-in.forgot")}</p>
     </form>
   );

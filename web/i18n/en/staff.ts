@@ -306,4 +306,13 @@ export const staff = {
   "trouble.last-way-in.do": "Add another passkey first, then remove this one.",
   "trouble.no-passkeys.what": "Passkeys cannot be used here",
   "trouble.no-passkeys.do": "This browser, or this address, does not allow them. Use your password and code.",
+  "sign-in.provider": "Sign in with {{name}}",
+  "trouble.no-role-here.what": "The hospital knows you, and you have no role here",
+  "trouble.no-role-here.do": "Ask those who manage accounts at the hospital to add you to the right group.",
+  "trouble.not-let-in.what": "You are not let in here",
+  "trouble.not-let-in.do": "An administrator of the clinic has switched your account off. Ask them.",
+  "trouble.provider-refused.what": "The hospital’s sign-in did not confirm who you are",
+  "trouble.provider-refused.do": "Try again. If it happens again, tell an administrator.",
+  "trouble.provider-away.what": "The hospital’s sign-in does not answer",
+  "trouble.provider-away.do": "Try again in a moment. A passkey, or password and code of this clinic, work without it.",
 } as const;

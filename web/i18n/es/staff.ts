@@ -309,4 +309,13 @@ export const staff: Translation<typeof english> = {
   "trouble.last-way-in.do": "Añada antes otra llave y después quite esta.",
   "trouble.no-passkeys.what": "Aquí no se pueden usar llaves de acceso",
   "trouble.no-passkeys.do": "Este navegador, o esta dirección, no las admite. Use la contraseña y el código.",
+  "sign-in.provider": "Entrar con {{name}}",
+  "trouble.no-role-here.what": "El hospital le conoce, pero aquí no tiene ninguna función",
+  "trouble.no-role-here.do": "Pida a quien gestiona las cuentas del hospital que le añada al grupo adecuado.",
+  "trouble.not-let-in.what": "Aquí no se le permite entrar",
+  "trouble.not-let-in.do": "Un administrador de la clínica ha desactivado su cuenta. Consúltele.",
+  "trouble.provider-refused.what": "El acceso del hospital no confirmó quién es usted",
+  "trouble.provider-refused.do": "Inténtelo de nuevo. Si vuelve a ocurrir, avise a un administrador.",
+  "trouble.provider-away.what": "El acceso del hospital no responde",
+  "trouble.provider-away.do": "Inténtelo en un momento. Una llave de acceso, o la contraseña y el código de esta clínica, sirven sin él.",
 };
