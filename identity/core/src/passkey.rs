@@ -45,7 +45,10 @@ impl RelyingParty {
         }
         // An origin does not say the port that its scheme has anyway.
         let port = port.filter(|port| !matches!((scheme, *port), ("https", "443") | ("http", "80")));
-        let origin = port.map_or(format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}"));
+        let origin = match port {
+            Some(port) => format!("{scheme}://{host}:{port}"),
+            None => format!("{scheme}://{host}"),
+        };
         Some(Self { id: host.to_owned(), origin })
     }
 }

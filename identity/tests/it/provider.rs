@@ -22,6 +22,7 @@ use parking_lot::Mutex;
 use platform::clock::Clock as _;
 use serde_json::{Value, json};
 use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::task::JoinSet;
 
 struct Key {
     pkcs8: Vec<u8>,
@@ -46,13 +47,15 @@ impl Key {
     }
 }
 
+/// From the claims that are right to the token that is said.
+type Tamper = Box<dyn Fn(&Key, Value) -> String + Send>;
+
 /// What it answers next.
 struct Saying {
     issuer: String,
     published: Vec<Value>,
     key: Arc<Key>,
-    /// From the claims that are right to the token that is said.
-    token: Box<dyn Fn(&Key, Value) -> String + Send>,
+    token: Tamper,
     groups: Value,
     sub: String,
     /// Answers nothing but 503.
@@ -68,6 +71,7 @@ type Shared = Arc<Mutex<Saying>>;
 struct Hospital {
     saying: Shared,
     issuer: String,
+    _serves: JoinSet<()>,
 }
 
 const SECRET: &str = "a secret/with+signs";
@@ -94,8 +98,9 @@ impl Hospital {
             .route("/realm/keys", get(keys))
             .route("/realm/token", post(token))
             .with_state(Arc::clone(&saying));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { saying, issuer }
+        let mut serves = JoinSet::new();
+        serves.spawn(async move { drop(axum::serve(listener, router).await) });
+        Self { saying, issuer, _serves: serves }
     }
 
     fn says(&self, change: impl FnOnce(&mut Saying)) {
@@ -302,7 +307,6 @@ async fn a_token_that_is_not_the_provider_s_for_us_now_and_this_browser_is_refus
         format!("{}.{}.", B64.encode(header.to_string()), B64.encode(claims.to_string()))
     };
     let public = B64.decode(world.hospital.saying.lock().key.jwk()["x"].as_str().unwrap()).unwrap();
-    type Tamper = Box<dyn Fn(&Key, Value) -> String + Send>;
     let with = |name: &'static str, value: Value| -> Tamper {
         Box::new(move |key, mut claims| {
             claims[name] = value.clone();
