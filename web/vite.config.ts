@@ -37,7 +37,7 @@ function precompress(): Plugin {
   };
 }
 
-const clean = new Set(["/visit", "/clinic", "/sign-in", "/join", "/admin", "/rooms"]);
+const clean = new Set(["/visit", "/clinic", "/sign-in", "/join", "/admin", "/rooms", "/account"]);
 
 /** `/visit` and the others as the real server answers them. */
 function cleanPaths(): Plugin {
@@ -92,7 +92,7 @@ function staffPages(): Plugin {
           outDir: outer.outDir,
           emptyOutDir: false,
           manifest: ".vite/manifest.staff.json",
-          rolldownOptions: { input: pages("sign-in", "join", "admin", "rooms") },
+          rolldownOptions: { input: pages("sign-in", "join", "admin", "rooms", "account") },
         },
       });
     },

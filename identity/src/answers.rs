@@ -71,6 +71,25 @@ struct UnitView {
     name: String,
 }
 
+/// With what they can sign in, and unlock.
+#[derive(Serialize)]
+struct WaysView {
+    password: bool,
+    passkey: bool,
+    provider: bool,
+}
+
+impl WaysView {
+    fn of(account: &Account) -> Self {
+        let factors = account.factors();
+        Self {
+            password: factors.is_some_and(|factors| factors.password.is_some()),
+            passkey: factors.is_some_and(|factors| !factors.passkeys.is_empty()),
+            provider: factors.is_some_and(|factors| factors.provided),
+        }
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SignedIn {
@@ -80,6 +99,7 @@ struct SignedIn {
     person: PersonView,
     unit: UnitView,
     session: SessionView,
+    ways: WaysView,
     /// Shown once, after they were made.
     #[serde(skip_serializing_if = "Option::is_none")]
     recovery_codes: Option<Vec<String>>,
@@ -123,6 +143,7 @@ impl Identity {
                 surroundings: session.surroundings,
                 locks_after_s: session.surroundings.idle_limit().as_secs(),
             },
+            ways: WaysView::of(account),
             recovery_codes,
         };
         let mut response = ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response();
@@ -166,7 +187,7 @@ fn set_cookie(response: &mut Response, name: &str, value: &str, seconds: u64) {
     }
 }
 
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(of, _)| *of == name).map(|(_, value)| value)

@@ -22,6 +22,8 @@ pub struct Config {
     /// Wrong passwords and invitations in an hour from one network (an IPv4 address or an IPv6 /64), of browsers that
     /// nobody has signed in with. Default 300: a hospital may be one address.
     pub wrong_factors_per_hour_and_network: u32,
+    /// The hospital's own sign-in, beside accounts of this platform. Default none.
+    pub provider: Option<crate::provider::Config>,
 }
 
 impl Default for Config {
@@ -32,6 +34,7 @@ impl Default for Config {
             password_memory_kib: 19_456,
             wrong_factors_per_hour: 10,
             wrong_factors_per_hour_and_network: 300,
+            provider: None,
         }
     }
 }

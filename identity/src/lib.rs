@@ -3,6 +3,7 @@
 //! ```text
 //! invitation's link ─▶ password + authenticator app ─▶ recovery codes
 //! password ─▶ ticket (5 min) ─▶ code of the app ─▶ session: refresh token in a cookie, access token in the page
+//! passkey ─▶ session, at once
 //! access token (5 min) ─▶ Caller ─▶ policy ─▶ Permit ─▶ People
 //! ```
 //!
@@ -20,8 +21,10 @@ pub mod codes;
 mod config;
 pub mod emergencies;
 pub mod limits;
+mod passkeys;
 pub mod passwords;
 mod problems;
+pub mod provider;
 pub mod records;
 mod routes;
 pub mod service;

@@ -14,6 +14,12 @@ pub const ACCESS_TTL: Duration = Duration::from_secs(5 * 60);
 /// How long somebody has for the second factor after the password, or to set up an authenticator app.
 pub const TICKET_TTL: Duration = Duration::from_secs(10 * 60);
 
+/// How long a browser waits for somebody to show or make a passkey. Beyond it the page says so.
+pub const PASSKEY_TIMEOUT: Duration = Duration::from_secs(2 * 60);
+
+/// Characters of each part of what a browser says of a passkey. Longer ones are refused.
+pub const MAX_ENCODED_BYTES: usize = 4_096;
+
 /// How long a browser is remembered as one that somebody signed in with.
 pub const DEVICE_TTL: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
@@ -65,3 +71,36 @@ pub const MAX_ACTION_CHARS: usize = 40;
 
 /// People on one page, at most and by default.
 pub const PEOPLE_PAGE: usize = 50;
+
+/// Time an answer of the hospital's own sign-in may take, connecting included. Beyond it: it is away.
+pub const PROVIDER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Largest answer of it, bytes. Larger ones are none.
+pub const MAX_PROVIDER_ANSWER_BYTES: usize = 256 * 1_024;
+
+/// Longest address of its ends. Longer ones are refused.
+pub const MAX_PROVIDER_URL_CHARS: usize = 2_048;
+
+/// Keys it publishes that are looked at. Further ones are not.
+pub const MAX_PROVIDER_KEYS: usize = 32;
+
+/// Largest ID token, bytes. Larger ones are refused.
+pub const MAX_ID_TOKEN_BYTES: usize = 64 * 1_024;
+
+/// How far its clock may be from ours.
+pub const PROVIDER_CLOCK_SKEW: Duration = Duration::from_secs(60);
+
+/// How long its description of itself is believed.
+pub const PROVIDER_DESCRIPTION_TTL: Duration = Duration::from_secs(60 * 60);
+
+/// How long its keys are believed; one that is not among them is looked for at once.
+pub const PROVIDER_KEYS_TTL: Duration = Duration::from_secs(60 * 60);
+
+/// How soon keys are asked for again because one was unknown. Sooner, the token is refused.
+pub const PROVIDER_KEYS_PAUSE: Duration = Duration::from_secs(10);
+
+/// How long it is left alone after it did not answer: people are told at once.
+pub const PROVIDER_PAUSE: Duration = Duration::from_secs(5);
+
+/// Longest code and state that come back from it, and longest page to go on to, characters. Longer ones are refused.
+pub const MAX_RETURNED_CHARS: usize = 4_096;

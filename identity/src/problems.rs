@@ -17,6 +17,20 @@ pub(crate) const SIGN_IN_FAILED: Kind =
 /// Wrong or used code.
 pub(crate) const WRONG_CODE: Kind =
     Kind::new("wrong-code", 401, "This code is not right, or was used before. Wait for the next one.");
+/// A passkey that does not count.
+pub(crate) const WRONG_PASSKEY: Kind = Kind::new("wrong-passkey", 401, "This passkey does not work here.");
+/// One more passkey than there may be.
+pub(crate) const TOO_MANY_PASSKEYS: Kind =
+    Kind::new("too-many-passkeys", 409, "There are ten passkeys already. Remove one first.");
+/// The same passkey again.
+pub(crate) const PASSKEY_KNOWN: Kind =
+    Kind::new("passkey-known", 409, "This passkey is among yours already.");
+/// Nobody locks themselves out.
+pub(crate) const LAST_WAY_IN: Kind =
+    Kind::new("last-way-in", 409, "This is your only way to sign in. Add another one first.");
+/// Browsers offer passkeys at names and over TLS only.
+pub(crate) const NO_PASSKEYS: Kind =
+    Kind::new("no-passkeys", 409, "Passkeys cannot be used at this address.");
 /// The ticket between two steps is too old.
 pub(crate) const BEGIN_AGAIN: Kind = Kind::new("begin-again", 401, "This took too long. Please begin again.");
 /// No session, or one that is over.
@@ -82,7 +96,8 @@ pub fn denied(denied: Denied) -> Problem {
 
 pub(crate) fn of_account(failed: Failed<account::Rejection>) -> Problem {
     use account::Rejection::{
-        Exists, NoInvitation, NoRole, NotActive, Oneself, TooManyDuties, Unknown, WrongCode,
+        Exists, LastWayIn, NoInvitation, NoRole, NotActive, Oneself, PasskeyKnown, TooManyDuties,
+        TooManyPasskeys, Unknown, WrongCode, WrongPasskey,
     };
     match failed {
         Failed::Later => later(),
@@ -91,6 +106,10 @@ pub(crate) fn of_account(failed: Failed<account::Rejection>) -> Problem {
         Failed::Rejected(NoInvitation) => Problem::new(NO_INVITATION),
         Failed::Rejected(NotActive) => Problem::new(SIGN_IN_FAILED),
         Failed::Rejected(WrongCode) => Problem::new(WRONG_CODE),
+        Failed::Rejected(WrongPasskey) => Problem::new(WRONG_PASSKEY),
+        Failed::Rejected(PasskeyKnown) => Problem::new(PASSKEY_KNOWN),
+        Failed::Rejected(TooManyPasskeys) => Problem::new(TOO_MANY_PASSKEYS),
+        Failed::Rejected(LastWayIn) => Problem::new(LAST_WAY_IN),
         Failed::Rejected(NoRole) => {
             Problem::new(INVALID).detail("Choose at least one role.").with("field", "roles")
         }

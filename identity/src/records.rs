@@ -275,7 +275,11 @@ impl Records {
 
     /// Whose an address is.
     pub(crate) async fn find(&self, tenant: TenantId, login: &Login) -> Result<Option<AccountId>, ReadError> {
-        let stream = StreamId { tenant, category: LOGIN, id: self.blind(tenant, login) };
+        self.find_as(tenant, self.blind(tenant, login)).await
+    }
+
+    async fn find_as(&self, tenant: TenantId, blind: Uuid) -> Result<Option<AccountId>, ReadError> {
+        let stream = StreamId { tenant, category: LOGIN, id: blind };
         let first = self.store.read(stream, Version(0), 1, Moment::NOW).await?.into_iter().next();
         let claimed = first.map(|event| serde_json::from_str::<Claimed>(&event.body).map_err(|_| ReadError));
         Ok(claimed.transpose()?.map(|claimed| claimed.account))
@@ -283,18 +287,23 @@ impl Records {
 
     /// Makes an address somebody's, once and for all. Answers whose it is: an earlier one's, if there was one.
     pub(crate) async fn claim<R>(&self, tenant: TenantId, login: &Login) -> Result<AccountId, Failed<R>> {
-        if let Some(account) = self.find(tenant, login).await? {
+        self.claim_as(tenant, self.blind(tenant, login)).await
+    }
+
+    /// The same of whatever else says who somebody is, blind.
+    pub(crate) async fn claim_as<R>(&self, tenant: TenantId, blind: Uuid) -> Result<AccountId, Failed<R>> {
+        if let Some(account) = self.find_as(tenant, blind).await? {
             return Ok(account);
         }
         let account = AccountId(ids::fresh());
         let body = serde_json::to_string(&Claimed { account }).unwrap_or_default();
         let event = NewEvent { kind: "claimed", schema: SCHEMA, body, phi: None, effective: None };
-        let stream = StreamId { tenant, category: LOGIN, id: self.blind(tenant, login) };
+        let stream = StreamId { tenant, category: LOGIN, id: blind };
         let append = Append::new(stream, Version(0), vec![event], self.clock.now());
         if self.append(append).await? {
             return Ok(account);
         }
-        self.find(tenant, login).await?.ok_or(Failed::Later)
+        self.find_as(tenant, blind).await?.ok_or(Failed::Later)
     }
 
     /// People after one, in the order of their ids, at most `limit`.

@@ -4,7 +4,9 @@ mod audit;
 mod emergencies;
 mod join;
 mod own;
+mod passkeys;
 mod people;
+mod provider;
 mod session;
 mod sign_in;
 
@@ -17,7 +19,7 @@ use axum::{
     Router,
     extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts},
     http::{HeaderMap, StatusCode, request::Parts},
-    routing::{get, patch, post},
+    routing::{delete, get, patch, post},
 };
 use platform::problem::Problem;
 use policy::{Action, Permit, Place, Staff, Subject};
@@ -34,6 +36,11 @@ pub fn router(identity: Arc<Identity>) -> Router {
     Router::new()
         .route("/api/v1/auth/sign-in", post(sign_in::password))
         .route("/api/v1/auth/second", post(sign_in::second))
+        .route("/api/v1/auth/passkey", post(passkeys::sign_in))
+        .route("/api/v1/auth/passkey/challenge", post(passkeys::ask))
+        .route("/api/v1/auth/ways", get(provider::ways))
+        .route("/api/v1/auth/provider", get(provider::begin))
+        .route("/api/v1/auth/provider/callback", get(provider::callback_route))
         .route("/api/v1/auth/renew", post(session::renew))
         .route("/api/v1/auth/lock", post(session::lock))
         .route("/api/v1/auth/unlock", post(session::unlock))
@@ -44,6 +51,10 @@ pub fn router(identity: Arc<Identity>) -> Router {
         .route("/api/v1/me", get(own::me))
         .route("/api/v1/me/password", post(own::password))
         .route("/api/v1/me/recovery-codes", post(own::recovery_codes))
+        .route("/api/v1/me/passkeys", post(passkeys::add))
+        .route("/api/v1/me/passkeys/challenge", post(passkeys::ask_own))
+        .route("/api/v1/me/passkeys/{id}", delete(passkeys::remove))
+        .route("/api/v1/me/sessions/{id}", delete(own::end_session))
         .route("/api/v1/people", get(people::list).post(people::invite))
         .route("/api/v1/people/{id}", patch(people::change))
         .route("/api/v1/people/{id}/invitation", post(people::invite_again))

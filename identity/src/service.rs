@@ -6,6 +6,7 @@ use crate::{
     codes,
     emergencies::Board,
     passwords::Passwords,
+    provider::{self, Provider},
     records::{Failed, Records},
 };
 use identity_core::{
@@ -84,6 +85,7 @@ pub struct Identity {
     pub(crate) unit: String,
     public_url: String,
     first_administrator: Option<Login>,
+    pub(crate) provider: Option<Arc<Provider>>,
 }
 
 impl std::fmt::Debug for Identity {
@@ -101,6 +103,9 @@ pub enum Unfit {
     /// Argon2 cannot work with so little memory.
     #[error("identity.password_memory_kib: {0}")]
     Memory(argon2::Error),
+    /// The hospital's own sign-in cannot be used.
+    #[error("identity.provider: {0}")]
+    Provider(#[from] provider::Unusable),
 }
 
 /// Whether somebody has to be let in first.
@@ -131,6 +136,7 @@ impl Identity {
             tenant,
             unit: config.unit_name.clone(),
             public_url,
+            provider: config.provider.clone().map(Provider::new).transpose()?.map(Arc::new),
             first_administrator: config.first_administrator.as_deref().map(Login::new).transpose()?,
         })
     }
@@ -151,6 +157,8 @@ impl Identity {
             unit: unit.described.name.clone(),
             public_url: unit.url.clone(),
             first_administrator,
+            // So is whose sign-in the configuration names.
+            provider: self.provider.clone().filter(|_| unit.id == self.tenant),
             ..self.clone()
         }
     }
@@ -210,6 +218,11 @@ impl Identity {
             Err(Failed::Rejected(_)) => Ok(FirstAdministrator::Nobody),
             Err(Failed::Later) => Err(Later),
         }
+    }
+
+    /// What browsers call the unit's server.
+    pub(crate) fn public_url(&self) -> &str {
+        &self.public_url
     }
 
     /// The page that an invitation opens. The secret stands in its fragment, which browsers send to nobody.

@@ -24,7 +24,8 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; wo
 
 const PERMISSIONS_POLICY: &str = "camera=(self), microphone=(self), display-capture=(self), \
     speaker-selection=(self), screen-wake-lock=(self), autoplay=(self), fullscreen=(self), \
-    picture-in-picture=(self), geolocation=(), payment=(), usb=(), serial=(), midi=(), \
+    picture-in-picture=(self), publickey-credentials-get=(self), publickey-credentials-create=(self), \
+    geolocation=(), payment=(), usb=(), serial=(), midi=(), \
     browsing-topics=()";
 
 const HEADERS: [(&str, &str); 7] = [

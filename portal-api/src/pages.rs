@@ -1,4 +1,5 @@
-//! The pages and their files: `/`, `/visit`, `/clinic`, `/sign-in`, `/join`, `/rooms`, `/admin`, `/assets/…` and what lies beside them.
+//! The pages and their files: `/`, `/visit`, `/clinic`, `/sign-in`, `/join`, `/rooms`, `/admin`, `/account`, `/assets/…` and
+//! what lies beside them.
 //!
 //! Files whose name holds a hash never change and are cached for ever; pages are asked for each time
 //! and answered 304 while they are the same. Compressed variants come with the build, so that nothing
@@ -32,6 +33,7 @@ pub(crate) fn router(assets: Arc<Assets>) -> Router {
         .route("/join", get(|state, headers| page(state, headers, "join.html")))
         .route("/rooms", get(|state, headers| page(state, headers, "rooms.html")))
         .route("/admin", get(|state, headers| page(state, headers, "admin.html")))
+        .route("/account", get(|state, headers| page(state, headers, "account.html")))
         .route("/assets/{*path}", get(hashed))
         .route("/{file}", get(beside))
         .with_state(assets)

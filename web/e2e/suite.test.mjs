@@ -7,7 +7,7 @@ import { stopEverything } from "./lib/processes.mjs";
 if (!process.env.E2E_IN_NAMESPACE) throw new Error("run web/e2e/run.sh: these tests need a network of their own");
 
 const suites = ["detectors", "visit", "return", "network", "weak-network", "devices", "keyboard", "lips", "hostile"];
-suites.push(process.env.E2E_SHAPE === "fleet" ? "fleet" : "staff");
+suites.push(...(process.env.E2E_SHAPE === "fleet" ? ["fleet"] : ["staff", "passkeys", "provider"]));
 const only = process.env.E2E_ONLY?.split(",");
 const chosen = await Promise.all(
   suites.filter((name) => !only || only.includes(name)).map((name) => import(`./tests/${name}.mjs`)),

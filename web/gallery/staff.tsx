@@ -10,7 +10,7 @@ import { found, selected } from "./find";
 import * as f from "./fixtures";
 import { refused, type Answer, type StaffView, type Step } from "./staffViews";
 
-export const fakeStaff = (view: StaffView): StaffSession => createStaffSession(env(view.answers));
+export const fakeStaff = (view: StaffView): StaffSession => createStaffSession(env(view));
 
 async function drawn(page: StaffView["page"]): Promise<ReactNode> {
   if (page.is === "sign-in") {
@@ -25,6 +25,10 @@ async function drawn(page: StaffView["page"]): Promise<ReactNode> {
     const { RoomsApp } = await import("../staff/RoomsApp");
     return <RoomsApp />;
   }
+  if (page.is === "account") {
+    const { AccountApp } = await import("../staff/AccountApp");
+    return <AccountApp />;
+  }
   const { AdminApp } = await import("../staff/AdminApp");
   return <AdminApp />;
 }
@@ -32,6 +36,8 @@ async function drawn(page: StaffView["page"]): Promise<ReactNode> {
 export async function show(view: StaffView, language: Language, place: HTMLElement): Promise<void> {
   await startWords(staffPacks, language);
   localStorage.setItem("telehealth.clinic", view.id.includes("long-names") ? f.longClinic.name : f.clinic.name);
+  if (view.id.includes("passkey-first")) localStorage.setItem("telehealth.passkey", "1");
+  else localStorage.removeItem("telehealth.passkey");
   const session = fakeStaff(view);
   location.hash = (view.page.is === "admin" && view.page.section) || "";
   const page = await drawn(view.page);
@@ -47,7 +53,8 @@ export async function show(view: StaffView, language: Language, place: HTMLEleme
 }
 
 /** A browser whose server answers from the list, and in which time stands still. */
-function env(answers: StaffView["answers"]): Env {
+function env(view: Pick<StaffView, "answers" | "passkeys">): Env {
+  const { answers } = view;
   const asked = new Map<string, number>();
   const find = (key: string): Answer => {
     const name = Object.keys(answers)
@@ -84,6 +91,12 @@ function env(answers: StaffView["answers"]): Env {
     tell: () => undefined,
     hear: nothing,
     deadline: () => new AbortController().signal,
+    passkeys: {
+      usable: () => view.passkeys === true,
+      inFields: () => Promise.resolve(false),
+      show: () => Promise.resolve({ id: "id", clientData: "", authenticatorData: "", signature: "" }),
+      make: () => Promise.resolve({ clientData: "", authenticatorData: "" }),
+    },
   };
 }
 

@@ -9,7 +9,9 @@ export type Answer = object | { problem: string; status: number; retryAfter?: nu
 export interface StaffView {
   id: string;
   app: "staff";
-  page: { is: "sign-in"; query: string } | { is: "join"; secret: string | null } | { is: "admin"; section?: string } | { is: "rooms" };
+  page: { is: "sign-in"; query: string } | { is: "join"; secret: string | null } | { is: "admin"; section?: string } | { is: "rooms" } | { is: "account" };
+  /** The browser has passkeys. */
+  passkeys?: boolean;
   /** By method and the beginning of the path. Several for one: each answers once, the last from then on. */
   answers: Readonly<Record<string, Answer | readonly Answer[]>>;
   steps: readonly Step[];
@@ -200,6 +202,30 @@ const t = (section: string, id: string, answers: StaffView["answers"] = {}, step
   steps,
   first: (session) => session.resume(),
 });
+const me = {
+  person: everybody[1],
+  ways: { password: true, provider: false, passkeys: true },
+  recoveryCodesLeft: 7,
+  passkeys: [
+    { id: "k1", name: "Ward laptop", addedAt: f.NOW - 40 * 86_400_000, shownAt: f.NOW - 3_600_000 },
+    { id: "k2", name: "iPhone", addedAt: f.NOW - 86_400_000, shownAt: null },
+  ],
+  sessions: [
+    { id: "s", current: true, startedAt: f.NOW - 3_600_000, endsAt: f.NOW + 39_600_000, locked: false, surroundings: "ward" },
+    { id: "s2", current: false, startedAt: f.NOW - 7_200_000, endsAt: f.NOW + 36_000_000, locked: true, surroundings: "shared" },
+    { id: "s3", current: false, startedAt: f.NOW - 10_800_000, endsAt: f.NOW + 32_400_000, locked: false, surroundings: "ward" },
+  ],
+};
+const withPasskey = { password: true, passkey: true, provider: false };
+const o = (id: string, answers: StaffView["answers"] = {}, steps: readonly Step[] = ["?sessions"], passkeys = true): StaffView => ({
+  id: `staff-account${id}`,
+  app: "staff",
+  page: { is: "account" },
+  answers: { [RENEW]: signedIn(everybody[1]), "GET /api/v1/me": me, "POST /api/v1/me/passkeys/challenge": { ticket: "ticket", publicKey: { challenge: "AA", user: { id: "AA" } } }, "POST /api/v1/me/recovery-codes": { recoveryCodes }, "POST /api/v1/me/password": {}, ...answers },
+  steps,
+  passkeys,
+  first: (session) => session.resume(),
+});
 const typed = ["email=ines.costa@riverside.example", "password=correct horse battery", "next"];
 const chosen = ["password=correct horse battery", "next"];
 const filled = ["invite", "new-email=sam.tan@riverside.example", "new-name=Sam Tan", "role-scheduler"];
@@ -228,6 +254,34 @@ export const staffViews: readonly StaffView[] = [
   s("-recovery-short", {}, [...typed, "?code", "other-way", "recovery=7K2P", "finish"]),
   s("-begin-again", { [SECOND]: refused("begin-again", 401) }, [...typed, "code=123456", "finish", "?problem"]),
   s("-arrived", { [SECOND]: signedIn(everybody[2]) }, [...typed, "code=123456", "finish", "?arrived"]),
+
+  { ...s("-passkey"), passkeys: true },
+  { ...s("-provider", { "GET /api/v1/auth/ways": { passkeys: true, provider: "Riverside University Hospital" } }, ["?provider"]), passkeys: true },
+  s("-no-role-here", {}, ["?problem"], "problem=no-role-here"),
+  s("-provider-away", {}, ["?problem"], "problem=provider-away"),
+  { ...s("-passkey-first"), passkeys: true },
+  { ...s("-passkey-wrong", { "POST /api/v1/auth/passkey/challenge": { ticket: "ticket", publicKey: { challenge: "AA" } }, "POST /api/v1/auth/passkey": refused("wrong-passkey", 401) }, ["passkey", "?problem"]), passkeys: true },
+  { ...s("-passkey-first-waiting", { "POST /api/v1/auth/passkey/challenge": "never" }, ["passkey"]), passkeys: true },
+  { ...j("-passkey", { [LOOK]: { ...expected(), publicKey: { challenge: "AA", user: { id: "AA" } } } }, ["?join-passkey"]), passkeys: true },
+  { ...j("-passkey-done", { [LOOK]: { ...expected(), publicKey: { challenge: "AA", user: { id: "AA" } } }, [JOIN]: signedIn(everybody[1]) }, ["join-passkey", "?joined"]), passkeys: true },
+
+  o(""),
+  o("-none", { "GET /api/v1/me": { ...me, passkeys: [], sessions: me.sessions.slice(0, 1) } }),
+  o("-unusable", {}, ["?sessions"], false),
+  o("-loading", { "GET /api/v1/me": "never" }, []),
+  o("-failed", { "GET /api/v1/me": refused("unavailable", 503, 30) }, ["?problem"]),
+  o("-add", {}, ["add-passkey", "?passkey-name"]),
+  o("-add-known", { "POST /api/v1/me/passkeys": [refused("passkey-known", 409)] }, ["add-passkey", "make-passkey", "?problem"]),
+  o("-remove", {}, ["remove-passkey", "?yes"]),
+  o("-last-way-in", { "DELETE /api/v1/me/passkeys/": refused("last-way-in", 409) }, ["remove-passkey", "yes", "?problem"]),
+  o("-password", {}, ["change-password", "?old-password"]),
+  o("-password-wrong", { "POST /api/v1/me/password": refused("sign-in-failed", 401) }, ["change-password", "old-password=wrong", "new-password=correct horse battery", "save-password", "?field-error"]),
+  o("-password-changed", {}, ["change-password", "old-password=right", "new-password=correct horse battery", "save-password", "?change-password"]),
+  o("-codes", {}, ["make-codes", "?codes"]),
+  o("-provided", { "GET /api/v1/me": { ...me, passkeys: [], recoveryCodesLeft: 0, ways: { password: false, provider: true, passkeys: true } } }),
+  o("-long-names", { [RENEW]: signedIn(longNames[1], {}, f.longClinic.name), "GET /api/v1/me": { ...me, passkeys: [{ ...me.passkeys[0], name: "Wolfeschlegelsteinhausenbergerdorff-Schmetterlingskötter-Tablet" }] } }),
+  o("-locked", { [RENEW]: { ...signedIn(everybody[1], { locked: true }), ways: withPasskey } }, ["?show-proof"]),
+  o("-confirm", { [RENEW]: { ...signedIn(everybody[1]), ways: withPasskey }, "POST /api/v1/me/recovery-codes": refused("confirm-first", 403) }, ["make-codes", "?show-proof"]),
 
   j("", {}, ["?password"]),
   j("-opening", { [LOOK]: "never" }),

@@ -78,7 +78,7 @@ function reached(path: string, seen = new Set<string>()): Set<string> {
 }
 const patientFiles = reached("patient/main.tsx");
 const clinicFiles = reached("clinician/main.tsx");
-const staffFiles = new Set(["sign-in", "join", "admin", "rooms"].flatMap((page) => [...reached(`staff/${page}.main.tsx`)]));
+const staffFiles = new Set(["sign-in", "join", "admin", "rooms", "account"].flatMap((page) => [...reached(`staff/${page}.main.tsx`)]));
 
 interface Node {
   type: string;

@@ -4,7 +4,7 @@ import { ANSWER_MS, LONGEST_WAIT_MS, TRIES } from "./limits";
 import { OFFLINE, Problem, problemOf } from "./problem";
 
 export interface Question {
-  method: "GET" | "POST" | "PATCH";
+  method: "GET" | "POST" | "PATCH" | "DELETE";
   path: string;
   body?: unknown;
   token?: string | undefined;

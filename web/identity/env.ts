@@ -1,3 +1,5 @@
+import { browserPasskeys, type Passkeys } from "./passkeys";
+
 /** What a session needs of the browser. Tests and the gallery bring their own. */
 
 /** What tabs of one browser tell each other. */
@@ -23,6 +25,7 @@ export interface Env {
   hear: (call: (news: News) => void) => () => void;
   /** A signal that ends a request. */
   deadline: (ms: number) => AbortSignal;
+  passkeys: Passkeys;
 }
 
 const CHANNEL = "telehealth.session";
@@ -64,5 +67,6 @@ export function browserEnv(): Env {
       return () => channel?.removeEventListener("message", listener);
     },
     deadline: (ms) => AbortSignal.timeout(ms),
+    passkeys: browserPasskeys,
   };
 }

@@ -30,6 +30,12 @@ export const TELL_MS = 5_000;
 /** Shortest password, characters: the server's own limit, said beforehand. */
 export const PASSWORD_CHARS = 10;
 
+/** Longest name of a passkey, characters: the server's own limit. */
+export const PASSKEY_NAME_CHARS = 60;
+
+/** How long a field waits with one challenge before it asks for another, milliseconds. The server takes it for five minutes. */
+export const IN_FIELD_MS = 4 * 60_000;
+
 /** Digits of a code of an authenticator app. */
 export const CODE_DIGITS = 6;
 

@@ -1,11 +1,19 @@
 import { describe, expect, it, vi } from "vitest";
 import type { Env, News } from "./env";
-import { Problem } from "./problem";
+import { IN_FIELD_MS } from "./limits";
+import { CANCELLED, Problem } from "./problem";
 import { createStaffSession, type StaffSession } from "./session";
 import type { SignedIn } from "./types";
 
 const START = 1_800_000_000_000;
 const TTL = 300_000;
+
+const passkeys: Env["passkeys"] = {
+  usable: () => true,
+  inFields: () => Promise.resolve(false),
+  show: ({ challenge }) => Promise.resolve({ id: "id", clientData: `for ${challenge}`, authenticatorData: "", signature: "" }),
+  make: ({ challenge }) => Promise.resolve({ clientData: `for ${challenge}`, authenticatorData: "" }),
+};
 
 /** The server as far as a session sees it, and a browser whose time is moved by hand. */
 function world() {
@@ -60,6 +68,7 @@ function world() {
       return () => undefined;
     },
     deadline: () => new AbortController().signal,
+    passkeys: { ...passkeys },
   };
   return {
     env,
@@ -354,5 +363,65 @@ describe("what demands a factor", () => {
     await settle();
     await session.confirm({ code: "123456" });
     expect(await answer).toBe("confirm-first");
+  });
+});
+
+describe("a passkey", () => {
+  const asked = (w: ReturnType<typeof world>) => w.json({ ticket: "t", publicKey: { challenge: "c" } });
+
+  it("signs in alone, with what the browser answers and the ticket it was asked by", async () => {
+    const w = world();
+    const session = createStaffSession(w.env);
+    w.once("POST /api/v1/auth/passkey/challenge", () => asked(w));
+    w.once("POST /api/v1/auth/passkey", () => w.json(w.signedIn()));
+    await session.signInWithPasskey("shared");
+    const shown = { id: "id", clientData: "for c", authenticatorData: "", signature: "", ticket: "t" };
+    expect(w.asked[1]?.body).toEqual({ passkey: shown, surroundings: "shared" });
+    expect(session.state.is).toBe("signed-in");
+  });
+
+  it("that was not shown is a problem, and nothing is asked of the server", async () => {
+    const w = world();
+    w.env.passkeys.show = () => Promise.reject(new Problem("passkey-not-shown"));
+    const session = createStaffSession(w.env);
+    w.once("POST /api/v1/auth/passkey/challenge", () => asked(w));
+    expect(await codeOf(session.signInWithPasskey("ward"))).toBe("passkey-not-shown");
+    expect(w.paths()).toEqual(["POST /auth/passkey/challenge"]);
+  });
+
+  it("is offered in a field with another challenge before the first is too old, until the page ends it", async () => {
+    const w = world();
+    const late = [new AbortController(), new AbortController(), new AbortController()];
+    w.env.deadline = (ms) => (ms === IN_FIELD_MS ? (late.shift() ?? new AbortController()) : new AbortController()).signal;
+    const [first] = late;
+    const challenges: string[] = [];
+    w.env.passkeys.inFields = () => Promise.resolve(true);
+    w.env.passkeys.show = ({ challenge }, { inField, signal }) => {
+      expect(inField).toBe(true);
+      challenges.push(challenge);
+      return new Promise((_, refuse) => signal.addEventListener("abort", () => refuse(new Problem(CANCELLED))));
+    };
+    const session = createStaffSession(w.env);
+    for (const challenge of ["one", "two"]) w.once("POST /api/v1/auth/passkey/challenge", () => w.json({ ticket: "t", publicKey: { challenge } }));
+    const page = new AbortController();
+    const offered = codeOf(session.offerPasskeys(() => "ward", page.signal));
+    await settle();
+    first?.abort();
+    await settle();
+    expect(challenges).toEqual(["one", "two"]);
+    page.abort();
+    expect(await offered).toBe(CANCELLED);
+  });
+
+  it("is a factor, and known to be one from when it is added", async () => {
+    const { w, session } = await resumed();
+    w.once("POST /api/v1/me/passkeys/challenge", () => asked(w));
+    await session.addPasskey(await session.askForNewPasskey(), "Phone");
+    expect(w.asked[1]).toMatchObject({ key: "POST /api/v1/me/passkeys", body: { ticket: "t", passkey: { clientData: "for c", name: "Phone" } } });
+    expect(session.state.who?.ways?.passkey).toBe(true);
+    await session.lock();
+    w.once("POST /api/v1/me/passkeys/challenge", () => asked(w));
+    await session.unlock(await session.showPasskey());
+    expect(session.state.locked).toBe(false);
   });
 });

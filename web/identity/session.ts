@@ -5,9 +5,10 @@
  */
 import { ask, type Answer, type Question } from "./ask";
 import type { Env } from "./env";
-import { BEAT_MS, RENEW_AGAIN_MS, RENEW_BEFORE_MS, TELL_MS, TOKEN_MS, WARN_MS } from "./limits";
+import { BEAT_MS, IN_FIELD_MS, RENEW_AGAIN_MS, RENEW_BEFORE_MS, TELL_MS, TOKEN_MS, WARN_MS } from "./limits";
 import { CANCELLED, Problem } from "./problem";
-import type { Ending, Expected, Proof, SignedIn, Surroundings } from "./types";
+import type { PasskeyOptions } from "./passkeys";
+import type { Ending, Expected, Offered, Proof, SignedIn, Surroundings } from "./types";
 
 export interface StaffState {
   /** `starting`: it is not known yet whether anybody is signed in. */
@@ -35,10 +36,25 @@ export interface StaffSession {
   signIn(email: string, password: string): Promise<string>;
   /** The second factor: somebody is signed in. */
   second(ticket: string, second: { code: string } | { recoveryCode: string }, surroundings: Surroundings): Promise<void>;
+  /** Whether this browser has passkeys here. */
+  readonly hasPasskeys: boolean;
+  /** What the sign-in page can offer; passkeys alone, if the server does not say. */
+  offered(): Promise<Offered>;
+  /** Both factors at once; whoever has the passkey. */
+  signInWithPasskey(surroundings: Surroundings): Promise<void>;
+  /** The same, offered among the names that the browser remembers for a field, until `signal` ends it. */
+  offerPasskeys(surroundings: () => Surroundings, signal: AbortSignal): Promise<void>;
+  /** What is needed to make a passkey; may wait for a factor. */
+  askForNewPasskey(): Promise<NewPasskey>;
+  addPasskey(asked: NewPasskey, name: string): Promise<void>;
+  /** One's passkey, as a factor. */
+  showPasskey(): Promise<Proof>;
   /** Who is expected by an invitation. */
   look(secret: string): Promise<Expected>;
   /** Sets the factors of somebody who was invited; gives the recovery codes. They are signed in. */
   join(ticket: string, password: string, code: string): Promise<string[]>;
+  /** The same with a passkey instead of both. */
+  joinWithPasskey(ticket: string, options: PasskeyOptions, name: string): Promise<void>;
   lock(): Promise<void>;
   unlock(proof: Proof): Promise<void>;
   /** Shows the factor that something waits for. */
@@ -49,6 +65,12 @@ export interface StaffSession {
   /** Asks as whoever is signed in; waits for the lock and for factors. Throws a `Problem` and nothing else. */
   ask<T>(question: Omit<Question, "token">): Promise<T>;
   dispose(): void;
+}
+
+/** What a passkey is made with. */
+export interface NewPasskey {
+  ticket: string;
+  publicKey: PasskeyOptions;
 }
 
 /** Something that others wait for. */
@@ -132,6 +154,80 @@ class Staffed implements StaffSession {
     const answer = await this.#ask("POST", "/api/v1/auth/second", { ticket, ...second, surroundings });
     this.#touched = this.#env.now();
     this.#begin(answer);
+  }
+
+  get hasPasskeys(): boolean {
+    return this.#env.passkeys.usable();
+  }
+
+  async offered(): Promise<Offered> {
+    try {
+      return (await ask(this.#env, { method: "GET", path: "/api/v1/auth/ways" })).body as Offered;
+    } catch {
+      return { passkeys: true, provider: null };
+    }
+  }
+
+  signInWithPasskey(surroundings: Surroundings): Promise<void> {
+    return this.#passkeySignIn(() => surroundings, false, new AbortController().signal);
+  }
+
+  async offerPasskeys(surroundings: () => Surroundings, signal: AbortSignal): Promise<void> {
+    if (!(await this.#env.passkeys.inFields())) return;
+    while (!signal.aborted) {
+      const late = this.#env.deadline(IN_FIELD_MS);
+      const either = new AbortController();
+      const end = () => either.abort();
+      for (const one of [signal, late]) one.addEventListener("abort", end, { once: true });
+      try {
+        await this.#passkeySignIn(surroundings, true, either.signal);
+        return;
+      } catch (problem) {
+        // Too long for the challenge: another one. Whatever else goes wrong, the page has other ways.
+        if (!late.aborted) throw problem;
+      } finally {
+        signal.removeEventListener("abort", end);
+      }
+    }
+  }
+
+  async #passkeySignIn(surroundings: () => Surroundings, inField: boolean, signal: AbortSignal): Promise<void> {
+    const asked = (await this.#ask("POST", "/api/v1/auth/passkey/challenge", {})).body as NewPasskey;
+    const shown = await this.#env.passkeys.show(asked.publicKey, { inField, signal });
+    const body = { passkey: { ...shown, ticket: asked.ticket }, surroundings: surroundings() };
+    const answer = await this.#ask("POST", "/api/v1/auth/passkey", body);
+    this.#touched = this.#env.now();
+    this.#begin(answer);
+  }
+
+  askForNewPasskey(): Promise<NewPasskey> {
+    return this.ask<NewPasskey>({ method: "POST", path: "/api/v1/me/passkeys/challenge", body: { to: "add" } });
+  }
+
+  async addPasskey({ ticket, publicKey }: NewPasskey, name: string): Promise<void> {
+    const made = await this.#env.passkeys.make(publicKey);
+    await this.ask({ method: "POST", path: "/api/v1/me/passkeys", body: { ticket, passkey: { ...made, name } } });
+    this.#hasPasskey(true);
+  }
+
+  async showPasskey(): Promise<Proof> {
+    const { body } = await this.#asked({ method: "POST", path: "/api/v1/me/passkeys/challenge", body: { to: "show" } });
+    const asked = body as NewPasskey;
+    const shown = await this.#env.passkeys.show(asked.publicKey, { inField: false, signal: new AbortController().signal });
+    return { passkey: { ...shown, ticket: asked.ticket } };
+  }
+
+  async joinWithPasskey(ticket: string, options: PasskeyOptions, name: string): Promise<void> {
+    const made = await this.#env.passkeys.make(options);
+    const answer = await this.#ask("POST", "/api/v1/auth/join", { ticket, passkey: { ...made, name } });
+    this.#touched = this.#env.now();
+    this.#begin(answer);
+  }
+
+  /** What the server would say of it at the next renewal. */
+  #hasPasskey(passkey: boolean): void {
+    const { who } = this.state;
+    if (who !== null) this.#set({ who: { ...who, ways: { password: true, provider: false, ...who.ways, passkey } } });
   }
 
   async look(secret: string): Promise<Expected> {

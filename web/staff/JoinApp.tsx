@@ -1,8 +1,9 @@
+import { KeyRound } from "lucide-react";
 import { type FormEvent, useEffect, useState } from "react";
 import { useWords } from "../i18n";
 import { type Expected, homeOf, PASSWORD_CHARS, Problem } from "../identity";
 import { Button } from "../ui/Button/Button";
-import { rememberClinic, rememberedClinic, useStaff, useStaffState } from "./context";
+import { deviceName, rememberClinic, rememberedClinic, rememberPasskey, useStaff } from "./context";
 import { PasswordField } from "./fields";
 import { JoinAuthenticator } from "./JoinAuthenticator";
 import { JoinCodes } from "./JoinCodes";
@@ -19,13 +20,13 @@ type Step = "password" | "app" | "codes" | "done";
 export function JoinApp({ secret }: { secret: string | null }) {
   const { t } = useWords();
   const { session, go } = useStaff();
-  const { who } = useStaffState();
   const [expected, setExpected] = useState<Expected | null>(null);
   const [step, setStep] = useState<Step>("password");
   const [password, setPassword] = useState("");
   const [refused, setRefused] = useState(false);
   const [renewed, setRenewed] = useState(false);
   const [codes, setCodes] = useState<readonly string[]>([]);
+  const [byPasskey, setByPasskey] = useState(false);
   const clinic = expected?.unit ?? rememberedClinic();
 
   const look = useTry(async () => {
@@ -58,7 +59,22 @@ export function JoinApp({ secret }: { secret: string | null }) {
     }
   });
 
+  const withPasskey = useTry(async () => {
+    if (expected?.publicKey === undefined || secret === null) return;
+    try {
+      await session.joinWithPasskey(expected.ticket, expected.publicKey, deviceName());
+    } catch (problem) {
+      // The link still works; the challenge does not.
+      if (problem instanceof Problem && problem.code === "begin-again") setExpected(await session.look(secret));
+      throw problem;
+    }
+    rememberPasskey();
+    setByPasskey(true);
+    on();
+  });
+
   const on = () => {
+    const { who } = session.state;
     const home = who === null ? null : homeOf(who.person.roles);
     if (home === null) setStep("done");
     else go(home);
@@ -83,13 +99,14 @@ export function JoinApp({ secret }: { secret: string | null }) {
           }}
           refused={refused}
           onDone={() => setStep("app")}
+          passkey={session.hasPasskeys && expected.publicKey !== undefined ? withPasskey : null}
         />
       ) : step === "app" ? (
         <JoinAuthenticator expected={expected} connect={connect} renewed={renewed} onBack={() => setStep("password")} />
       ) : step === "codes" ? (
         <JoinCodes expected={expected} codes={codes} onDone={on} />
       ) : (
-        <Done unit={expected.unit} />
+        <Done unit={expected.unit} byPasskey={byPasskey} />
       )}
     </Sheet>
   );
@@ -122,9 +139,11 @@ interface PasswordProps {
   /** By the server: on everybody's list. */
   refused: boolean;
   onDone: () => void;
+  /** Makes a passkey instead; none where there are none. */
+  passkey: ReturnType<typeof useTry<[]>> | null;
 }
 
-function Password({ expected, password, onPassword, refused, onDone }: PasswordProps) {
+function Password({ expected, password, onPassword, refused, onDone, passkey }: PasswordProps) {
   const { t } = useWords();
   const { person, unit } = expected;
   const [sent, setSent] = useState(false);
@@ -161,9 +180,19 @@ function Password({ expected, password, onPassword, refused, onDone }: PasswordP
           <dd>{person.email}</dd>
         </div>
       </dl>
+      {passkey !== null && (
+        <div className="sheet__head sheet__part">
+          <h2>{t("join.passkey-title")}</h2>
+          <p>{t("join.passkey-why")}</p>
+          <Trouble problem={passkey.problem} />
+          <Button icon={KeyRound} wide busy={passkey.running} onClick={() => void passkey.run()} data-testid="join-passkey">
+            {t(passkey.running ? "passkey.waiting" : "join.passkey")}
+          </Button>
+        </div>
+      )}
       <div className="sheet__head sheet__part">
         <p className="quiet small">{t("join.step", { step: 1 })}</p>
-        <h2>{t("join.password-title")}</h2>
+        <h2>{t(passkey === null ? "join.password-title" : "join.password-instead")}</h2>
       </div>
       {/* For the browser's own memory of passwords: whose this one is. */}
       <input hidden type="email" name="username" autoComplete="username" value={person.email} readOnly />
@@ -184,12 +213,12 @@ function Password({ expected, password, onPassword, refused, onDone }: PasswordP
   );
 }
 
-function Done({ unit }: { unit: string }) {
+function Done({ unit, byPasskey }: { unit: string; byPasskey: boolean }) {
   const { t } = useWords();
   return (
     <div className="sheet__form" data-testid="joined">
       <h1>{t("join.done-title", { unit })}</h1>
-      <p>{t("join.done")}</p>
+      <p>{t(byPasskey ? "join.done-passkey" : "join.done")}</p>
       <p>{t("join.done-now")}</p>
     </div>
   );

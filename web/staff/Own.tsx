@@ -5,7 +5,7 @@ import { useStaff } from "./context";
 import { Trouble } from "./Trouble";
 import { useTry } from "./useTry";
 
-/** Whose page it is, and the two ways to leave it. */
+/** Whose page it is, the way to their account, and the two ways to leave. */
 export function Own({ name }: { name: string }) {
   const { t } = useWords();
   const { session } = useStaff();
@@ -13,7 +13,9 @@ export function Own({ name }: { name: string }) {
   return (
     <>
       <div className="own">
-        <p className="own__name">{name}</p>
+        <a className="own__name" href="/account" data-testid="own-account">
+          {name}
+        </a>
         <Button kind="quiet" icon={LockDrawing} onClick={() => void session.lock().catch(() => undefined)} data-testid="lock-now">
           {t("admin.lock")}
         </Button>

@@ -1,8 +1,9 @@
 import { type FormEvent, type ReactNode, useState } from "react";
 import { useWords } from "../i18n";
-import { CODE_DIGITS, type Problem, type Proof as Shown } from "../identity";
+import { CANCELLED, CODE_DIGITS, Problem, type Proof as Shown } from "../identity";
 import { Button } from "../ui/Button/Button";
 import { Choice } from "../ui/Choice/Choice";
+import { useStaff, useStaffState } from "./context";
 import { CodeField, PasswordField } from "./fields";
 import { Trouble, useTrouble } from "./Trouble";
 import { useTry } from "./useTry";
@@ -22,13 +23,18 @@ interface Props {
 export function Proof({ email, first, action, show, lock, others }: Props) {
   const { t } = useWords();
   const trouble = useTrouble();
-  const [by, setBy] = useState(first);
+  const { session } = useStaff();
+  const ways = useStaffState().who?.ways ?? { password: true, passkey: false, provider: false };
+  const passkey = ways.passkey && session.hasPasskeys;
+  const [by, setBy] = useState<"passkey" | "password" | "code">(passkey ? "passkey" : first);
   const [typed, setTyped] = useState("");
   const [sent, setSent] = useState(false);
   const check = useTry(async () => {
     try {
-      await show(by === "password" ? { password: typed } : { code: typed });
+      if (by === "passkey") await show(await session.showPasskey());
+      else await show(by === "password" ? { password: typed } : { code: typed });
     } catch (problem) {
+      if (problem instanceof Problem && problem.code === CANCELLED) return;
       if (by === "password") setTyped("");
       throw problem;
     }
@@ -38,7 +44,7 @@ export function Proof({ email, first, action, show, lock, others }: Props) {
     by === "password" || lock === true
       ? t(by === "password" ? "lock.wrong-password" : "lock.wrong-code")
       : `${trouble(problem).what}. ${trouble(problem).todo}`;
-  const whole = by === "password" ? typed !== "" : typed.length === CODE_DIGITS;
+  const whole = by === "passkey" || (by === "password" ? typed !== "" : typed.length === CODE_DIGITS);
   const error =
     refused && check.problem !== null
       ? mistaken(check.problem)
@@ -53,11 +59,13 @@ export function Proof({ email, first, action, show, lock, others }: Props) {
   };
   return (
     <form className="form" onSubmit={submit} noValidate>
-      <Choice
+      {!ways.password && !passkey && <p>{t("proof.none")}</p>}
+      {ways.password && <Choice
         legend={t(lock === true ? "lock.how" : "confirm.how")}
         tiles
         testIds
         options={[
+          ...(passkey ? [{ value: "passkey" as const, label: t("lock.passkey") }] : []),
           { value: "password", label: t("lock.password") },
           { value: "code", label: t("lock.code") },
         ]}
@@ -68,10 +76,10 @@ export function Proof({ email, first, action, show, lock, others }: Props) {
           setSent(false);
           check.clear();
         }}
-      />
+      />}
       <Trouble problem={refused ? null : check.problem} />
       <input hidden type="email" autoComplete="username" value={email} readOnly />
-      {by === "password" ? (
+      {by === "passkey" || !ways.password ? null : by === "password" ? (
         <PasswordField
           label={t("sign-in.password")}
           autoComplete="current-password"
@@ -84,9 +92,11 @@ export function Proof({ email, first, action, show, lock, others }: Props) {
         <CodeField label={t("sign-in.code")} hint={t("sign-in.code-why")} value={typed} onType={setTyped} error={error} />
       )}
       <div className="proof__actions">
-        <Button kind="primary" type="submit" busy={check.running} data-testid="show-proof">
-          {check.running ? t("sign-in.working") : action}
-        </Button>
+        {(ways.password || passkey) && (
+          <Button kind="primary" type="submit" busy={check.running} data-testid="show-proof">
+            {check.running ? t(by === "passkey" ? "passkey.waiting" : "sign-in.working") : action}
+          </Button>
+        )}
         {others}
       </div>
     </form>

@@ -1,10 +1,11 @@
-import { type FormEvent, useState } from "react";
+import { Building2, KeyRound } from "lucide-react";
+import { type FormEvent, useEffect, useRef, useState } from "react";
 import { type Key, hasWords, useWords } from "../i18n";
-import { homeOf, Problem, returnPath, type Surroundings } from "../identity";
+import { CANCELLED, homeOf, Problem, returnPath, type Surroundings } from "../identity";
 import { Button } from "../ui/Button/Button";
 import { TextField } from "../ui/Field/Field";
 import { Notice } from "../ui/Notice/Notice";
-import { rememberClinic, useClinicName, useStaff, useStaffState } from "./context";
+import { passkeyWasUsed, rememberClinic, rememberPasskey, useClinicName, useStaff, useStaffState } from "./context";
 import { CodeField, PasswordField, wholeRecovery } from "./fields";
 import { Sheet } from "./Sheet";
 import "../ui/Choice/Choice.css";
@@ -22,7 +23,10 @@ export function SignInApp({ query }: { query: URLSearchParams }) {
   const [email, setEmail] = useState("");
   const [surroundings, setSurroundings] = useState<Surroundings>("ward");
   const [ticket, setTicket] = useState<string | null>(null);
-  const [late, setLate] = useState<Problem | null>(null);
+  const [late, setLate] = useState<Problem | null>(() => {
+    const code = query.get("problem");
+    return code === null ? null : new Problem(code);
+  });
 
   const signedIn = () => {
     const { who: now } = session.state;
@@ -32,6 +36,13 @@ export function SignInApp({ query }: { query: URLSearchParams }) {
     const to = returnPath(query.get("to"), location.origin) ?? homeOf(now.person.roles);
     if (to !== null) go(to);
   };
+  // Back from the hospital's own sign-in: the cookie is here, the rest is asked for.
+  useEffect(() => {
+    if (query.get("provider") !== "done") return;
+    void session.resume().then(() => {
+      if (session.state.is === "signed-in") signedIn();
+    });
+  }, []);
   const done = who !== null && returnPath(query.get("to"), location.origin) === null && homeOf(who.person.roles) === null;
 
   return (
@@ -47,6 +58,8 @@ export function SignInApp({ query }: { query: URLSearchParams }) {
           shared={surroundings === "shared"}
           onShared={(shared) => setSurroundings(shared ? "shared" : "ward")}
           onTicket={setTicket}
+          onDone={signedIn}
+          to={returnPath(query.get("to"), location.origin) ?? ""}
         />
       ) : (
         <Second
@@ -72,16 +85,38 @@ interface FirstProps {
   shared: boolean;
   onShared: (shared: boolean) => void;
   onTicket: (ticket: string) => void;
+  /** By a passkey: both factors at once. */
+  onDone: () => void;
+  /** Where somebody wanted to go. */
+  to: string;
 }
 
-function First({ ended, late, email, onEmail, shared, onShared, onTicket }: FirstProps) {
+function First({ ended, late, email, onEmail, shared, onShared, onTicket, onDone, to }: FirstProps) {
   const { t } = useWords();
-  const { session } = useStaff();
+  const { session, go } = useStaff();
   const trouble = useTrouble();
+  const [provider, setProvider] = useState<string | null>(null);
+  useEffect(() => {
+    let here = true;
+    void session.offered().then((offered) => {
+      if (here) setProvider(offered.provider);
+    });
+    return () => {
+      here = false;
+    };
+  }, [session]);
   const [password, setPassword] = useState("");
   const [sent, setSent] = useState(false);
   const check = useTry(async () => onTicket(await session.signIn(email.trim(), password)));
   const wrong = check.problem?.code === "sign-in-failed" ? trouble(check.problem) : null;
+  const passkey = usePasskeys(shared ? "shared" : "ward", onDone);
+  // First where one was used before; where not, most have none.
+  const before = session.hasPasskeys && passkeyWasUsed();
+  const offer = session.hasPasskeys && (
+    <Button kind={before ? "primary" : "plain"} icon={KeyRound} wide busy={passkey.running} onClick={() => void passkey.run()} data-testid="passkey">
+      {t(passkey.running ? "passkey.waiting" : "sign-in.passkey")}
+    </Button>
+  );
 
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -100,12 +135,19 @@ function First({ ended, late, email, onEmail, shared, onShared, onTicket }: Firs
           <p>{t(because as Key & "ended.expired")}</p>
         </Notice>
       )}
-      <Trouble problem={late ?? (wrong === null ? check.problem : null)} />
+      <Trouble problem={passkey.problem ?? late ?? (wrong === null ? check.problem : null)} />
+      {before && (
+        <>
+          {offer}
+          <p className="or quiet">{t("sign-in.or")}</p>
+        </>
+      )}
       <TextField
         label={t("sign-in.email")}
         type="email"
         name="username"
-        autoComplete="username"
+        // Browsers that can offer passkeys here, among the addresses they remember.
+        autoComplete="username webauthn"
         autoCapitalize="none"
         spellCheck={false}
         value={email}
@@ -129,12 +171,58 @@ function First({ ended, late, email, onEmail, shared, onShared, onTicket }: Firs
           <span className="choice__why">{t("sign-in.shared-why")}</span>
         </span>
       </label>
-      <Button kind="primary" type="submit" wide busy={check.running} data-testid="next">
+      <Button kind={before ? "plain" : "primary"} type="submit" wide busy={check.running} data-testid="next">
         {t(check.running ? "sign-in.working" : "sign-in.next")}
       </Button>
+      {!before && offer}
+      {provider !== null && (
+        <Button
+          icon={Building2}
+          wide
+          onClick={() => go(`/api/v1/auth/provider?${new URLSearchParams({ surroundings: shared ? "shared" : "ward", to })}`)}
+          data-testid="provider"
+        >
+          {t("sign-in.provider", { name: provider })}
+        </Button>
+      )}
       <p className="quiet small">{t("sign-in.forgot")}</p>
     </form>
   );
+}
+
+/** A passkey at the button, and offered in the field until then. */
+function usePasskeys(surroundings: Surroundings, onDone: () => void) {
+  const { session } = useStaff();
+  const now = useRef({ surroundings, onDone });
+  now.current = { surroundings, onDone };
+  const offering = useRef<AbortController | null>(null);
+  const done = () => {
+    rememberPasskey();
+    now.current.onDone();
+  };
+  useEffect(() => {
+    const ends = new AbortController();
+    offering.current = ends;
+    session.offerPasskeys(() => now.current.surroundings, ends.signal).then(
+      () => {
+        if (session.state.is === "signed-in") done();
+      },
+      () => undefined, // Nobody asked for it: the page has its other ways.
+    );
+    return () => ends.abort();
+    // Once: what changes is read when it is needed.
+  }, [session]);
+  return useTry(async () => {
+    // A browser asks for one passkey at a time.
+    offering.current?.abort();
+    try {
+      await session.signInWithPasskey(now.current.surroundings);
+    } catch (problem) {
+      if (problem instanceof Problem && problem.code === CANCELLED) return;
+      throw problem;
+    }
+    done();
+  });
 }
 
 interface SecondProps {
@@ -245,7 +333,10 @@ function Arrived({ name }: { name: string }) {
           <a href="/admin#emergency">{t("sign-in.emergency")}</a>
         </p>
       )}
-      <div>
+      <div className="proof__actions">
+        <Button kind="primary" onClick={() => go("/account")} data-testid="own-account">
+          {t("account.title")}
+        </Button>
         <Button busy={leave.running} onClick={() => void leave.run()}>
           {t("admin.sign-out")}
         </Button>

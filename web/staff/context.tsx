@@ -29,6 +29,25 @@ export function useStaffState(): StaffState {
   );
 }
 
+const PASSKEY = "telehealth.passkey";
+
+/** Whether somebody has signed in with a passkey in this browser: then it is offered first. */
+export function passkeyWasUsed(): boolean {
+  try {
+    return localStorage.getItem(PASSKEY) !== null;
+  } catch {
+    return false;
+  }
+}
+
+export function rememberPasskey(): void {
+  try {
+    localStorage.setItem(PASSKEY, "1");
+  } catch {
+    // Storage is switched off: it is offered second.
+  }
+}
+
 const STORED = "telehealth.clinic";
 
 /** The clinic's name as this browser last heard it; before the first time, the address that people typed. */
@@ -64,4 +83,10 @@ export function rememberClinic(name: string): void {
   } catch {
     // Storage is switched off: the next sign-in shows the address instead.
   }
+}
+
+/** What somebody may call a passkey of this device. It can be anything. */
+export function deviceName(): string {
+  const known = /iPhone|iPad|Android|Windows|Macintosh|CrOS|Linux/.exec(navigator.userAgent)?.[0] ?? "";
+  return { Macintosh: "Mac", CrOS: "Chromebook", "": "1" }[known] ?? known;
 }

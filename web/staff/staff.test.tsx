@@ -8,6 +8,7 @@ import { shared } from "../i18n/en/shared";
 import { staff } from "../i18n/en/staff";
 import "../ui/testing/setup";
 import { LiveRegion } from "../ui/Live/Live";
+import { AccountApp } from "./AccountApp";
 import { AdminApp } from "./AdminApp";
 import { StaffProvider } from "./context";
 import { JoinApp } from "./JoinApp";
@@ -20,6 +21,7 @@ beforeEach(() => startWords({ en: () => Promise.resolve(words), es: () => Promis
 function drawn(page: StaffView["page"]) {
   if (page.is === "sign-in") return <SignInApp query={new URLSearchParams(page.query)} />;
   if (page.is === "rooms") return <RoomsApp />;
+  if (page.is === "account") return <AccountApp />;
   return page.is === "join" ? <JoinApp secret={page.secret} /> : <AdminApp />;
 }
 
@@ -106,7 +108,7 @@ describe("signing in", () => {
     expect(field.getAttribute("type")).toBe("text");
     expect(fireEvent.paste(field)).toBe(true);
     expect(field.getAttribute("autocomplete")).toBe("current-password");
-    expect(screen.getByLabelText("E-mail address").getAttribute("autocomplete")).toBe("username");
+    expect(screen.getByLabelText("E-mail address").getAttribute("autocomplete")).toBe("username webauthn");
   });
 
   it("begins again with the reason when the ticket is over", async () => {

@@ -1,7 +1,7 @@
 //! The life of an account: invited, joined, changed, disabled.
 
 use crate::{
-    limits::{INVITATION_TTL, MAX_DUTIES, MAX_LISTED_SESSIONS},
+    limits::{CHALLENGE_TTL, INVITATION_TTL, MAX_ANSWERED, MAX_DUTIES, MAX_LISTED_SESSIONS, MAX_PASSKEYS},
     secret::SecretHash,
     text::Login,
 };
@@ -9,9 +9,30 @@ use model::{Phi, Timestamp, WaitingRoomId};
 use policy::{AccountId, SessionId, StaffRoles};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, VecDeque};
+use uuid::Uuid;
 
 /// The waiting rooms that somebody serves.
 pub type Duties = BTreeSet<WaitingRoomId>;
+
+/// A passkey's name in our own records.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PasskeyId(pub Uuid);
+
+/// A passkey that was just made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPasskey {
+    /// Its name here.
+    pub id: PasskeyId,
+    /// The authenticator's name for it, base64url.
+    pub credential: String,
+    /// Its public key, COSE, base64url.
+    pub key: String,
+    /// How often it has signed.
+    pub counter: u32,
+    /// What its person calls it.
+    pub name: Phi<String>,
+}
 
 /// What was recorded. A shape is for ever: fields may be added with a default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +79,46 @@ pub enum Event {
         step: u64,
         /// Of their recovery codes.
         recovery: BTreeSet<SecretHash>,
+        /// The session that began.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<SessionId>,
+    },
+    /// They have made a passkey, which is both factors: no password, no app.
+    JoinedByPasskey {
+        /// Its name here.
+        passkey: PasskeyId,
+        /// The authenticator's name for it, base64url.
+        credential: String,
+        /// Its public key, COSE, base64url.
+        key: String,
+        /// How often it has signed.
+        counter: u32,
+        /// What they call it.
+        #[serde(serialize_with = "model::phi::expose")]
+        name: Phi<String>,
+        /// The challenge that counts no more.
+        answered: SecretHash,
+        /// The session that began.
+        session: SessionId,
+    },
+    /// The hospital's own sign-in has brought somebody who was not here before.
+    Provided {
+        /// Their address, as it was said: nobody can be found by it.
+        login: Login,
+        /// Their name.
+        #[serde(serialize_with = "model::phi::expose")]
+        name: Phi<String>,
+        /// As what.
+        roles: StaffRoles,
+        /// The session that began.
+        session: SessionId,
+    },
+    /// The hospital's own sign-in has brought them again.
+    ProvidedAgain {
+        /// As what: as it was said this time.
+        roles: StaffRoles,
+        /// The session that began.
+        session: SessionId,
     },
     /// They may do something else from now on.
     RightsChanged {
@@ -111,6 +172,39 @@ pub enum Event {
         /// Of the codes.
         recovery: BTreeSet<SecretHash>,
     },
+    /// They have one more passkey.
+    PasskeyAdded {
+        /// Its name here.
+        passkey: PasskeyId,
+        /// The authenticator's name for it, base64url.
+        credential: String,
+        /// Its public key, COSE, base64url.
+        key: String,
+        /// How often it has signed.
+        counter: u32,
+        /// What they call it.
+        #[serde(serialize_with = "model::phi::expose")]
+        name: Phi<String>,
+        /// The challenge that counts no more.
+        answered: SecretHash,
+    },
+    /// A passkey lets nobody in any more.
+    PasskeyRemoved {
+        /// Which.
+        passkey: PasskeyId,
+    },
+    /// They have shown a passkey.
+    PasskeyShown {
+        /// Which.
+        passkey: PasskeyId,
+        /// How often it has signed.
+        counter: u32,
+        /// The challenge that counts no more.
+        answered: SecretHash,
+        /// The session that began; none if they have one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<SessionId>,
+    },
 }
 
 /// What somebody wants. Who may want it is the policy's question.
@@ -150,6 +244,30 @@ pub enum Command {
         step: u64,
         /// Of the recovery codes they are shown.
         recovery: BTreeSet<SecretHash>,
+        /// The session to begin.
+        session: SessionId,
+    },
+    /// Whoever has the link has made a passkey.
+    JoinByPasskey {
+        /// Of the link's secret.
+        invitation: SecretHash,
+        /// The passkey.
+        passkey: NewPasskey,
+        /// The challenge it was made for.
+        answered: SecretHash,
+        /// The session to begin.
+        session: SessionId,
+    },
+    /// The hospital's own sign-in says who somebody is and as what they work.
+    Provide {
+        /// Their address.
+        login: Login,
+        /// Their name.
+        name: Phi<String>,
+        /// As what.
+        roles: StaffRoles,
+        /// The session to begin.
+        session: SessionId,
     },
     /// They are to do something else.
     ChangeRights {
@@ -189,6 +307,29 @@ pub enum Command {
         /// Of the codes.
         recovery: BTreeSet<SecretHash>,
     },
+    /// They have made one more passkey.
+    AddPasskey {
+        /// The passkey.
+        passkey: NewPasskey,
+        /// The challenge it was made for.
+        answered: SecretHash,
+    },
+    /// A passkey is lost, or wanted no more.
+    RemovePasskey {
+        /// Which.
+        passkey: PasskeyId,
+    },
+    /// They show a passkey; its signature was right.
+    ShowPasskey {
+        /// Which.
+        passkey: PasskeyId,
+        /// How often it has signed.
+        counter: u32,
+        /// The challenge it was shown for.
+        answered: SecretHash,
+        /// The session to begin; none if they have one.
+        session: Option<SessionId>,
+    },
 }
 
 /// A second factor, as it was shown.
@@ -221,6 +362,18 @@ pub enum Rejection {
     /// The code was used before, or is none of theirs.
     #[error("the code does not count")]
     WrongCode,
+    /// The passkey is none of theirs, was copied, or answers what was answered before.
+    #[error("the passkey does not count")]
+    WrongPasskey,
+    /// They have this passkey already.
+    #[error("the passkey is known")]
+    PasskeyKnown,
+    /// They have so many passkeys already.
+    #[error("too many passkeys")]
+    TooManyPasskeys,
+    /// Without it they could not sign in any more.
+    #[error("this is the last way in")]
+    LastWayIn,
     /// Without a role they could do nothing.
     #[error("a person has a role")]
     NoRole,
@@ -247,16 +400,33 @@ pub enum Standing {
 }
 
 /// What somebody shows to be let in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Factors {
-    /// Argon2id, in PHC form.
-    pub password: Phi<String>,
-    /// The secret of the authenticator app, base32.
-    pub totp: Phi<String>,
+    /// Argon2id, in PHC form; none of who joined with a passkey, or comes from the hospital's own sign-in.
+    pub password: Option<Phi<String>>,
+    /// The secret of the authenticator app, base32; none like the password.
+    pub totp: Option<Phi<String>>,
     /// The newest time step that was used: it and those before it count no more.
     pub last_step: u64,
     /// The recovery codes that are left.
     pub recovery: BTreeSet<SecretHash>,
+    /// Passkeys, the oldest first: each is both factors.
+    pub passkeys: Vec<Passkey>,
+    /// The hospital's own sign-in lets them in.
+    pub provided: bool,
+    /// Challenges that passkeys have answered, and when.
+    answered: VecDeque<(SecretHash, Timestamp)>,
+}
+
+/// A passkey that somebody has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passkey {
+    /// What it is.
+    pub made: NewPasskey,
+    /// Since when.
+    pub added_at: Timestamp,
+    /// When it was last shown.
+    pub shown_at: Option<Timestamp>,
 }
 
 /// Somebody's account, as far as it is recorded.
@@ -291,12 +461,18 @@ pub fn decide(
     command: Command,
 ) -> Result<Event, Rejection> {
     let Some(account) = account else {
-        let Command::Invite { login, name, roles, duties, invitation, by } = command else {
-            return Err(Rejection::Unknown);
+        return match command {
+            Command::Invite { login, name, roles, duties, invitation, by } => {
+                check_rights(&roles, &duties)?;
+                let expires_at = now + INVITATION_TTL;
+                Ok(Event::Invited { login, name, roles, duties, invitation, expires_at, by })
+            }
+            Command::Provide { login, name, roles, session } => {
+                check_rights(&roles, &Duties::new())?;
+                Ok(Event::Provided { login, name, roles, session })
+            }
+            _ => Err(Rejection::Unknown),
         };
-        check_rights(&roles, &duties)?;
-        let expires_at = now + INVITATION_TTL;
-        return Ok(Event::Invited { login, name, roles, duties, invitation, expires_at, by });
     };
     match command {
         Command::Invite { .. } => Err(Rejection::Exists),
@@ -309,11 +485,26 @@ pub fn decide(
         Command::Reinvite { invitation, by } => {
             Ok(Event::Reinvited { invitation, expires_at: now + INVITATION_TTL, by })
         }
-        Command::Join { invitation, password, totp, step, recovery } => {
-            if !account.opens(invitation, now) {
-                return Err(Rejection::NoInvitation);
+        Command::Join { invitation, .. } | Command::JoinByPasskey { invitation, .. }
+            if !account.opens(invitation, now) =>
+        {
+            Err(Rejection::NoInvitation)
+        }
+        Command::Join { password, totp, step, recovery, session, .. } => {
+            Ok(Event::Joined { password, totp, step, recovery, session: Some(session) })
+        }
+        Command::JoinByPasskey { passkey, answered, session, .. } => {
+            let NewPasskey { id, credential, key, counter, name } = passkey;
+            Ok(Event::JoinedByPasskey { passkey: id, credential, key, counter, name, answered, session })
+        }
+        Command::Provide { roles, session, .. } => {
+            check_rights(&roles, &Duties::new())?;
+            let factors = account.factors().ok_or(Rejection::NotActive)?;
+            if factors.provided {
+                Ok(Event::ProvidedAgain { roles, session })
+            } else {
+                Err(Rejection::Exists)
             }
-            Ok(Event::Joined { password, totp, step, recovery })
         }
         Command::ChangeRights { roles, duties, by } => {
             check_rights(&roles, &duties)?;
@@ -336,12 +527,43 @@ pub fn decide(
             if step > factors.last_step { Ok(Event::Confirmed { step }) } else { Err(Rejection::WrongCode) }
         }
         Command::ChangePassword { password } => {
-            account.factors().ok_or(Rejection::NotActive)?;
+            let factors = account.factors().ok_or(Rejection::NotActive)?;
+            factors.password.as_ref().ok_or(Rejection::NotActive)?;
             Ok(Event::PasswordChanged { password })
         }
         Command::MakeRecoveryCodes { recovery } => {
-            account.factors().ok_or(Rejection::NotActive)?;
+            let factors = account.factors().ok_or(Rejection::NotActive)?;
+            // Beside a password they are the second factor; alone they are nothing.
+            factors.password.as_ref().ok_or(Rejection::NotActive)?;
             Ok(Event::RecoveryCodesMade { recovery })
+        }
+        Command::AddPasskey { passkey, answered } => {
+            let factors = account.factors().ok_or(Rejection::NotActive)?;
+            if factors.passkeys.iter().any(|one| one.made.credential == passkey.credential) {
+                return Err(Rejection::PasskeyKnown);
+            }
+            if factors.passkeys.len() >= MAX_PASSKEYS {
+                return Err(Rejection::TooManyPasskeys);
+            }
+            factors.may_answer(answered, now)?;
+            let NewPasskey { id, credential, key, counter, name } = passkey;
+            Ok(Event::PasskeyAdded { passkey: id, credential, key, counter, name, answered })
+        }
+        Command::RemovePasskey { passkey } => {
+            let factors = account.factors().ok_or(Rejection::NotActive)?;
+            factors.passkey(passkey).ok_or(Rejection::Unknown)?;
+            let others = factors.passkeys.len() > 1 || factors.password.is_some() || factors.provided;
+            if others { Ok(Event::PasskeyRemoved { passkey }) } else { Err(Rejection::LastWayIn) }
+        }
+        Command::ShowPasskey { passkey, counter, answered, session } => {
+            let factors = account.factors().ok_or(Rejection::NotActive)?;
+            let known = factors.passkey(passkey).ok_or(Rejection::WrongPasskey)?;
+            factors.may_answer(answered, now)?;
+            // One that counts and does not go on was copied (WebAuthn, 6.1.1).
+            if counter <= known.made.counter && (counter, known.made.counter) != (0, 0) {
+                return Err(Rejection::WrongPasskey);
+            }
+            Ok(Event::PasskeyShown { passkey, counter, answered, session })
         }
     }
 }
@@ -351,6 +573,33 @@ fn check_rights(roles: &StaffRoles, duties: &Duties) -> Result<(), Rejection> {
         return Err(Rejection::NoRole);
     }
     if duties.len() > MAX_DUTIES { Err(Rejection::TooManyDuties) } else { Ok(()) }
+}
+
+impl Factors {
+    /// One of their passkeys.
+    #[must_use]
+    pub fn passkey(&self, id: PasskeyId) -> Option<&Passkey> {
+        self.passkeys.iter().find(|passkey| passkey.made.id == id)
+    }
+
+    fn may_answer(&self, challenge: SecretHash, now: Timestamp) -> Result<(), Rejection> {
+        let mut remembered = self.answered.iter().filter(|(_, at)| now.since(*at) < CHALLENGE_TTL);
+        let full = remembered.clone().count() >= MAX_ANSWERED;
+        if full || remembered.any(|(one, _)| *one == challenge) {
+            return Err(Rejection::WrongPasskey);
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, challenge: SecretHash, at: Timestamp) {
+        self.answered.retain(|(_, then)| at.since(*then) < CHALLENGE_TTL);
+        self.answered.push_back((challenge, at));
+    }
+
+    fn add(&mut self, made: NewPasskey, challenge: SecretHash, at: Timestamp) {
+        self.passkeys.push(Passkey { made, added_at: at, shown_at: None });
+        self.answer(challenge, at);
+    }
 }
 
 impl Account {
@@ -374,11 +623,17 @@ impl Account {
     #[must_use]
     pub fn evolve(account: Option<Self>, at: Timestamp, event: Event) -> Option<Self> {
         let Some(mut account) = account else {
-            let Event::Invited { login, name, roles, duties, invitation, expires_at, .. } = event else {
-                return None;
+            let (login, name, roles, duties, standing, sessions) = match event {
+                Event::Invited { login, name, roles, duties, invitation, expires_at, .. } => {
+                    let standing = Standing::Invited { invitation, expires_at };
+                    (login, name, roles, duties, standing, VecDeque::new())
+                }
+                Event::Provided { login, name, roles, session } => {
+                    let standing = Standing::Active(Factors { provided: true, ..Factors::default() });
+                    (login, name, roles, Duties::new(), standing, VecDeque::from([session]))
+                }
+                _ => return None,
             };
-            let standing = Standing::Invited { invitation, expires_at };
-            let sessions = VecDeque::new();
             return Some(Self {
                 login,
                 name,
@@ -396,13 +651,26 @@ impl Account {
 
     fn take(&mut self, at: Timestamp, event: Event) {
         match event {
-            Event::Invited { .. } => {}
+            Event::Invited { .. } | Event::Provided { .. } => {}
             Event::Reinvited { invitation, expires_at, .. } => {
                 self.standing = Standing::Invited { invitation, expires_at };
                 self.end_sessions(at);
             }
-            Event::Joined { password, totp, step, recovery } => {
-                self.standing = Standing::Active(Factors { password, totp, last_step: step, recovery });
+            Event::Joined { password, totp, step, recovery, session } => {
+                let (password, totp) = (Some(password), Some(totp));
+                let factors = Factors { password, totp, last_step: step, recovery, ..Factors::default() };
+                self.standing = Standing::Active(factors);
+                session.into_iter().for_each(|session| self.remember(session));
+            }
+            Event::JoinedByPasskey { passkey: id, credential, key, counter, name, answered, session } => {
+                let mut factors = Factors::default();
+                factors.add(NewPasskey { id, credential, key, counter, name }, answered, at);
+                self.standing = Standing::Active(factors);
+                self.remember(session);
+            }
+            Event::ProvidedAgain { roles, session } => {
+                self.roles = roles;
+                self.remember(session);
             }
             Event::RightsChanged { roles, duties, .. } => {
                 self.roles = roles;
@@ -426,13 +694,33 @@ impl Account {
             Event::Confirmed { step } => self.stepped(step),
             Event::PasswordChanged { password } => {
                 if let Standing::Active(factors) = &mut self.standing {
-                    factors.password = password;
+                    factors.password = Some(password);
                 }
             }
             Event::RecoveryCodesMade { recovery } => {
                 if let Standing::Active(factors) = &mut self.standing {
                     factors.recovery = recovery;
                 }
+            }
+            Event::PasskeyAdded { passkey: id, credential, key, counter, name, answered } => {
+                if let Standing::Active(factors) = &mut self.standing {
+                    factors.add(NewPasskey { id, credential, key, counter, name }, answered, at);
+                }
+            }
+            Event::PasskeyRemoved { passkey } => {
+                if let Standing::Active(factors) = &mut self.standing {
+                    factors.passkeys.retain(|one| one.made.id != passkey);
+                }
+            }
+            Event::PasskeyShown { passkey, counter, answered, session } => {
+                if let Standing::Active(factors) = &mut self.standing {
+                    factors.answer(answered, at);
+                    if let Some(known) = factors.passkeys.iter_mut().find(|one| one.made.id == passkey) {
+                        known.made.counter = counter;
+                        known.shown_at = Some(at);
+                    }
+                }
+                session.into_iter().for_each(|session| self.remember(session));
             }
         }
     }

@@ -15,10 +15,13 @@ pub const SCHEMA: u16 = 1;
 const PHI: [&str; 6] = ["login", "name", "password", "totp", "reason", "note"];
 
 /// Every kind of event there is.
-const KINDS: [&str; 20] = [
+const KINDS: [&str; 26] = [
     "invited",
     "reinvited",
     "joined",
+    "joined-by-passkey",
+    "provided",
+    "provided-again",
     "rights-changed",
     "disabled",
     "enabled",
@@ -27,6 +30,9 @@ const KINDS: [&str; 20] = [
     "confirmed",
     "password-changed",
     "recovery-codes-made",
+    "passkey-added",
+    "passkey-removed",
+    "passkey-shown",
     "started",
     "renewed",
     "locked",

@@ -62,3 +62,27 @@ pub const REASON_CHARS: std::ops::RangeInclusive<usize> = 10..=500;
 
 /// Characters of the note of whoever reviews an emergency.
 pub const MAX_NOTE_CHARS: usize = 1_000;
+
+/// Passkeys of one person. Beyond it they remove one first.
+pub const MAX_PASSKEYS: usize = 10;
+
+/// Characters of a passkey's name.
+pub const MAX_PASSKEY_NAME_CHARS: usize = 60;
+
+/// How long a passkey's challenge can be answered, and an answered one is remembered.
+pub const CHALLENGE_TTL: Duration = Duration::from_secs(5 * 60);
+
+/// Answered challenges that an account remembers, each for [`CHALLENGE_TTL`]. Beyond it passkeys wait until one is older.
+pub const MAX_ANSWERED: usize = 64;
+
+/// Bytes of what a browser says of itself when it shows a passkey. Longer ones are refused.
+pub const MAX_CLIENT_DATA_BYTES: usize = 2_048;
+
+/// Bytes of what an authenticator says. Longer ones are refused.
+pub const MAX_AUTHENTICATOR_DATA_BYTES: usize = 2_048;
+
+/// Bytes of an authenticator's name for a passkey (WebAuthn, 5.1.3: at most 1,023). Longer ones are refused.
+pub const MAX_CREDENTIAL_ID_BYTES: usize = 1_023;
+
+/// How deep what authenticators say is nested. Deeper is refused.
+pub const MAX_CBOR_DEPTH: usize = 4;

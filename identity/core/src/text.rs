@@ -1,6 +1,6 @@
 //! What people type: names, e-mail addresses, passwords, codes.
 
-use crate::limits::{MAX_LOGIN_CHARS, MAX_NAME_CHARS, PASSWORD_CHARS};
+use crate::limits::{MAX_LOGIN_CHARS, MAX_NAME_CHARS, MAX_PASSKEY_NAME_CHARS, PASSWORD_CHARS};
 use model::Phi;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,9 @@ pub enum TextError {
     /// Empty or too long, or with control characters.
     #[error("Write a name of 1 to 100 characters.")]
     Name,
+    /// The same of a passkey.
+    #[error("Write a name of 1 to 60 characters.")]
+    PasskeyName,
     /// Too short or too long.
     #[error("A password has 10 to 256 characters.")]
     PasswordLength,
@@ -67,6 +70,17 @@ pub fn long_text(typed: &str, chars: std::ops::RangeInclusive<usize>) -> Option<
     let text = typed.trim().replace("\r\n", "\n");
     let good = chars.contains(&text.chars().count()) && !text.chars().any(|c| c.is_control() && c != '\n');
     good.then(|| Phi::new(text))
+}
+
+/// Trims and checks what somebody calls a passkey.
+///
+/// # Errors
+/// [`TextError::PasskeyName`].
+pub fn passkey_name(typed: &str) -> Result<Phi<String>, TextError> {
+    name(typed)
+        .ok()
+        .filter(|name| name.expose().chars().count() <= MAX_PASSKEY_NAME_CHARS)
+        .ok_or(TextError::PasskeyName)
 }
 
 /// What everybody tries first, and what this very page suggests. Longer lists belong to the operator.
@@ -148,6 +162,14 @@ mod tests {
         assert!(name(&"é".repeat(MAX_NAME_CHARS)).is_ok());
         for bad in ["", "  ", "a\nb", &"é".repeat(MAX_NAME_CHARS + 1)] {
             assert_eq!(name(bad), Err(TextError::Name), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_passkey_has_a_short_name() {
+        assert!(passkey_name(&"é".repeat(MAX_PASSKEY_NAME_CHARS)).is_ok());
+        for bad in [" ", "a\nb", &"é".repeat(MAX_PASSKEY_NAME_CHARS + 1)] {
+            assert_eq!(passkey_name(bad), Err(TextError::PasskeyName), "{bad:?}");
         }
     }
 

@@ -4,7 +4,8 @@ use super::{Here, permit, sign_in::Attempt};
 use crate::{
     answers::{Held, forget, held},
     codes,
-    problems::{SIGNED_OUT, WRONG_CODE, later, of_account, of_session, over},
+    passkeys::ShownPasskey,
+    problems::{SIGNED_OUT, WRONG_CODE, WRONG_PASSKEY, later, of_account, of_session, over},
     records::Failed,
     service::{Identity, audit},
 };
@@ -23,7 +24,7 @@ use model::Phi;
 use platform::{
     body::{json, own_site},
     event_log::NewAudit,
-    problem::Problem,
+    problem::{Kind, Problem},
 };
 use policy::{Place, Staff, Subject, action::ManageOwnAccount};
 use serde::Deserialize;
@@ -100,9 +101,18 @@ pub(crate) struct Proof {
     password: Option<Phi<String>>,
     #[serde(default)]
     code: Option<Phi<String>>,
+    #[serde(default)]
+    passkey: Option<ShownPasskey>,
 }
 
-/// Back again: with the password, or a code of the app.
+impl Proof {
+    /// What is said of one that is wrong.
+    const fn wrong(&self) -> Kind {
+        if self.passkey.is_some() { WRONG_PASSKEY } else { WRONG_CODE }
+    }
+}
+
+/// Back again: with the password, a code of the app, or a passkey.
 pub(crate) async fn unlock(
     Here(identity): Here,
     headers: HeaderMap,
@@ -110,13 +120,14 @@ pub(crate) async fn unlock(
 ) -> Result<StatusCode, Problem> {
     let (_, staff) = permit::<ManageOwnAccount>(&identity, &headers, oneself).await?;
     let proof: Proof = json(&headers, body)?;
+    let wrong = proof.wrong();
     let right = shown(&identity, &staff, proof).await?;
     let audit = audit(if right { "session.unlock" } else { "session.unlock-failed" }, Some(staff.account));
     let events = change(&identity, &staff, audit, session::Command::Unlock { right }).await?;
     match events.last() {
         Some(Event::Ended { ending }) => Err(over(*ending)),
         _ if right => Ok(StatusCode::NO_CONTENT),
-        _ => Err(WRONG_CODE.into()),
+        _ => Err(wrong.into()),
     }
 }
 
@@ -130,9 +141,10 @@ pub(crate) async fn confirm(
     let attempt = Attempt::at(staff.session);
     identity.must_wait(attempt)?;
     let proof: Proof = json(&headers, body)?;
+    let wrong = proof.wrong();
     if !shown(&identity, &staff, proof).await? {
         identity.was_wrong(attempt);
-        return Err(WRONG_CODE.into());
+        return Err(wrong.into());
     }
     change(&identity, &staff, audit("session.confirm", Some(staff.account)), session::Command::Confirm)
         .await?;
@@ -177,11 +189,11 @@ async fn shown(identity: &Identity, staff: &Staff, proof: Proof) -> Result<bool,
     let account = identity.records.account(staff.tenant, staff.account).await.map_err(|_| later())?;
     let account = account.ok_or(SIGNED_OUT)?;
     match proof {
-        Proof { password: Some(password), code: None } => {
-            let hash = account.factors().map(|factors| &factors.password);
+        Proof { password: Some(password), code: None, passkey: None } => {
+            let hash = account.factors().and_then(|factors| factors.password.as_ref());
             identity.passwords.verify(password, hash).await.map_err(|_| later())
         }
-        Proof { password: None, code: Some(code) } => {
+        Proof { password: None, code: Some(code), passkey: None } => {
             let Ok(step) = identity.step(&account, &code) else { return Ok(false) };
             let command = account::Command::Confirm { step };
             match identity.records.change_account(staff.tenant, staff.account, None, command).await {
@@ -189,6 +201,9 @@ async fn shown(identity: &Identity, staff: &Staff, proof: Proof) -> Result<bool,
                 Err(Failed::Rejected(account::Rejection::WrongCode)) => Ok(false),
                 Err(failed) => Err(of_account(failed)),
             }
+        }
+        Proof { password: None, code: None, passkey: Some(passkey) } => {
+            super::passkeys::shown(identity, staff, &account, &passkey).await
         }
         _ => Err(platform::problem::BAD_REQUEST.into()),
     }

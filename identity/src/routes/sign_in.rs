@@ -74,7 +74,7 @@ pub(crate) async fn password(
         Some(id) => identity.records.account(identity.tenant, id).await.map_err(|_| later())?,
         None => None,
     };
-    let hash = account.as_ref().and_then(Account::factors).map(|factors| &factors.password);
+    let hash = account.as_ref().and_then(Account::factors).and_then(|factors| factors.password.as_ref());
     let right = identity.passwords.verify(password, hash).await.map_err(|_| later())?;
     let Some(id) = found.filter(|_| right) else {
         identity.was_wrong(attempt);
@@ -113,7 +113,9 @@ pub(crate) async fn second(
     let factors = account.as_ref().and_then(Account::factors).ok_or(SIGN_IN_FAILED)?;
     let second = match (code, recovery) {
         (Some(code), None) => {
-            codes::totp_step(&factors.totp, code.expose(), now).map(|step| Second::Code { step })
+            let totp = factors.totp.as_ref();
+            let step = totp.and_then(|totp| codes::totp_step(totp, code.expose(), now));
+            step.map(|step| Second::Code { step })
         }
         (None, Some(code)) => Some(Second::Recovery(SecretHash::of(&recovery_code(code.expose())))),
         _ => return Err(problem::BAD_REQUEST.into()),
@@ -203,7 +205,7 @@ impl Identity {
         }
     }
 
-    fn was_right(&self, attempt: Attempt) {
+    pub(crate) fn was_right(&self, attempt: Attempt) {
         if let Some(guesser) = attempt.guesser {
             self.wrong.lock().succeeded(guesser);
         }
@@ -212,6 +214,7 @@ impl Identity {
     /// The time step of a code that somebody shows at a session they have.
     pub(crate) fn step(&self, account: &Account, code: &Phi<String>) -> Result<u64, Problem> {
         let factors = account.factors().ok_or(SIGN_IN_FAILED)?;
-        Ok(codes::totp_step(&factors.totp, code.expose(), self.records.clock.now()).ok_or(WRONG_CODE)?)
+        let totp = factors.totp.as_ref().ok_or(WRONG_CODE)?;
+        Ok(codes::totp_step(totp, code.expose(), self.records.clock.now()).ok_or(WRONG_CODE)?)
     }
 }

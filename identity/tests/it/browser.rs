@@ -47,12 +47,22 @@ pub(crate) struct Browser {
 pub(crate) type Answer = (u16, Value);
 
 pub(crate) fn process(store: Arc<dyn Store>, clock: &Arc<ManualClock>, keys: &Arc<Keys>) -> Arc<Identity> {
-    let config = Config {
+    process_with(store, clock, keys, |_| ())
+}
+
+fn process_with(
+    store: Arc<dyn Store>,
+    clock: &Arc<ManualClock>,
+    keys: &Arc<Keys>,
+    change: impl FnOnce(&mut Config),
+) -> Arc<Identity> {
+    let mut config = Config {
         first_administrator: Some("Root@clinic.example".into()),
         password_memory_kib: 64,
         unit_name: "Riverside".into(),
         ..Config::default()
     };
+    change(&mut config);
     let deps = Deps {
         store,
         keys: Arc::clone(keys),
@@ -81,10 +91,25 @@ impl Unit {
     pub(crate) const START: Timestamp = START;
 
     pub(crate) fn new() -> Self {
+        Self::with(|_| ())
+    }
+
+    /// What a service needs, where nothing is looked at again.
+    pub(crate) fn deps(tenant: TenantId) -> Deps {
+        Deps {
+            store: Arc::new(MemoryStore::default()),
+            keys: Arc::new(Keys::ephemeral()),
+            clock: Arc::new(ManualClock::new(START)),
+            tenant,
+            public_url: "https://visits.example".into(),
+        }
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
         let (store, clock) =
             (Arc::new(Faulty::new(Arc::new(MemoryStore::default()))), Arc::new(ManualClock::new(START)));
         let keys = Arc::new(Keys::ephemeral());
-        let identity = process(store.clone(), &clock, &keys);
+        let identity = process_with(store.clone(), &clock, &keys, change);
         let router = identity::router(Arc::clone(&identity));
         Self { identity, store, clock, keys, router }
     }
@@ -164,10 +189,21 @@ impl Browser {
         (status, body)
     }
 
+    /// As the address bar does: no body, no token.
+    pub(crate) async fn navigates(&mut self, mut request: Request<Body>) -> Response<Body> {
+        request.extensions_mut().insert(ConnectInfo(self.address));
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        self.keep_cookies(&response);
+        response
+    }
+
     fn keep_cookies(&mut self, response: &Response<Body>) {
         for cookie in response.headers().get_all("set-cookie") {
             let cookie = cookie.to_str().unwrap();
-            for demanded in ["Secure", "HttpOnly", "SameSite=Strict", "Path=/"] {
+            // A browser comes back from the hospital's own sign-in from another site.
+            let from =
+                if cookie.starts_with("__Host-provider=") { "SameSite=Lax" } else { "SameSite=Strict" };
+            for demanded in ["Secure", "HttpOnly", from, "Path=/"] {
                 assert!(cookie.contains(demanded), "{cookie}");
             }
             let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();

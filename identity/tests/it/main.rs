@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod alarm;
+mod authenticator;
 mod browser;
 mod emergencies;
 mod joining;
 mod managing;
+mod passkeys;
+mod provider;
 mod signing_in;
 mod trail;

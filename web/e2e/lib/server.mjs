@@ -12,7 +12,7 @@ export const BINARY =
 let count = 0;
 
 /** A port nobody listens on, for UDP and TCP alike: this network is the run's own. */
-async function freePort() {
+export async function freePort() {
   const probe = createServer().listen(0, "127.0.0.1");
   await new Promise((ready) => probe.once("listening", ready));
   const { port } = probe.address();
@@ -22,20 +22,21 @@ async function freePort() {
 
 /**
  * Starts `telehealth serve --demo`; resolves when it is ready and has printed its links. `inside` is what starts it
- * in another network, where others reach it over TLS. With E2E_SHAPE=fleet it is a fleet.
+ * in another network, where others reach it over TLS. `config` is a file, `env` goes beside the environment. With
+ * E2E_SHAPE=fleet it is a fleet.
  */
-export async function serve({ inside = null } = {}) {
+export async function serve({ inside = null, config = null, env = {} } = {}) {
   if (process.env.E2E_SHAPE === "fleet") return serveFleet(BINARY, inside);
   const ports = { http: await freePort(), metrics: await freePort(), media: await freePort() };
   const data = scratch("data");
-  const server = new Server(`server-${++count}`, ports, data, inside);
+  const server = new Server(`server-${++count}`, ports, data, inside, config, env);
   await server.start();
   return server;
 }
 
 class Server {
-  constructor(name, ports, data, inside) {
-    Object.assign(this, { name, ports, data, inside });
+  constructor(name, ports, data, inside, config, env) {
+    Object.assign(this, { name, ports, data, inside, config, env });
     this.url = `http://localhost:${ports.http}`;
   }
 
@@ -50,8 +51,9 @@ class Server {
         ["serve", "--demo", "--data-dir", this.data, "--ready-file", ready, ...(this.inside ? ["--lan"] : [])],
         ["--listen", `${this.inside ? "0.0.0.0" : "localhost"}:${this.ports.http}`, "--metrics-listen", `localhost:${this.ports.metrics}`],
         ["--media-port", String(this.ports.media)],
+        this.config ? ["--config", this.config] : [],
       ].flat(),
-      { env: process.env.E2E_WEB_DIR ? { TELEHEALTH__PORTAL__WEB_DIR: process.env.E2E_WEB_DIR } : {} },
+      { env: { ...this.env, ...(process.env.E2E_WEB_DIR ? { TELEHEALTH__PORTAL__WEB_DIR: process.env.E2E_WEB_DIR } : {}) } },
     );
     let ended = null;
     this.process.ended.then((how) => (ended = how));

@@ -55,6 +55,7 @@ fn join(link: &str) -> Command {
         totp: "secret".into(),
         step: 100,
         recovery: [SecretHash::of("r1"), SecretHash::of("r2")].into(),
+        session: SessionId(Uuid::from_u128(8)),
     }
 }
 
@@ -105,7 +106,7 @@ fn a_recovery_code_is_used_up_and_new_ones_replace_all_that_are_left() {
 fn who_is_disabled_or_begins_anew_is_let_in_no_more_and_their_sessions_are_over() {
     let mut story = Story::joined();
     story.says(sign_in(Second::Code { step: 101 })).unwrap();
-    assert_eq!(story.account().sessions.len(), 1);
+    assert_eq!(story.account().sessions.len(), 2);
     story.now = T0 + Duration::from_secs(1);
     story.says(Command::Admit { admit: false, by: Some(BEN) }).unwrap();
     assert_eq!((story.account().sessions.len(), story.account().sessions_since), (0, story.now));
@@ -166,4 +167,123 @@ fn an_account_is_invited_once_and_lists_its_newest_sessions() {
     assert_eq!(story.account().sessions.len(), MAX_LISTED_SESSIONS);
     assert_eq!(story.account().sessions[0], SessionId(Uuid::from_u128(1)));
     assert_eq!(decide(None, ANA, T0, Command::Confirm { step: 1 }), Err(Rejection::Unknown));
+}
+
+fn key(n: u128) -> NewPasskey {
+    NewPasskey {
+        id: PasskeyId(Uuid::from_u128(n)),
+        credential: format!("credential {n}"),
+        key: "key".into(),
+        counter: 1,
+        name: "Laptop".into(),
+    }
+}
+
+fn add(n: u128) -> Command {
+    Command::AddPasskey { passkey: key(n), answered: SecretHash::of(&format!("made {n}")) }
+}
+
+fn show(n: u128, counter: u32, challenge: &str) -> Command {
+    let (passkey, answered) = (PasskeyId(Uuid::from_u128(n)), SecretHash::of(challenge));
+    Command::ShowPasskey { passkey, counter, answered, session: Some(SessionId(Uuid::from_u128(9))) }
+}
+
+#[test]
+fn a_passkey_counts_for_each_challenge_once_and_its_counter_goes_on() {
+    let mut story = Story::joined();
+    story.says(add(1)).unwrap();
+    assert_eq!(story.says(add(1)), Err(Rejection::PasskeyKnown));
+    assert_eq!(story.says(show(2, 2, "a")), Err(Rejection::WrongPasskey));
+    story.says(show(1, 2, "a")).unwrap();
+    assert_eq!(story.says(show(1, 3, "a")), Err(Rejection::WrongPasskey), "answered before");
+    assert_eq!(story.says(show(1, 2, "b")), Err(Rejection::WrongPasskey), "a copy counts by itself");
+    assert_eq!(story.says(show(1, 0, "b")), Err(Rejection::WrongPasskey));
+    story.says(show(1, 3, "b")).unwrap();
+    let shown = story.account().factors().unwrap().passkeys[0].shown_at;
+    assert_eq!(shown, Some(T0));
+}
+
+#[test]
+fn a_passkey_that_never_counts_is_taken() {
+    let mut story = Story::joined();
+    let passkey = NewPasskey { counter: 0, ..key(1) };
+    story.says(Command::AddPasskey { passkey, answered: SecretHash::of("x") }).unwrap();
+    story.says(show(1, 0, "a")).unwrap();
+    story.says(show(1, 0, "b")).unwrap();
+}
+
+#[test]
+fn answered_challenges_are_remembered_as_long_as_they_could_come_again_and_no_more_than_so_many() {
+    let mut story = Story::joined();
+    story.says(add(1)).unwrap();
+    // Making it has answered one.
+    for n in 1..u32::try_from(MAX_ANSWERED).unwrap() {
+        story.says(show(1, n + 1, &n.to_string())).unwrap();
+    }
+    assert_eq!(story.says(show(1, 100, "one more")), Err(Rejection::WrongPasskey));
+    story.now = T0 + CHALLENGE_TTL;
+    story.says(show(1, 100, "one more")).unwrap();
+    assert_eq!(story.account().factors().unwrap().answered.len(), 1);
+}
+
+#[test]
+fn passkeys_are_so_many_and_the_last_way_in_stays() {
+    let mut story = Story::invited();
+    let joins = |link| Command::JoinByPasskey {
+        invitation: SecretHash::of(link),
+        passkey: key(0),
+        answered: SecretHash::of("made 0"),
+        session: SessionId(Uuid::from_u128(8)),
+    };
+    assert_eq!(story.says(joins("link 2")), Err(Rejection::NoInvitation));
+    story.says(joins("link 1")).unwrap();
+    let remove = |n| Command::RemovePasskey { passkey: PasskeyId(Uuid::from_u128(n)) };
+    assert_eq!(story.says(remove(0)), Err(Rejection::LastWayIn));
+    assert_eq!(story.says(remove(5)), Err(Rejection::Unknown));
+    for without in [
+        Command::ChangePassword { password: "x".into() },
+        Command::MakeRecoveryCodes { recovery: BTreeSet::new() },
+    ] {
+        assert_eq!(story.says(without), Err(Rejection::NotActive));
+    }
+    for n in 1..MAX_PASSKEYS as u128 {
+        story.says(add(n)).unwrap();
+    }
+    assert_eq!(story.says(add(99)), Err(Rejection::TooManyPasskeys));
+    story.says(remove(0)).unwrap();
+    assert_eq!(story.says(show(0, 9, "z")), Err(Rejection::WrongPasskey));
+    // Who has a password as well can do without any.
+    let mut story = Story::joined();
+    story.says(add(1)).unwrap();
+    story.says(remove(1)).unwrap();
+}
+
+#[test]
+fn who_begins_anew_has_no_passkeys_left() {
+    let mut story = Story::joined();
+    story.says(add(1)).unwrap();
+    story.says(Command::Reinvite { invitation: SecretHash::of("link 2"), by: Some(BEN) }).unwrap();
+    assert_eq!(story.says(show(1, 2, "a")), Err(Rejection::NotActive));
+    story.says(join("link 2")).unwrap();
+    assert_eq!(story.says(show(1, 2, "a")), Err(Rejection::WrongPasskey));
+}
+
+#[test]
+fn the_hospital_s_sign_in_says_anew_each_time_as_what_somebody_works() {
+    let mut story = Story { account: None, now: T0 };
+    let provide = |roles: &[StaffRole]| Command::Provide {
+        login: Login::new("ana@b.c").unwrap(),
+        name: "Ana".into(),
+        roles: roles.iter().copied().collect(),
+        session: SessionId(Uuid::from_u128(9)),
+    };
+    assert_eq!(story.says(provide(&[])), Err(Rejection::NoRole));
+    story.says(provide(&[StaffRole::Clinician])).unwrap();
+    story.says(provide(&[StaffRole::Auditor])).unwrap();
+    assert_eq!(story.account().roles, [StaffRole::Auditor].into());
+    assert_eq!(story.says(provide(&[])), Err(Rejection::NoRole));
+    story.says(Command::Admit { admit: false, by: Some(BEN) }).unwrap();
+    assert_eq!(story.says(provide(&[StaffRole::Auditor])), Err(Rejection::NotActive));
+    // Somebody who was invited is not taken over by it.
+    assert_eq!(Story::joined().says(provide(&[StaffRole::Auditor])), Err(Rejection::Exists));
 }

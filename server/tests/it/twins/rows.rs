@@ -84,6 +84,7 @@ pub(super) const ROWS: &[Row] = &[
     page("/sign-in"),
     page("/join"),
     page("/rooms"),
+    page("/account"),
     page("/admin"),
     page("/assets/{*path}"),
     page("/{file}"),
@@ -101,7 +102,17 @@ pub(super) const ROWS: &[Row] = &[
         cookie: |ids| Some(format!("__Host-session={}", ids.cookie)),
         ..secret("/api/v1/auth/renew", 401, |_| json!({ "idleS": 0 }))
     },
+    // A challenge is another each time; which unit it is for is signed, and bound to the unit's own address.
+    Row { method: "POST", body: |_| json!({ "for": 1 }), ..page("/api/v1/auth/passkey/challenge") },
+    Row { method: "POST", body: |ids| json!({ "ticket": ids.ticket }), ..page("/api/v1/auth/passkey") },
+    page("/api/v1/auth/ways"),
+    page("/api/v1/auth/provider"),
+    page("/api/v1/auth/provider/callback"),
     own("GET", "/api/v1/me", |_| json!({})),
+    own("POST", "/api/v1/me/passkeys", |_| json!({})),
+    own("POST", "/api/v1/me/passkeys/challenge", |_| json!({})),
+    Row { names_something: true, ..own("DELETE", "/api/v1/me/passkeys/{id}", |_| json!({})) },
+    Row { names_something: true, ..own("DELETE", "/api/v1/me/sessions/{id}", |_| json!({})) },
     own("POST", "/api/v1/me/password", |_| json!({ "old": "none of mine", "new": "another good one" })),
     own("POST", "/api/v1/me/recovery-codes", |_| json!({})),
     Row {
