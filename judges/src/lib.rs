@@ -6,11 +6,12 @@
 //! What it deliberately is not: a place for tests of one crate, which stand in that crate.
 //!
 //! Reading order: [`targets`] (one function for each parser of outside bytes), [`mutate`], [`dependencies`],
-//! [`secrets`]. docs/security-tests.md says what judges what.
+//! [`secrets`], [`asvs`] (what is said of a standard). docs/security-tests.md says what judges what.
 
 #![forbid(unsafe_code)]
 #![expect(clippy::expect_used, clippy::panic, reason = "a judge says no by panicking")]
 
+pub mod asvs;
 pub mod dependencies;
 pub mod mutate;
 pub mod secrets;
