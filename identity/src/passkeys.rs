@@ -123,7 +123,6 @@ impl Identity {
     }
 
     fn challenge_ticket(&self, purpose: Purpose, account: Option<AccountId>) -> String {
-        let now = self.records.clock.now();
         self.ticket(purpose.audience(), CHALLENGE_TTL, TicketClaims { account })
     }
 
@@ -209,7 +208,6 @@ impl Identity {
         account: Option<AccountId>,
         ticket: &str,
     ) -> Result<(), Refused> {
-        let now = self.records.clock.now();
         let claims = self.ticketed::<TicketClaims>(purpose.audience(), ticket).ok_or(Refused::BeginAgain)?;
         if claims.account == account { Ok(()) } else { Err(Refused::Wrong) }
     }

@@ -178,7 +178,7 @@ pub(crate) async fn end_session(
     let audit = NewAudit { subject: Some(id.0), ..audit("session.end", Some(staff.account)) };
     let end = session::Command::End { ending: Ending::Revoked };
     let ended = identity.records.change_session(staff.tenant, id, Some(audit), end).await;
-    identity.believed.forget(id);
+    identity.believed.forget(staff.tenant, id);
     ended.map_err(of_session)?;
     Ok(StatusCode::NO_CONTENT)
 }

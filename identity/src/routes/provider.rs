@@ -44,7 +44,7 @@ struct Offered<'a> {
 
 /// What the sign-in page can offer.
 pub(crate) async fn ways(Here(identity): Here) -> Response {
-    let provider = identity.provider.as_ref().map(Provider::name);
+    let provider = identity.provider.as_deref().map(Provider::name);
     let offered = Offered { passkeys: identity.relying_party().is_some(), provider };
     ([(header::CACHE_CONTROL, "no-store")], Json(offered)).into_response()
 }
