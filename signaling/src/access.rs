@@ -154,9 +154,8 @@ pub(crate) async fn by_link(
 ) -> Result<Response, Problem> {
     let here = shared.unit(unit).id;
     let ByLink { secret } = body::json(&headers, body)?;
-    let target = shared.index.target(&LinkHash::of(secret.expose())).await.map_err(|_| who::later())?;
-    // Another unit's link is one that never was.
-    let target = target.filter(|target| target.tenant == here);
+    let target =
+        shared.index.target_in(here, &LinkHash::of(secret.expose())).await.map_err(|_| who::later())?;
     let Some(Target { tenant, room, visit: Some(visit) }) = target else {
         return Err(problem::UNAUTHORIZED.into());
     };

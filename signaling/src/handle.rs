@@ -223,8 +223,8 @@ impl Handle {
             let answer = ask(&inbox, |done| Input::Greet { hash, done }).await;
             return answer.map_err(|_| LinkError::Busy)?;
         }
-        let target = self.shared.index.target(&hash).await.map_err(|_| LinkError::Busy)?;
-        let target = target.filter(|target| target.tenant == tenant).ok_or(LinkError::Unknown)?;
+        let target = self.shared.index.target_in(tenant, &hash).await.map_err(|_| LinkError::Busy)?;
+        let target = target.ok_or(LinkError::Unknown)?;
         let owner = load::glance(&*self.shared.store, target).await.map_err(|error| {
             tracing::warn!(waiting_room.id = %target.room, %error, "A link's waiting room cannot be read");
             LinkError::Busy

@@ -144,6 +144,20 @@ impl Index {
         Ok(row.and_then(|row| serde_json::from_str(&row.body).ok()))
     }
 
+    /// The same within a unit. Another's link takes the way, and the time, of one that never was.
+    pub(crate) async fn target_in(
+        &self,
+        tenant: TenantId,
+        link: &LinkHash,
+    ) -> Result<Option<Target>, Behind> {
+        let found = self.target(link).await?;
+        if found.as_ref().is_some_and(|target| target.tenant != tenant) {
+            self.catch_up().await?;
+            self.target(link).await?;
+        }
+        Ok(found.filter(|target| target.tenant == tenant))
+    }
+
     /// The visits of a waiting room that its owner holds: all that are open, and the newest of those that are over.
     pub(crate) async fn visits(&self, tenant: TenantId, room: WaitingRoomId) -> Result<Vec<VisitId>, Behind> {
         self.catch_up().await?;

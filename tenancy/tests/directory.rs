@@ -74,16 +74,17 @@ async fn while_the_store_is_away_what_is_known_is_served_and_nothing_is_changed(
 }
 
 #[tokio::test]
-async fn an_answer_that_was_lost_is_found_and_nothing_is_added_twice() {
+async fn what_could_not_be_done_can_be_asked_for_again_and_is_added_once() {
     let store = Arc::new(Faulty::new(Arc::new(MemoryStore::default())));
     let shared = Arc::clone(&store) as Arc<dyn Store>;
     let directory = Directory::open(shared, None, Arc::new(ManualClock::default()), base()).await.unwrap();
     store.set(Fault::Unsure);
-    // It was recorded, and whether it was cannot be read.
+    // What is there cannot be read, so nothing is decided.
     assert_eq!(directory.change(add(2, "b", "b.example")).await.map(drop), Err(ChangeError::Later));
     store.set(Fault::None);
-    let again = directory.change(add(2, "b", "b.example")).await.map(drop);
-    assert_eq!(again, Err(ChangeError::Rejected(Rejection::Exists)));
+    let again = async || directory.change(add(2, "b", "b.example")).await.map(drop);
+    assert_eq!(again().await, Ok(()));
+    assert_eq!(again().await, Err(ChangeError::Rejected(Rejection::Exists)));
     assert_eq!(directory.now().all().count(), 2);
 }
 

@@ -407,7 +407,7 @@ async fn an_older_process_goes_on_while_a_newer_one_has_migrated() {
     }
     // From now on an older one does not start.
     assert_eq!(
-        admin.number("SELECT count(*) FROM events.migrations WHERE NOT additive AND number = 4").await,
+        admin.number("SELECT count(*) FROM events.migrations WHERE NOT additive AND number = 5").await,
         1
     );
 }

@@ -25,7 +25,7 @@ fn found(dir: &Path, text: &str) -> Vec<String> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             files.extend(found(&path, text));
-        } else {
+        } else if path.is_file() {
             let bytes = fs::read(&path).unwrap();
             if bytes.windows(text.len()).any(|window| window == text.as_bytes()) {
                 files.push(path.file_name().unwrap().to_string_lossy().into_owned());

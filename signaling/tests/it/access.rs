@@ -173,22 +173,3 @@ async fn a_history_is_for_those_on_duty_and_in_an_emergency_and_for_nobody_else_
     assert_eq!(statuses, [404, 404, 404, 403, 401, 404]);
     world.stop().await;
 }
-
-#[tokio::test]
-async fn waiting_rooms_are_listed_by_whose_they_are_and_without_patients() {
-    let home = Home::new();
-    let world = home.start().await;
-    world.open().await;
-    world.invite("Ana Canary").await;
-    let path = "/api/v1/waiting-rooms";
-    let (status, page) = asks(&world, "GET", path, Some("auditor"), &Value::Null).await;
-    assert_eq!((status, &page["waitingRooms"][0]["id"]), (200, &json!(ROOM)), "{page}");
-    assert!(page["waitingRooms"][0]["practitioner"].is_string() && !page.to_string().contains("Canary"));
-    let more =
-        asks(&world, "GET", &format!("{path}?limit=1&after={}", ROOM.0), Some("auditor"), &Value::Null).await;
-    assert_eq!(more.1, json!({ "waitingRooms": [], "next": null }));
-    let refused = asks(&world, "GET", &format!("{path}?limit=51"), Some("auditor"), &Value::Null).await.0;
-    assert_eq!(refused, StatusCode::BAD_REQUEST.as_u16());
-    assert_eq!(asks(&world, "GET", path, Some("nobody"), &Value::Null).await.0, 401);
-    world.stop().await;
-}

@@ -22,7 +22,10 @@ pub(crate) struct Attacker(pub(crate) Connection);
 impl Attacker {
     pub(crate) fn on(path: &std::path::Path) -> Self {
         let connection = Connection::open(path).unwrap();
-        connection.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF").unwrap();
+        // Only for speed, and not while somebody else has it open.
+        let _ = connection.execute_batch("PRAGMA journal_mode = MEMORY");
+        connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+        connection.execute_batch("PRAGMA synchronous = OFF").unwrap();
         Self(connection)
     }
 
