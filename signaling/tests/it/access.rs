@@ -4,7 +4,6 @@ use crate::{
     client::id,
     world::{DOCTOR, Home, ROOM, TENANT, World},
 };
-use axum::http::StatusCode;
 use model::{Phi, VisitId};
 use platform::{
     clock::{Clock as _, SystemClock},
