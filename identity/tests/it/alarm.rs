@@ -1,5 +1,7 @@
 //! How soon everybody who has to hears of an emergency, with the real store on a disk and two processes.
 
+#![expect(clippy::disallowed_methods, reason = "a process of its own, measured in real seconds")]
+
 use crate::browser::{Unit, browser, process};
 use identity::Alarm;
 use platform::clock::ManualClock;

@@ -59,7 +59,7 @@ async fn a_trail_that_nobody_touched_is_whole_and_says_how_far_it_is_sealed() {
     fill(&*place.store, 25, 3).await;
     place.watcher.look().await.unwrap();
     assert_eq!(place.chains.of(TENANT)[0].1.rows, 28);
-    assert!(2 < WATCHED_SEALS, "otherwise one look is not enough here");
+    const { assert!(2 < WATCHED_SEALS, "otherwise one look is not enough here") };
 }
 
 #[tokio::test]
