@@ -186,9 +186,28 @@ mod tests {
             }
         }
         for key in keys {
-            let stands = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
+            let (value, table) = (format!("{key} = "), format!(".{key}]"));
+            let stands = |line: &str| {
+                let line = line.trim_start_matches("# ");
+                line.starts_with(&value) || line.starts_with('[') && line.ends_with(&table)
+            };
             assert!(example.lines().any(stands), "config/example.toml does not explain {key}");
         }
+    }
+
+    #[test]
+    fn the_example_of_a_provider_is_one_once_it_is_uncommented() {
+        let example = include_str!("../../config/example.toml");
+        let described = example
+            .lines()
+            .skip_while(|line| *line != "# [identity.provider]")
+            .take_while(|line| !line.is_empty());
+        // What is explained begins with a capital letter, what can be set with anything else.
+        let set = described
+            .filter_map(|line| line.strip_prefix("# "))
+            .filter(|line| !line.starts_with(|first: char| first.is_ascii_uppercase()));
+        let provider = read(&set.collect::<Vec<_>>().join("\n"), &[]).unwrap().identity.provider.unwrap();
+        assert_eq!((provider.name.as_str(), provider.roles.len()), ("Riverside Hospital", 2));
     }
 
     #[test]
