@@ -26,5 +26,5 @@ mod routes;
 pub mod service;
 
 pub use config::Config;
-pub use routes::router;
+pub use routes::{operations, router};
 pub use service::{Deps, FirstAdministrator, Identity};

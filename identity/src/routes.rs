@@ -1,5 +1,6 @@
 //! The routes, one file for each thing that people do.
 
+mod describe;
 mod join;
 mod own;
 mod people;
@@ -15,8 +16,9 @@ use axum::{
     Router,
     extract::{ConnectInfo, DefaultBodyLimit},
     http::{HeaderMap, StatusCode},
-    routing::{get, patch, post},
+    routing::{get, post},
 };
+pub use describe::operations;
 use platform::problem::Problem;
 use policy::{Action, Permit, Place, Staff, Subject};
 use std::{
@@ -41,9 +43,10 @@ pub fn router(identity: Arc<Identity>) -> Router {
         .route("/api/v1/me/password", post(own::password))
         .route("/api/v1/me/recovery-codes", post(own::recovery_codes))
         .route("/api/v1/people", get(people::list).post(people::invite))
-        .route("/api/v1/people/{id}", patch(people::change))
+        .route("/api/v1/people/{id}", get(people::one).patch(people::change))
         .route("/api/v1/people/{id}/invitation", post(people::invite_again))
         .route("/api/v1/people/{id}/rights", get(people::rights))
+        .method_not_allowed_fallback(|| async { Problem::new(platform::problem::METHOD_NOT_ALLOWED) })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
         .with_state(identity)

@@ -11,16 +11,19 @@
 mod assets;
 mod config;
 mod exchange;
+pub mod gateway;
 mod headers;
 pub mod limits;
+mod openapi;
 mod pages;
 mod problems;
 
 pub use assets::{Assets, KeepError};
 pub use config::Config;
-pub use headers::Hsts;
+pub use headers::{Hsts, secure};
+pub use openapi::router as described;
 
-use axum::{Router, middleware, routing};
+use axum::{Router, routing};
 use platform::{
     clock::{Clock, SteadyClock},
     problem::{self, Problem},
@@ -37,19 +40,17 @@ pub struct Deps {
     pub assets: Arc<Assets>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// Whether browsers should insist on TLS from now on.
-    pub hsts: Hsts,
     /// Records traces.
     pub tracer: Tracer,
 }
 
 impl std::fmt::Debug for Deps {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Deps").field("hsts", &self.hsts).finish_non_exhaustive()
+        f.debug_struct("Deps").finish_non_exhaustive()
     }
 }
 
-/// Every route of the portal, with its security headers.
+/// Every route of the portal.
 ///
 /// # Errors
 /// Its metrics are registered already.
@@ -65,8 +66,13 @@ pub fn router(
         .merge(exchange)
         .merge(pages::router(deps.assets))
         .merge(problems::router())
-        .method_not_allowed_fallback(|| async { Problem::new(problem::METHOD_NOT_ALLOWED) })
-        .layer(middleware::from_fn_with_state(deps.hsts, headers::secure)))
+        .method_not_allowed_fallback(|| async { Problem::new(problem::METHOD_NOT_ALLOWED) }))
+}
+
+/// What the routes under `/api` say of themselves.
+#[must_use]
+pub fn operations() -> Vec<platform::api::Operation> {
+    vec![exchange::operation(), openapi::operation()]
 }
 
 /// What a path nobody serves answers; the server puts it behind all routers.

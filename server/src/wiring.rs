@@ -20,6 +20,8 @@ pub(crate) use audit::Audit;
 pub(crate) use store::Journal;
 
 use crate::{
+    api,
+    callers::Known,
     config::Config,
     devices::{self, Devices},
     failure::Failure,
@@ -56,7 +58,7 @@ use platform::{
     trace::{self, Exporter, Resource, Tracer},
     vault::Vault,
 };
-use portal_api::{Assets, Hsts};
+use portal_api::{Assets, Hsts, gateway::Gateway};
 use prometheus::Registry;
 use sfu::http::VerifyToken;
 use sfu_core::port::{MediaEvent, MediaNode};
@@ -395,18 +397,21 @@ impl Base<'_> {
     ) -> Result<Router, Failure> {
         let mut router = Router::new();
         if let Some(identity) = identity {
-            router = router.merge(identity::router(Arc::clone(identity)));
+            let known = Arc::new(Known(Arc::clone(identity)));
+            let clock = Arc::clone(&self.clock);
+            let gateway = Gateway::new(&self.config.portal, known, clock, &self.registry)?;
+            let counted = middleware::from_fn_with_state(gateway, Gateway::admit);
+            router = router.merge(identity::router(Arc::clone(identity)).layer(counted));
         }
         if let Some(links) = links.filter(|_| self.config.roles.has(Role::Portal)) {
             let portal = portal_api::Deps {
                 links,
                 assets: Arc::new(assets),
                 clock: Arc::clone(&self.clock),
-                // A certificate made here is not one to insist on.
-                hsts: if self.config.http.tls_certificate.is_some() { Hsts::Insist } else { Hsts::Silent },
                 tracer: self.tracer.clone(),
             };
             router = router.merge(portal_api::router(&self.config.portal, portal, &self.registry)?);
+            router = router.merge(described()?);
         }
         if let Some(signaling) = signaling {
             router = router.merge(signaling.handle.router());
@@ -419,14 +424,24 @@ impl Base<'_> {
             let patience = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, MEDIA_REQUEST_TIMEOUT);
             router = router.merge(devices.layer(patience));
         }
+        // A certificate made here is not one to insist on.
+        let hsts = if self.config.http.tls_certificate.is_some() { Hsts::Insist } else { Hsts::Silent };
         Ok(router
             .fallback_service(portal_api::not_found())
             .layer(CatchPanicLayer::custom(|_| {
                 Problem::new(problem::INTERNAL).because("a handler panicked").into_response()
             }))
             .layer(middleware::from_fn_with_state(Lanes::start(routes::lane, &self.registry)?, Lanes::admit))
+            .layer(middleware::from_fn_with_state(hsts, portal_api::secure))
             .layer(middleware::from_fn_with_state(HttpMetrics::new(&self.registry)?, HttpMetrics::count)))
     }
+}
+
+/// The description of the interface, served.
+fn described() -> Result<Router, Failure> {
+    let document = api::openapi()
+        .map_err(|clashes| Failure::Broken(format!("schemas of one name: {}", clashes.join(", "))))?;
+    portal_api::described(&document).map_err(|problem| Failure::Broken(format!("{problem:?}")))
 }
 
 fn cause(error: &dyn std::error::Error) -> String {

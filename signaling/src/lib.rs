@@ -47,3 +47,9 @@ pub use config::Config;
 pub use handle::{Handle, HandleError, Invitation, NewInvitation, NewWaitingRoom, OpenedRoom};
 pub use links::RemoteLinks;
 pub use service::{Deps, Error, Service};
+
+/// What the routes under `/api` say of themselves.
+#[must_use]
+pub fn operations() -> Vec<platform::api::Operation> {
+    vec![history::operation()]
+}

@@ -36,8 +36,9 @@ use uuid::Uuid;
 /// `aud` of the ticket between the two steps.
 const JOIN_TICKET: &str = "join-ticket";
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Invitation")]
 pub(crate) struct Look {
     /// What stands behind `#i=` in the invitation's link.
     secret: Phi<String>,
@@ -51,8 +52,8 @@ struct TicketClaims {
     totp: Phi<String>,
 }
 
-#[derive(Serialize)]
-struct Authenticator {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Authenticator {
     /// For people who type it.
     #[serde(serialize_with = "model::phi::expose")]
     secret: Phi<String>,
@@ -60,8 +61,8 @@ struct Authenticator {
     uri: String,
 }
 
-#[derive(Serialize)]
-struct Expected {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Expected {
     person: PersonView,
     unit: String,
     authenticator: Authenticator,
@@ -113,7 +114,7 @@ async fn invited(
     Ok(account.map(|account| (id, account, invitation)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Join {
     ticket: String,

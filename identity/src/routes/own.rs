@@ -21,9 +21,9 @@ use policy::{SessionId, Staff, action::ManageOwnAccount, judge::FRESH};
 use serde::{Deserialize, Serialize};
 use std::{collections::VecDeque, sync::Arc};
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Me {
+pub(super) struct Me {
     person: PersonView,
     /// The newest last; some may be over.
     sessions: VecDeque<SessionId>,
@@ -45,7 +45,7 @@ pub(crate) async fn me(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(me)).into_response())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPassword {
     old: Phi<String>,
@@ -75,9 +75,10 @@ pub(crate) async fn password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Codes {
+#[schemars(rename = "RecoveryCodes")]
+pub(super) struct Codes {
     recovery_codes: Vec<String>,
 }
 

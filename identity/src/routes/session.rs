@@ -29,7 +29,7 @@ use policy::{Place, Staff, Subject, action::ManageOwnAccount};
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Renewal {
     /// Seconds since somebody last touched anything.
@@ -96,7 +96,7 @@ pub(crate) async fn lock(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Proof {
     #[serde(default)]

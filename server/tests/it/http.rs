@@ -31,7 +31,14 @@ impl Answer {
             let (name, value) = line.split_once(": ")?;
             Some((name.to_ascii_lowercase(), value.to_owned()))
         };
-        Self { status, headers: lines.filter_map(field).collect(), body: body.to_owned() }
+        let mut headers = BTreeMap::new();
+        for (name, value) in lines.filter_map(field) {
+            // Of several of one name, each is a line.
+            let all: &mut String = headers.entry(name).or_default();
+            *all += if all.is_empty() { "" } else { "\n" };
+            *all += &value;
+        }
+        Self { status, headers, body: body.to_owned() }
     }
 }
 

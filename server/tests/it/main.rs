@@ -3,12 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "tests start processes and measure them")]
 
+mod api;
 mod attack;
 mod audit;
 mod backup;
 mod browser;
 mod canary;
 mod configuration;
+mod cross_site;
 mod device;
 mod device_fleet;
 mod encryption;
@@ -20,6 +22,7 @@ mod life;
 mod links;
 mod matrix;
 mod process;
+mod schemathesis;
 mod tls;
 mod trace;
 mod trace_fleet;

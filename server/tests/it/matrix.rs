@@ -28,6 +28,12 @@ enum Who {
 use StaffRole::{Administrator, Auditor};
 use Who::{Anybody, ClinicianSeat, Device, Roles, Staff};
 
+/// The methods of each route under `/api`, as the matrix has them.
+pub(crate) fn asked() -> BTreeSet<(String, String)> {
+    let of_api = MATRIX.iter().filter(|(_, route, _)| route.starts_with("/api/"));
+    of_api.map(|(method, route, _)| ((*method).to_owned(), (*route).to_owned())).collect()
+}
+
 /// Method, route, who. `{id}` of a person is somebody's who is there for that.
 const MATRIX: &[(&str, &str, Who)] = &[
     ("GET", "/ws", Anybody),
@@ -56,7 +62,10 @@ const MATRIX: &[(&str, &str, Who)] = &[
     ("GET", "/api/v1/me", Staff),
     ("POST", "/api/v1/me/password", Staff),
     ("POST", "/api/v1/me/recovery-codes", Staff),
+    ("GET", "/api", Anybody),
+    ("GET", "/api/v1/openapi.json", Anybody),
     ("GET", "/api/v1/people", Roles(&[Administrator, Auditor])),
+    ("GET", "/api/v1/people/{id}", Roles(&[Administrator, Auditor])),
     ("POST", "/api/v1/people", Roles(&[Administrator])),
     ("PATCH", "/api/v1/people/{id}", Roles(&[Administrator])),
     ("POST", "/api/v1/people/{id}/invitation", Roles(&[Administrator])),
@@ -124,6 +133,19 @@ impl Unit {
 
 /// Sets password and app; the access token.
 fn joins(server: &Server, link: &str) -> String {
+    accepts(server, link).token
+}
+
+/// Somebody who has just joined.
+pub(crate) struct Joined {
+    /// Their access token.
+    pub(crate) token: String,
+    /// What their browser sends back: name and value of each cookie.
+    pub(crate) cookies: Vec<String>,
+}
+
+/// Sets password and app.
+pub(crate) fn accepts(server: &Server, link: &str) -> Joined {
     let secret = link.split_once("#i=").unwrap().1;
     let look = asks(server, "POST", "/api/v1/auth/invitation", None, &json!({ "secret": secret })).json();
     let totp = look["authenticator"]["secret"].as_str().unwrap().into();
@@ -131,10 +153,14 @@ fn joins(server: &Server, link: &str) -> String {
     let body = json!({ "ticket": look["ticket"], "password": "correct horse battery", "code": code });
     let joined = asks(server, "POST", "/api/v1/auth/join", None, &body);
     assert_eq!(joined.status, 200, "{}", joined.body);
-    joined.json()["accessToken"].as_str().unwrap().to_owned()
+    let cookie = |line: &str| line.split(';').next().unwrap_or_default().to_owned();
+    Joined {
+        token: joined.json()["accessToken"].as_str().unwrap().to_owned(),
+        cookies: joined.headers["set-cookie"].lines().map(cookie).collect(),
+    }
 }
 
-fn asks(server: &Server, method: &str, path: &str, token: Option<&str>, body: &Value) -> Answer {
+pub(crate) fn asks(server: &Server, method: &str, path: &str, token: Option<&str>, body: &Value) -> Answer {
     let bearer = token.map(|token| format!("Bearer {token}"));
     let mut headers = vec![("content-type", "application/json")];
     headers.extend(bearer.as_ref().map(|bearer| ("authorization", bearer.as_str())));

@@ -31,6 +31,9 @@ pub const ROUTES: &[(&str, Lane)] = &[
     ("/api/v1/people/{id}", Standard),
     ("/api/v1/people/{id}/invitation", Standard),
     ("/api/v1/people/{id}/rights", Standard),
+    // What there is to ask.
+    ("/api", Standard),
+    ("/api/v1/openapi.json", Standard),
     // Pages, which browsers keep and ask for again.
     ("/", Standard),
     ("/visit", Standard),
