@@ -24,6 +24,7 @@ mod problems;
 pub mod records;
 mod routes;
 pub mod service;
+mod shown;
 
 pub use config::Config;
 pub use routes::{operations, router};

@@ -2,8 +2,8 @@
 
 mod describe;
 mod join;
-mod own;
-mod people;
+pub(crate) mod own;
+pub(crate) mod people;
 mod session;
 mod sign_in;
 

@@ -12,6 +12,7 @@ mod assets;
 mod config;
 mod exchange;
 pub mod gateway;
+pub mod graphql;
 mod headers;
 pub mod limits;
 mod openapi;
@@ -72,7 +73,7 @@ pub fn router(
 /// What the routes under `/api` say of themselves.
 #[must_use]
 pub fn operations() -> Vec<platform::api::Operation> {
-    vec![exchange::operation(), openapi::operation()]
+    vec![exchange::operation(), openapi::operation(), graphql::operation()]
 }
 
 /// What a path nobody serves answers; the server puts it behind all routers.

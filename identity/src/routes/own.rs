@@ -17,13 +17,13 @@ use axum::{
 use identity_core::{account, text::check_password};
 use model::Phi;
 use platform::{body::json, event_log::NewAudit, problem::Problem};
-use policy::{SessionId, Staff, action::ManageOwnAccount, judge::FRESH};
+use policy::{AccountId, Permit, SessionId, Staff, action::ManageOwnAccount, judge::FRESH};
 use serde::{Deserialize, Serialize};
 use std::{collections::VecDeque, sync::Arc};
 
 #[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Me {
+pub(crate) struct Me {
     person: PersonView,
     /// The newest last; some may be over.
     sessions: VecDeque<SessionId>,
@@ -34,15 +34,24 @@ pub(crate) async fn me(
     State(identity): State<Arc<Identity>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (_, staff) = permit::<ManageOwnAccount>(&identity, &headers, oneself).await?;
-    let account = identity.records.account(staff.tenant, staff.account).await.map_err(|_| later())?;
+    let (permit, staff) = permit::<ManageOwnAccount>(&identity, &headers, oneself).await?;
+    let me = account(&identity, &permit, staff.account).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(me)).into_response())
+}
+
+/// One's own account.
+pub(crate) async fn account(
+    identity: &Identity,
+    permit: &Permit<ManageOwnAccount>,
+    id: AccountId,
+) -> Result<Me, Problem> {
+    let account = identity.records.account(permit.tenant(), id).await.map_err(|_| later())?;
     let account = account.ok_or(SIGNED_OUT)?;
-    let me = Me {
-        person: PersonView::of(staff.account, &account),
+    Ok(Me {
+        person: PersonView::of(id, &account),
         recovery_codes_left: account.factors().map_or(0, |factors| factors.recovery.len()),
         sessions: account.sessions,
-    };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(me)).into_response())
+    })
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]

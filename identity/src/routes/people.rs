@@ -52,7 +52,7 @@ pub(super) enum PersonState {
 #[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "ListedPerson")]
-pub(super) struct Listed {
+pub(crate) struct Listed {
     #[serde(flatten)]
     person: PersonView,
     state: PersonState,
@@ -80,7 +80,7 @@ pub(crate) struct Page {
 }
 
 #[derive(Serialize, schemars::JsonSchema)]
-pub(super) struct People {
+pub(crate) struct People {
     people: Vec<Listed>,
     /// Where the next page begins; none after the last.
     next: Option<AccountId>,
@@ -97,13 +97,23 @@ pub(crate) async fn list(
     if !(1..=PEOPLE_PAGE).contains(&limit) {
         return Err(Problem::new(problem::BAD_REQUEST).detail(format!("limit: 1 to {PEOPLE_PAGE}.")));
     }
-    let people = read(&identity, &permit, after, limit).await?;
+    let (page, seen) = people(&identity, &permit, after, limit).await?;
+    shown(&identity, &headers, &staff, Tagged::new(&page)?, &seen, "people.list").await
+}
+
+/// A page of people, and who is on it.
+pub(crate) async fn people(
+    identity: &Identity,
+    permit: &Permit<ReadPeople>,
+    after: Option<AccountId>,
+    limit: usize,
+) -> Result<(People, Vec<AccountId>), Problem> {
+    let people = identity.records.people(permit.tenant(), after, limit).await.map_err(|_| later())?;
     let now = identity.records.clock.now();
     let next = people.last().filter(|_| people.len() >= limit).map(|(id, _)| *id);
     let seen: Vec<_> = people.iter().map(|(id, _)| *id).collect();
     let people = people.iter().map(|(id, account)| Listed::of(*id, account, now)).collect();
-    let page = Tagged::new(&People { people, next })?;
-    shown(&identity, &headers, &staff, page, &seen, "people.list").await
+    Ok((People { people, next }, seen))
 }
 
 /// One person, and which state of them it is.
@@ -114,10 +124,18 @@ pub(crate) async fn one(
 ) -> Result<Response, Problem> {
     let Ok(Path(id)) = id else { return Err(problem::NOT_FOUND.into()) };
     let (permit, staff) = permit::<ReadPeople>(&identity, &headers, |_| Place::unit(identity.tenant)).await?;
-    let account = identity.records.account(permit.tenant(), id).await.map_err(|_| later())?;
-    let account = account.ok_or(problem::NOT_FOUND)?;
-    let person = Tagged::new(&Listed::of(id, &account, identity.records.clock.now()))?;
+    let person = Tagged::new(&person(&identity, &permit, id).await?)?;
     shown(&identity, &headers, &staff, person, &[id], "people.read").await
+}
+
+/// One person.
+pub(crate) async fn person(
+    identity: &Identity,
+    permit: &Permit<ReadPeople>,
+    id: AccountId,
+) -> Result<Listed, Problem> {
+    let account = identity.records.account(permit.tenant(), id).await.map_err(|_| later())?;
+    Ok(Listed::of(id, &account.ok_or(problem::NOT_FOUND)?, identity.records.clock.now()))
 }
 
 /// Shows people, once it is recorded that they are; who has them already is shown nothing.
@@ -134,15 +152,6 @@ async fn shown(
         recorded.map_err(|_| later())?;
     }
     Ok(what.answer(headers))
-}
-
-async fn read(
-    identity: &Identity,
-    permit: &Permit<ReadPeople>,
-    after: Option<AccountId>,
-    limit: usize,
-) -> Result<Vec<(AccountId, Account)>, Problem> {
-    identity.records.people(permit.tenant(), after, limit).await.map_err(|_| later())
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]
@@ -288,7 +297,7 @@ pub(super) struct Right {
 }
 
 #[derive(Serialize, schemars::JsonSchema)]
-pub(super) struct Rights {
+pub(crate) struct Rights {
     rights: Vec<Right>,
 }
 
@@ -301,10 +310,19 @@ pub(crate) async fn rights(
     let Ok(Path(id)) = id else { return Err(problem::NOT_FOUND.into()) };
     let place = |_: &Subject| Place::account(identity.tenant, id);
     let (permit, _) = permit::<ReadRights>(&identity, &headers, place).await?;
+    let rights = rights_of(&identity, &permit, id).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(rights)).into_response())
+}
+
+/// What somebody may do.
+pub(crate) async fn rights_of(
+    identity: &Identity,
+    permit: &Permit<ReadRights>,
+    id: AccountId,
+) -> Result<Rights, Problem> {
     let account = identity.records.account(permit.tenant(), id).await.map_err(|_| later())?;
     let account = account.ok_or(problem::NOT_FOUND)?;
-    let rights = simulated(permit.tenant(), id, &account, identity.records.clock.now());
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(Rights { rights })).into_response())
+    Ok(Rights { rights: simulated(permit.tenant(), id, &account, identity.records.clock.now()) })
 }
 
 /// As if they had just signed in.

@@ -41,7 +41,7 @@ fn judge(program: &PathBuf, server: &Server, token: Option<&str>, args: &[&str])
     let url = format!("{}/api/v1/openapi.json", server.url());
     let mut command = Command::new(program);
     command
-        .args(["run", &url, "--seed", "20261123", "--workers", "2", "--no-color", "--request-timeout", "20"])
+        .args(["run", &url, "--seed", "20261123", "--workers", "1", "--no-color", "--request-timeout", "20"])
         .args(["--generation-database", "none", "--suppress-health-check", "all", "--max-failures", "20"])
         // Whether what fits the description is also true (a code of somebody's app, a free address) it cannot say.
         .args(["--exclude-checks", "positive_data_acceptance"])
@@ -68,6 +68,9 @@ fn a_stranger_who_tries_out_the_whole_api_finds_nothing() {
     let quick = ["--max-examples", "15", "--phases", "examples,coverage,fuzzing"];
     let but = ["--exclude-path-regex", ENDS];
     judge(&program, &server, Some(&administrator), &[&quick[..], &but].concat());
+
+    let seat = crate::http::join_token(server.http(), server.secret("clinic"));
+    judge(&program, &server, Some(&seat), &[&quick[..], &["--include-path", "/api/v1/history"]].concat());
 
     let somebody = json!({ "email": "somebody@riverside.example", "name": "Somebody", "roles": ["auditor"] });
     let invited = crate::matrix::asks(&server, "POST", "/api/v1/people", Some(&administrator), &somebody);
