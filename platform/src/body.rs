@@ -66,7 +66,8 @@ mod tests {
         }
         assert_eq!(read("application/json", "seven"), Err(400));
         assert_eq!(read("application/json", " [7]"), Err(400));
-        let list = json::<(u8,)>(&headers("content-type", "application/json"), Ok(Bytes::from_static(b"[7]")));
+        let list =
+            json::<(u8,)>(&headers("content-type", "application/json"), Ok(Bytes::from_static(b"[7]")));
         assert_eq!(list.unwrap_err().kind().status(), 400, "what could be read as an object");
         assert_eq!(json::<u8>(&HeaderMap::new(), Ok(Bytes::new())).unwrap_err().kind().status(), 415);
     }

@@ -9,7 +9,7 @@ mod query;
 mod weight;
 
 use crate::limits::{
-    MAX_GRAPHQL_BYTES, MAX_GRAPHQL_COST, MAX_GRAPHQL_DEPTH, MAX_GRAPHQL_DIRECTIVES, GRAPHQL_TIMEOUT,
+    GRAPHQL_TIMEOUT, MAX_GRAPHQL_BYTES, MAX_GRAPHQL_COST, MAX_GRAPHQL_DEPTH, MAX_GRAPHQL_DIRECTIVES,
 };
 use ::model::Phi;
 use async_graphql::{EmptyMutation, EmptySubscription, Request, Schema, Variables};
@@ -101,7 +101,6 @@ pub(crate) fn operation() -> Operation {
         .takes::<Ask>(MAX_GRAPHQL_BYTES)
         .answers::<Answer>(200, "Data, and what went wrong with parts of it.")
         .fails(problem::UNAUTHORIZED)
-        .fails(problem::FORBIDDEN)
         .fails(TOO_COSTLY)
 }
 
@@ -135,13 +134,7 @@ async fn answer(
     let (tenant, own) = (staff.tenant, staff.account);
     let Ask { query, variables, operation_name } = json(&headers, body)?;
     weight::check(query.expose())?;
-    let asking = Asking {
-        subject,
-        tenant,
-        own,
-        now: graphql.clock.now(),
-        reads: Arc::clone(&graphql.reads),
-    };
+    let asking = Asking { subject, tenant, own, now: graphql.clock.now(), reads: Arc::clone(&graphql.reads) };
     let mut request = Request::new(query.into_exposed()).data(asking);
     if let Some(variables) = variables {
         request = request.variables(Variables::from_json(Value::Object(variables)));

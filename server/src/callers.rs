@@ -1,10 +1,20 @@
-//! Whom the gateway counts a request for: whoever identity knows.
+//! What the gateway is told by identity: whom a request is counted for, and what GraphQL reads.
 
 use axum::http::HeaderMap;
 use identity::Identity;
-use platform::event_log::StoreFuture;
-use policy::Subject;
-use portal_api::gateway::{Caller, Callers};
+use platform::{
+    event_log::StoreFuture,
+    problem::{self, Problem},
+};
+use policy::{
+    AccountId, Denied, Permit, Subject,
+    action::{ManageOwnAccount, ReadPeople, ReadRights},
+};
+use portal_api::{
+    gateway::{Caller, Callers},
+    graphql::Reads,
+};
+use serde_json::Value;
 use std::{net::IpAddr, sync::Arc};
 
 pub(crate) struct Known(pub(crate) Arc<Identity>);
@@ -17,5 +27,36 @@ impl Callers for Known {
                 _ => Caller::Stranger,
             }
         })
+    }
+}
+
+impl Reads for Known {
+    fn who<'a>(&'a self, headers: &'a HeaderMap) -> StoreFuture<'a, Result<Subject, Problem>> {
+        Box::pin(async move { self.0.who(headers).await.map_err(|_| problem::UNAVAILABLE.into()) })
+    }
+
+    fn refusal(&self, why: Denied) -> Problem {
+        Identity::refusal(why)
+    }
+
+    fn own_account(&self, permit: Permit<ManageOwnAccount>) -> StoreFuture<'_, Result<Value, Problem>> {
+        Box::pin(async move { self.0.show_own_account(&permit).await })
+    }
+
+    fn people(
+        &self,
+        permit: Permit<ReadPeople>,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Value, Problem>> {
+        Box::pin(async move { self.0.show_people(&permit, after, limit).await })
+    }
+
+    fn person(&self, permit: Permit<ReadPeople>, id: AccountId) -> StoreFuture<'_, Result<Value, Problem>> {
+        Box::pin(async move { self.0.show_person(&permit, id).await })
+    }
+
+    fn rights(&self, permit: Permit<ReadRights>) -> StoreFuture<'_, Result<Value, Problem>> {
+        Box::pin(async move { self.0.show_rights(&permit).await })
     }
 }

@@ -399,9 +399,10 @@ impl Base<'_> {
         if let Some(identity) = identity {
             let known = Arc::new(Known(Arc::clone(identity)));
             let clock = Arc::clone(&self.clock);
+            let graphql = portal_api::graphql::router(Arc::clone(&known) as _, Arc::clone(&clock));
             let gateway = Gateway::new(&self.config.portal, known, clock, &self.registry)?;
             let counted = middleware::from_fn_with_state(gateway, Gateway::admit);
-            router = router.merge(identity::router(Arc::clone(identity)).layer(counted));
+            router = router.merge(identity::router(Arc::clone(identity)).merge(graphql).layer(counted));
         }
         if let Some(links) = links.filter(|_| self.config.roles.has(Role::Portal)) {
             let portal = portal_api::Deps {

@@ -197,7 +197,11 @@ pub(crate) async fn invite(
     };
     let audit = about(id, "person.invite", &staff);
     if let Some(once) = once {
-        let done = identity.records.change_account_once(permit.tenant(), id, audit, command, once).await?;
+        let done = identity.records.change_account_once(permit.tenant(), id, audit, command, once).await;
+        let done = done.map_err(|problem| match problem.kind() {
+            EXISTS => problem.with("person", value!(id)),
+            _ => problem,
+        })?;
         return Ok(invited_once(&identity, id, &done, &secret, StatusCode::CREATED));
     }
     match identity.records.change_account(permit.tenant(), id, Some(audit), command).await {

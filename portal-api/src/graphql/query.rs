@@ -61,7 +61,11 @@ impl Query {
     }
 
     /// Somebody. For administrators and auditors.
-    async fn person(&self, context: &Context<'_>, #[graphql(name = "id")] whose: ID) -> Result<Option<Person>, Error> {
+    async fn person(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "id")] whose: ID,
+    ) -> Result<Option<Person>, Error> {
         let asking = Asking::of(context)?;
         let permit = asking.leave(Place::unit(asking.tenant))?;
         read(asking.reads.person(permit, id(&whose)?).await).map(Some)

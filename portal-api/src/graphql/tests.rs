@@ -90,12 +90,16 @@ fn code(answer: &Value) -> &Value {
 
 #[tokio::test]
 async fn what_one_may_read_is_shown_and_what_not_is_null_with_a_code() {
-    let (status, seen) = ask("auditor", "{ me { person { name } } people(limit: 2) { people { email } next } }").await;
+    let (status, seen) =
+        ask("auditor", "{ me { person { name } } people(limit: 2) { people { email } next } }").await;
     assert_eq!(status, 200);
     assert_eq!(seen["data"]["me"]["person"]["name"], "Ada Quist");
     assert_eq!(seen["data"]["people"]["people"].as_array().unwrap().len(), 2);
     let (status, refused) = ask("scheduler", "{ me { recoveryCodesLeft } people { next } }").await;
-    assert_eq!((status, &refused["data"]["people"], code(&refused)), (200, &Value::Null, &json!("forbidden")));
+    assert_eq!(
+        (status, &refused["data"]["people"], code(&refused)),
+        (200, &Value::Null, &json!("forbidden"))
+    );
     assert_eq!(refused["data"]["me"]["recoveryCodesLeft"], 10);
     for id in ["01900000-0000-7000-8000-000000000009", "x"] {
         let (_, nobody) = ask("auditor", &format!("{{ person(id: \"{id}\") {{ name }} }}")).await;
@@ -142,7 +146,9 @@ async fn depth_cost_and_size_are_limited_on_both_sides() {
     let (_, lied) = ask("auditor", &cost(5, 5_000_000)).await;
     assert!(lied["errors"].is_array(), "{lied}");
 
-    let deep = |n: usize| format!("{{ __schema {{ types {{ {} name {} }} }} }}", "ofType { ".repeat(n), "}".repeat(n));
+    let deep = |n: usize| {
+        format!("{{ __schema {{ types {{ {} name {} }} }} }}", "ofType { ".repeat(n), "}".repeat(n))
+    };
     let (_, shallow) = ask("auditor", &deep(MAX_GRAPHQL_DEPTH - 3)).await;
     assert_eq!(shallow["errors"], Value::Null, "{shallow}");
     let (_, deeper) = ask("auditor", &deep(MAX_GRAPHQL_DEPTH - 2)).await;

@@ -14,6 +14,7 @@ mod cross_site;
 mod device;
 mod device_fleet;
 mod encryption;
+mod graphql;
 mod guards;
 mod http;
 mod journal;

@@ -59,6 +59,7 @@ const MATRIX: &[(&str, &str, Who)] = &[
     ("POST", "/api/v1/auth/join", Anybody),
     // It judges the cookie.
     ("POST", "/api/v1/auth/renew", Anybody),
+    ("POST", "/api/v1/graphql", Staff),
     ("GET", "/api/v1/me", Staff),
     ("POST", "/api/v1/me/password", Staff),
     ("POST", "/api/v1/me/recovery-codes", Staff),

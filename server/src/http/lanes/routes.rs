@@ -34,6 +34,7 @@ pub const ROUTES: &[(&str, Lane)] = &[
     // What there is to ask.
     ("/api", Standard),
     ("/api/v1/openapi.json", Standard),
+    ("/api/v1/graphql", Standard),
     // Pages, which browsers keep and ask for again.
     ("/", Standard),
     ("/visit", Standard),
