@@ -1,6 +1,6 @@
 # Thin names for the real commands.
 
-.PHONY: sslyze run fleet rolling-restart test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers simulate bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting bench-store bench-lanes bench-audit kill-store plots loadtest fuzz attack
+.PHONY: sslyze schemathesis run fleet rolling-restart test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers simulate bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting bench-store bench-lanes bench-audit bench-api kill-store plots loadtest fuzz attack
 
 PROFILE ?= dev
 # Debian packages that the browser tests need, and a program of each.
@@ -9,6 +9,9 @@ BROWSER_PACKAGES := chromium firefox-esr xvfb iproute2 nftables util-linux fonts
 # A scanner of TLS listeners, in an environment of its own outside the checkout.
 SSLYZE_VERSION := 6.3.1
 SSLYZE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/telehealth/tools/sslyze
+# What tries out everything that the API's description says, likewise.
+SCHEMATHESIS_VERSION := 4.32.5
+SCHEMATHESIS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/telehealth/tools/schemathesis
 # And what the adapters of platform are tested against.
 ENGINE_PROGRAMS := nats-server redis-server redis-sentinel setpriv haproxy openssl faketime
 ENGINE_PACKAGES := nats-server redis-server redis-sentinel postgresql util-linux haproxy openssl faketime
@@ -94,6 +97,12 @@ bench-audit:
 	cargo build --quiet --profile perf --package benches --bin bench-audit --locked
 	$${CARGO_TARGET_DIR:-target}/perf/bench-audit
 
+# How long reads through the API take at 1,000 a second, signed in, judged and recorded for the auditor. RATE, SECONDS and
+# PEOPLE change the workload. Nothing else should run.
+bench-api:
+	cargo build --quiet --profile perf --package server --bin telehealth --package benches --bin bench-api --locked
+	$${CARGO_TARGET_DIR:-target}/perf/bench-api
+
 # A thousand writers of the event log killed in mid-commit, and a hundred PostgreSQL servers; what was acknowledged is
 # there each time. KILLS and PG_KILLS change how many (0 leaves one out), DIR where. Some minutes.
 kill-store: packages
@@ -123,17 +132,24 @@ loadtest:
 	cargo build --quiet --profile perf --package server --package loadtest --locked
 	$${CARGO_TARGET_DIR:-target}/perf/loadtest $(or $(ARGS),run --start $${CARGO_TARGET_DIR:-target}/perf/telehealth)
 
-# The TypeScript and the JSON Schema of the wire messages, from the Rust types.
+# The TypeScript and the JSON Schema of the wire messages, and the description of the HTTP interface, from the Rust types.
 generate:
 	UPDATE_TS=1 cargo test --quiet --package signaling-protocol
+	UPDATE_OPENAPI=1 cargo test --quiet --package server --test it -- api::the_committed_description
 
-test-rust: web packages sslyze
-	export WITHOUT_SSLYZE=$$(test -x $(SSLYZE)/bin/sslyze || echo 1); cargo $(CARGO_TEST) --workspace --locked
+test-rust: web packages sslyze schemathesis
+	export WITHOUT_SSLYZE=$$(test -x $(SSLYZE)/bin/sslyze || echo 1); \
+	export WITHOUT_SCHEMATHESIS=$$(test -x $(SCHEMATHESIS)/bin/schemathesis || echo 1); cargo $(CARGO_TEST) --workspace --locked
 
 # What judges the TLS listener. Where it cannot be installed, that one test is skipped, and this says so.
 sslyze:
 	@test -x $(SSLYZE)/bin/sslyze || { python3 -m venv $(SSLYZE) && $(SSLYZE)/bin/pip install --quiet sslyze==$(SSLYZE_VERSION); } \
 		|| echo "SKIPPED: sslyze cannot be installed here; the TLS listener is not judged from outside"
+
+# What tries out the API. Where it cannot be installed, that one test is skipped, and this says so.
+schemathesis:
+	@test -x $(SCHEMATHESIS)/bin/schemathesis || { python3 -m venv $(SCHEMATHESIS) && $(SCHEMATHESIS)/bin/pip install --quiet schemathesis==$(SCHEMATHESIS_VERSION); } \
+		|| echo "SKIPPED: schemathesis cannot be installed here; the API is not tried out from outside"
 
 # The webrtc crate as a client, lints included. Apart from the rest: it is another hundred crates, and changes features
 # that everything else would be built anew with.

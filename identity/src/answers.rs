@@ -29,8 +29,9 @@ const DEVICE_COOKIE: &str = "__Host-device";
 const DEVICE_AUDIENCE: &str = "device";
 
 /// Somebody who works here, as pages show them.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Person")]
 pub(crate) struct PersonView {
     pub(crate) id: AccountId,
     #[serde(serialize_with = "model::phi::expose")]
@@ -53,8 +54,9 @@ impl PersonView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Session")]
 pub(crate) struct SessionView {
     id: SessionId,
     started_at: Timestamp,
@@ -65,14 +67,16 @@ pub(crate) struct SessionView {
     locks_after_s: u64,
 }
 
-#[derive(Serialize)]
-struct UnitView {
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Unit")]
+pub(crate) struct UnitView {
     id: Uuid,
     name: String,
 }
 
 /// With what they can sign in, and unlock.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "WaysToUnlock")]
 struct WaysView {
     password: bool,
     passkey: bool,
@@ -90,9 +94,9 @@ impl WaysView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct SignedIn {
+pub(crate) struct SignedIn {
     access_token: String,
     /// Of the access token: renew before.
     expires_at: Timestamp,
@@ -112,7 +116,7 @@ pub(crate) struct Held {
     pub(crate) refresh: String,
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Copy, Serialize, Deserialize, schemars::JsonSchema)]
 struct DeviceClaims {
     /// Blind id of the address.
     login: Uuid,

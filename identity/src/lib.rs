@@ -28,9 +28,10 @@ pub mod provider;
 pub mod records;
 mod routes;
 pub mod service;
+mod shown;
 
 pub use config::Config;
 pub use emergencies::Alarm;
-pub use problems::denied;
-pub use routes::router;
+pub use problems::{NOT_ALLOWED, SESSION_LOCKED, SIGNED_OUT, denied};
+pub use routes::{operations, router};
 pub use service::{Deps, FirstAdministrator, Identity};

@@ -49,7 +49,7 @@ impl Purpose {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 struct TicketClaims {
     /// Who may answer; anybody if none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,15 +57,16 @@ struct TicketClaims {
 }
 
 /// What a page passes on to `navigator.credentials`.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "PasskeyAsked")]
 pub(crate) struct Asked {
     pub(crate) ticket: String,
     pub(crate) public_key: Value,
 }
 
 /// What a browser answers where a passkey was shown. Bytes are base64url.
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct ShownPasskey {
     pub(crate) ticket: String,
@@ -78,7 +79,7 @@ pub(crate) struct ShownPasskey {
 }
 
 /// What a browser answers where one was made.
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct MadePasskey {
     pub(crate) name: Phi<String>,

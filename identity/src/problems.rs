@@ -34,15 +34,14 @@ pub(crate) const NO_PASSKEYS: Kind =
 /// The ticket between two steps is too old.
 pub(crate) const BEGIN_AGAIN: Kind = Kind::new("begin-again", 401, "This took too long. Please begin again.");
 /// No session, or one that is over.
-pub(crate) const SIGNED_OUT: Kind = Kind::new("signed-out", 401, "You are signed out. Please sign in.");
+pub const SIGNED_OUT: Kind = Kind::new("signed-out", 401, "You are signed out. Please sign in.");
 /// The session is locked.
-pub(crate) const SESSION_LOCKED: Kind =
-    Kind::new("session-locked", 403, "The screen is locked. Unlock it first.");
+pub const SESSION_LOCKED: Kind = Kind::new("session-locked", 403, "The screen is locked. Unlock it first.");
 /// A factor must be shown again.
 pub(crate) const CONFIRM_FIRST: Kind =
     Kind::new("confirm-first", 403, "Please confirm with a code of your app that it is you.");
 /// The role does not allow it.
-pub(crate) const NOT_ALLOWED: Kind = Kind::new("not-allowed", 403, "Your role does not allow this.");
+pub const NOT_ALLOWED: Kind = Kind::new("not-allowed", 403, "Your role does not allow this.");
 /// An invitation that does not work.
 pub(crate) const NO_INVITATION: Kind = Kind::new(
     "no-invitation",

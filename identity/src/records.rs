@@ -1,6 +1,9 @@
 //! Accounts and sessions in the event log: load, decide, append, and again if somebody else was faster.
 
-use crate::limits::{READ_PAGE, TRIES};
+use crate::{
+    limits::{READ_PAGE, TRIES},
+    problems::{later, of_account},
+};
 use identity_core::{
     account::{self, Account},
     codec::{self, SCHEMA},
@@ -11,6 +14,7 @@ use identity_core::{
 use model::{CommandId, TenantId, Timestamp};
 use platform::{
     clock::Clock,
+    conditional::CHANGED_MEANWHILE,
     event_log::{
         Append, AppendError, Category, Moment, NewAudit, NewEvent, ReadError, Refusal, Store, StreamId,
         Version,
@@ -18,6 +22,8 @@ use platform::{
     ids,
     keys::Keys,
     lane::Lane,
+    once::Once,
+    problem::Problem,
 };
 use policy::{AccountId, SessionId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -86,6 +92,16 @@ impl<R> From<ReadError> for Failed<R> {
     }
 }
 
+/// A request that was carried out once.
+pub(crate) struct Done {
+    /// The account as it was right then.
+    pub(crate) account: Account,
+    /// When that was.
+    pub(crate) at: Timestamp,
+    /// Nothing was done now.
+    pub(crate) replayed: bool,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Claimed {
     account: AccountId,
@@ -135,8 +151,64 @@ impl Records {
         let decide = |account: Option<&Account>, now| {
             account::decide(account, id, now, command.clone()).map(|event| vec![event])
         };
-        let (account, _) = self.change(tenant, id.0, &audit, decide).await?;
+        let (account, _) = self.change(tenant, id.0, &audit, CommandId(ids::fresh()), decide).await?;
         account.ok_or(Failed::Rejected(account::Rejection::Unknown))
+    }
+
+    /// The same, if the account is still what somebody has seen.
+    pub(crate) async fn change_account_seen(
+        &self,
+        tenant: TenantId,
+        id: AccountId,
+        audit: NewAudit,
+        command: account::Command,
+        seen: &Account,
+    ) -> Result<Account, Problem> {
+        let decide = |account: Option<&Account>, now| {
+            if account != Some(seen) {
+                return Err(None);
+            }
+            account::decide(account, id, now, command.clone()).map(|event| vec![event]).map_err(Some)
+        };
+        match self.change(tenant, id.0, &Some(audit), CommandId(ids::fresh()), decide).await {
+            Ok((account, _)) => account.ok_or_else(later),
+            Err(Failed::Later) => Err(later()),
+            Err(Failed::Rejected(None)) => Err(CHANGED_MEANWHILE.into()),
+            Err(Failed::Rejected(Some(rejection))) => Err(of_account(Failed::Rejected(rejection))),
+        }
+    }
+
+    /// The same, for a request that is carried out once, however often it comes. Answers the account as it was right
+    /// then, when that was, and whether it was done before.
+    pub(crate) async fn change_account_once(
+        &self,
+        tenant: TenantId,
+        id: AccountId,
+        audit: NewAudit,
+        command: account::Command,
+        once: Once,
+    ) -> Result<Done, Problem> {
+        let stream = StreamId { tenant, category: ACCOUNT, id: id.0 };
+        let done = || once.done(&*self.store, stream, self.clock.now());
+        if let Some(version) = done().await? {
+            return self.as_it_was(stream, version, true).await;
+        }
+        let decide = |account: Option<&Account>, now| {
+            account::decide(account, id, now, command.clone()).map(|event| vec![event])
+        };
+        let changed = self.change(tenant, id.0, &Some(audit), once.command, decide).await;
+        // Somebody may have asked the same at the same time, and been first.
+        match (done().await?, changed) {
+            (Some(version), changed) => self.as_it_was(stream, version, changed.is_err()).await,
+            (None, Err(failed)) => Err(of_account(failed)),
+            (None, Ok(_)) => Err(later()),
+        }
+    }
+
+    async fn as_it_was(&self, stream: StreamId, version: Version, replayed: bool) -> Result<Done, Problem> {
+        let loaded = self.load_until::<Account>(stream, version).await.map_err(|_| later())?;
+        let (account, at) = loaded.ok_or_else(later)?;
+        Ok(Done { account, at, replayed })
     }
 
     /// Decides on a session and records it; answers what it is then, and what was recorded.
@@ -148,7 +220,7 @@ impl Records {
         command: session::Command,
     ) -> Result<(Session, Vec<session::Event>), Failed<session::Rejection>> {
         let decide = |session: Option<&Session>, now| session::decide(session, now, command);
-        let (session, events) = self.change(tenant, id.0, &audit, decide).await?;
+        let (session, events) = self.change(tenant, id.0, &audit, CommandId(ids::fresh()), decide).await?;
         Ok((session.ok_or(Failed::Rejected(session::Rejection::Unknown))?, events))
     }
 
@@ -162,7 +234,7 @@ impl Records {
         let none = Emergencies::default();
         let decide =
             |all: Option<&Emergencies>, now| emergency::decide(all.unwrap_or(&none), now, command.clone());
-        let (all, _) = self.change(tenant, tenant.0, &Some(audit), decide).await?;
+        let (all, _) = self.change(tenant, tenant.0, &Some(audit), CommandId(ids::fresh()), decide).await?;
         Ok(all.unwrap_or_default())
     }
 
@@ -199,10 +271,10 @@ impl Records {
         tenant: TenantId,
         id: Uuid,
         audit: &Option<NewAudit>,
+        // The same for every try: one that was recorded and not heard of is not recorded again.
+        key: CommandId,
         decide: impl Fn(Option<&M>, Timestamp) -> Result<Vec<M::Event>, R> + Send,
     ) -> Result<(Option<M>, Vec<M::Event>), Failed<R>> {
-        // The same for every try: one that was recorded and not heard of is not recorded again.
-        let key = CommandId(ids::fresh());
         for _ in 0..TRIES {
             let (machine, version) = self.load::<M>(tenant, id).await?;
             let now = self.clock.now();
@@ -246,24 +318,49 @@ impl Records {
         &self,
         tenant: TenantId,
         id: Uuid,
-        mut machine: Option<M>,
-        mut version: Version,
+        machine: Option<M>,
+        version: Version,
     ) -> Result<(Option<M>, Version), ReadError> {
         let stream = StreamId { tenant, category: M::CATEGORY, id };
+        let (machine, version, _) = self.load_up_to(stream, machine, version, None).await?;
+        Ok((machine, version))
+    }
+
+    /// A machine as it was after an event, and when that was.
+    async fn load_until<M: Machine>(
+        &self,
+        stream: StreamId,
+        until: Version,
+    ) -> Result<Option<(M, Timestamp)>, ReadError> {
+        let (machine, _, at) = self.load_up_to::<M>(stream, None, Version(0), Some(until)).await?;
+        Ok(machine.map(|machine| (machine, at)))
+    }
+
+    async fn load_up_to<M: Machine>(
+        &self,
+        stream: StreamId,
+        mut machine: Option<M>,
+        mut version: Version,
+        until: Option<Version>,
+    ) -> Result<(Option<M>, Version, Timestamp), ReadError> {
+        let mut at = Timestamp::from_millis(0);
         loop {
             let page = self.store.read(stream, version, READ_PAGE, Moment::NOW).await?;
             let full = page.len() >= READ_PAGE;
             for event in page {
-                version = event.version;
+                if until.is_some_and(|until| event.version > until) {
+                    return Ok((machine, version, at));
+                }
+                (version, at) = (event.version, event.at);
                 let decoded = codec::decode(&event.kind, event.schema, &event.body, event.phi.as_deref());
                 let decoded = decoded.map_err(|error| {
-                    tracing::error!(stream.id = %id, %error, "A record of identity cannot be read");
+                    tracing::error!(stream.id = %stream.id, %error, "A record of identity cannot be read");
                     ReadError
                 })?;
                 machine = M::evolve(machine, event.at, decoded);
             }
             if !full {
-                return Ok((machine, version));
+                return Ok((machine, version, at));
             }
         }
     }

@@ -1,11 +1,12 @@
 //! The routes, one file for each thing that people do.
 
 mod audit;
+mod describe;
 mod emergencies;
 mod join;
-mod own;
+pub(crate) mod own;
 mod passkeys;
-mod people;
+pub(crate) mod people;
 mod provider;
 mod session;
 mod sign_in;
@@ -19,8 +20,9 @@ use axum::{
     Router,
     extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts},
     http::{HeaderMap, StatusCode, request::Parts},
-    routing::{delete, get, patch, post},
+    routing::{delete, get, post},
 };
+pub use describe::operations;
 use platform::problem::Problem;
 use policy::{Action, Permit, Place, Staff, Subject};
 use std::{
@@ -56,7 +58,7 @@ pub fn router(identity: Arc<Identity>) -> Router {
         .route("/api/v1/me/passkeys/{id}", delete(passkeys::remove))
         .route("/api/v1/me/sessions/{id}", delete(own::end_session))
         .route("/api/v1/people", get(people::list).post(people::invite))
-        .route("/api/v1/people/{id}", patch(people::change))
+        .route("/api/v1/people/{id}", get(people::one).patch(people::change))
         .route("/api/v1/people/{id}/invitation", post(people::invite_again))
         .route("/api/v1/people/{id}/rights", get(people::rights))
         .route("/api/v1/audit", get(audit::search))
@@ -66,6 +68,7 @@ pub fn router(identity: Arc<Identity>) -> Router {
         .route("/api/v1/emergencies/{id}", get(emergencies::one))
         .route("/api/v1/emergencies/{id}/end", post(emergencies::end))
         .route("/api/v1/emergencies/{id}/review", post(emergencies::review))
+        .method_not_allowed_fallback(|| async { Problem::new(platform::problem::METHOD_NOT_ALLOWED) })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
         .with_state(Everywhere(identity))

@@ -26,6 +26,8 @@ pub struct Deployment {
     pub clinicians: Vec<Link>,
     /// Where its figures can be scraped.
     pub metrics: Option<String>,
+    /// The link of whoever becomes the administrator.
+    pub administrator: Option<String>,
 }
 
 impl Deployment {
@@ -58,7 +60,8 @@ impl Deployment {
             .stdout(Stdio::null())
             .spawn()
             .with_context(|| format!("start {}", program.display()))?;
-        let mut started = Self { child, _dir: dir, clinicians: Vec::new(), metrics: None };
+        let mut started =
+            Self { child, _dir: dir, clinicians: Vec::new(), metrics: None, administrator: None };
         let ready: Value = loop {
             if let Ok(text) = std::fs::read_to_string(&ready) {
                 break serde_json::from_str(&text)?;
@@ -68,6 +71,7 @@ impl Deployment {
         };
         started.clinicians = links_of(&ready)?;
         started.metrics = ready["metrics"][0].as_str().map(|addr| format!("http://{addr}/metrics"));
+        started.administrator = ready["administrator"].as_str().map(str::to_owned);
         Ok(started)
     }
 }

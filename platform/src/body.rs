@@ -27,6 +27,10 @@ pub fn json<T: DeserializeOwned>(
     if !is_json {
         return Err(problem::UNSUPPORTED_MEDIA_TYPE.into());
     }
+    // A list would be taken for an object, its members by their places.
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(problem::BAD_REQUEST.into());
+    }
     serde_json::from_slice(&body).map_err(|_| problem::BAD_REQUEST.into())
 }
 
@@ -61,6 +65,10 @@ mod tests {
             assert_eq!(read(kind, "7"), Err(415), "{kind}");
         }
         assert_eq!(read("application/json", "seven"), Err(400));
+        assert_eq!(read("application/json", " [7]"), Err(400));
+        let list =
+            json::<(u8,)>(&headers("content-type", "application/json"), Ok(Bytes::from_static(b"[7]")));
+        assert_eq!(list.unwrap_err().kind().status(), 400, "what could be read as an object");
         assert_eq!(json::<u8>(&HeaderMap::new(), Ok(Bytes::new())).unwrap_err().kind().status(), 415);
     }
 

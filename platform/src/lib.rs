@@ -2,14 +2,16 @@
 //! audit trail, bus, outbox, presence, telemetry, problems, lifecycle.
 //!
 //! Reading order: [`clock`], [`ids`], [`keys`], [`lane`], [`event_log`], [`vault`], [`audit`], [`bus`], [`outbox`], [`presence`],
-//! [`problem`], [`body`], [`throttle`], [`mod@exchange`], [`telemetry`], [`mod@trace`], [`lifecycle`], [`limits`].
+//! [`problem`], [`body`], [`throttle`], [`rate`], [`api`], [`conditional`], [`once`], [`mod@exchange`], [`telemetry`], [`mod@trace`], [`lifecycle`], [`limits`].
 
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod audit;
 pub mod body;
 pub mod bus;
 pub mod clock;
+pub mod conditional;
 pub mod event_log;
 pub mod exchange;
 pub mod ids;
@@ -17,9 +19,11 @@ pub mod keys;
 pub mod lane;
 pub mod lifecycle;
 pub mod limits;
+pub mod once;
 pub mod outbox;
 pub mod presence;
 pub mod problem;
+pub mod rate;
 pub mod telemetry;
 pub mod throttle;
 pub mod trace;

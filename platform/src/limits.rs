@@ -464,3 +464,9 @@ pub const COPY_LIMIT: Duration = Duration::from_secs(30);
 /// Longest pause before a copy that was not taken is tried again; the first is a sealer's look, and each is twice the
 /// one before.
 pub const MAX_COPY_PAUSE: Duration = Duration::from_secs(300);
+
+/// Longest `Idempotency-Key`, bytes. Beyond it: 400.
+pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 128;
+
+/// Who asked lately and is counted. Beyond it those whose quota is full again are forgotten, and if there are none, all.
+pub const MAX_RATED: usize = 100_000;

@@ -33,6 +33,11 @@ impl Kind {
         self.code
     }
 
+    /// Its sentence.
+    pub const fn title(&self) -> &'static str {
+        self.title
+    }
+
     /// Its HTTP status.
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

@@ -24,8 +24,9 @@ const ALSO_LOCKED: Demands = Demands { fresh: false, while_locked: true };
 macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident: $demands:ident;)+) => {
         /// Every kind of action.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, schemars::JsonSchema)]
         #[serde(rename_all = "kebab-case")]
+        #[schemars(rename = "Action")]
         pub enum Kind {
             $($(#[$doc])* $name,)+
         }

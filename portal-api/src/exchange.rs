@@ -19,6 +19,7 @@ use axum::{
 use model::{Phi, Role, TenantId, Timestamp};
 use parking_lot::Mutex;
 use platform::{
+    api::Operation,
     body::{json, own_site},
     clock::Clock,
     problem::{self, Kind, Problem},
@@ -62,6 +63,19 @@ pub(crate) fn router(
         .with_state(Arc::new(Exchange { links, units, clock, throttle, outcomes, tracer })))
 }
 
+/// What the route says of itself.
+pub(crate) fn operation() -> Operation {
+    Operation::post("/api/v1/links/exchange", "Exchange a link's secret for the right to connect")
+        .details("A link is not used up by it.")
+        .of("visits")
+        .takes::<Ask>(MAX_EXCHANGE_BYTES)
+        .answers::<Answer>(200, "The token to connect with, and what the page shows before.")
+        .fails(LINK_UNKNOWN)
+        .fails(LINK_OVER)
+        .fails(problem::FORBIDDEN)
+        .fails(problem::TOO_MANY_REQUESTS)
+}
+
 struct Exchange {
     links: Arc<dyn Links>,
     units: UnitsHere,
@@ -71,16 +85,18 @@ struct Exchange {
     tracer: Tracer,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "LinkSecret")]
 struct Ask {
     secret: Phi<String>,
 }
 
 /// What the page learns before it connects.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Answer {
+#[schemars(rename = "LinkGrant")]
+pub(crate) struct Answer {
     join_token: String,
     role: Role,
     clinic: ClinicView,

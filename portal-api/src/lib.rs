@@ -11,8 +11,11 @@
 mod assets;
 mod config;
 mod exchange;
+pub mod gateway;
+pub mod graphql;
 mod headers;
 pub mod limits;
+mod openapi;
 mod pages;
 mod problems;
 mod unit;
@@ -20,9 +23,10 @@ mod waiting_rooms;
 
 pub use assets::{Assets, KeepError};
 pub use config::Config;
-pub use headers::Hsts;
+pub use headers::{Hsts, secure};
+pub use openapi::router as described;
 
-use axum::{Router, middleware, routing};
+use axum::{Router, routing};
 use identity::Identity;
 use platform::{
     clock::{Clock, SteadyClock},
@@ -45,8 +49,6 @@ pub struct Deps {
     pub assets: Arc<Assets>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// Whether browsers should insist on TLS from now on.
-    pub hsts: Hsts,
     /// Records traces.
     pub tracer: Tracer,
 }
@@ -67,11 +69,11 @@ impl std::fmt::Debug for Staffed {
 
 impl std::fmt::Debug for Deps {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Deps").field("hsts", &self.hsts).finish_non_exhaustive()
+        f.debug_struct("Deps").finish_non_exhaustive()
     }
 }
 
-/// Every route of the portal, with its security headers.
+/// Every route of the portal.
 ///
 /// # Errors
 /// Its metrics are registered already.
@@ -91,8 +93,15 @@ pub fn router(
         .merge(unit::router(units))
         .merge(pages::router(deps.assets))
         .merge(problems::router())
-        .method_not_allowed_fallback(|| async { Problem::new(problem::METHOD_NOT_ALLOWED) })
-        .layer(middleware::from_fn_with_state(deps.hsts, headers::secure)))
+        .method_not_allowed_fallback(|| async { Problem::new(problem::METHOD_NOT_ALLOWED) }))
+}
+
+/// What the routes under `/api` say of themselves.
+#[must_use]
+pub fn operations() -> Vec<platform::api::Operation> {
+    let mut all = vec![exchange::operation(), unit::operation(), openapi::operation(), graphql::operation()];
+    all.extend(waiting_rooms::operations());
+    all
 }
 
 /// What a path nobody serves answers; the server puts it behind all routers.

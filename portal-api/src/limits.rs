@@ -17,3 +17,24 @@ pub const KEPT_BUILDS: usize = 2;
 
 /// Most assets of one build. More is no build of ours; it is not kept.
 pub const MAX_ASSETS: usize = 2_000;
+
+/// Largest body of a GraphQL request, bytes. Larger ones are refused with 413.
+pub const MAX_GRAPHQL_BYTES: usize = 16 * 1_024;
+
+/// Time a GraphQL request may take, its body's arrival included. Beyond it: 408.
+pub const GRAPHQL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Levels of fields within fields. Beyond it nothing is read.
+pub const MAX_GRAPHQL_DEPTH: usize = 8;
+
+/// Fields that are answered, those of each person of a page counted. Beyond it nothing is read.
+pub const MAX_GRAPHQL_COST: usize = 1_050;
+
+/// Directives on one field. Beyond it nothing is read.
+pub const MAX_GRAPHQL_DIRECTIVES: usize = 4;
+
+/// Fields that are written in a query, in all its operations and fragments. Beyond it: 422.
+pub const MAX_GRAPHQL_FIELDS: usize = 200;
+
+/// Fields under another name, with which the same could be asked again and again. Beyond it: 422.
+pub const MAX_GRAPHQL_ALIASES: usize = 10;

@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
+use platform::api::Operation;
 use serde::Serialize;
 use std::sync::Arc;
 use tenancy::{Directory, Language, Unit};
@@ -23,10 +24,18 @@ impl UnitsHere {
 }
 
 /// What anybody may know of a unit.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Unit")]
 struct Answer<'a> {
     name: &'a str,
     language: Language,
+}
+
+/// What the route says of itself.
+pub(crate) fn operation() -> Operation {
+    Operation::get("/api/v1/unit", "See whose pages these are")
+        .of("visits")
+        .answers::<Answer<'static>>(200, "The healthcare unit that this host name is of.")
 }
 
 pub(crate) fn router(units: UnitsHere) -> Router {

@@ -3,7 +3,11 @@
 //! Clinicians, schedulers, administrators and auditors see what rooms their unit has; with `own=true`, those whose seat is
 //! theirs to take. The seat of any other room is 404, as one that does not exist.
 
-use crate::{Staffed, exchange::granted, limits::ROOMS_PAGE};
+use crate::{
+    Staffed,
+    exchange::{Answer, granted},
+    limits::ROOMS_PAGE,
+};
 use axum::{
     Extension, Json, Router,
     extract::{
@@ -14,9 +18,10 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use identity::{Identity, denied};
+use identity::{Identity, NOT_ALLOWED, SESSION_LOCKED, SIGNED_OUT, denied};
 use model::{Phi, Timestamp, WaitingRoomId};
 use platform::{
+    api::{Credential, Operation},
     body::own_site,
     clock::Clock,
     problem::{self, Problem},
@@ -41,6 +46,28 @@ pub(crate) fn router(staff: Staffed, clock: Arc<dyn Clock>) -> Router {
         .route("/api/v1/waiting-rooms", get(list))
         .route("/api/v1/waiting-rooms/{id}/seat", post(seat))
         .with_state(Arc::new(Rooms { staff, clock }))
+}
+
+/// What the routes say of themselves.
+pub(crate) fn operations() -> [Operation; 2] {
+    let of = |operation: Operation| {
+        operation.of("waiting-rooms").needs(Credential::AccessToken).fails(SIGNED_OUT).fails(SESSION_LOCKED)
+    };
+    [
+        of(Operation::get("/api/v1/waiting-rooms", "List waiting rooms"))
+            .details("Of the unit, or those one serves. In the order of their ids.")
+            .query::<WaitingRoomId>("after", "The `next` of the page before.")
+            .query::<u64>("limit", "Rooms on a page.")
+            .between(1, ROOMS_PAGE as u64)
+            .query::<bool>("own", "Only those whose seat is theirs to take.")
+            .answers::<RoomsView>(200, "A page."),
+        of(Operation::post("/api/v1/waiting-rooms/{id}/seat", "Take the clinician's seat"))
+            .details("For who is on duty there. Somebody in it is asked to leave.")
+            .path_part::<WaitingRoomId>("id", "Which room.")
+            .answers::<Answer>(200, "The token to connect with, and what the page shows before.")
+            .fails(problem::FORBIDDEN)
+            .fails(NOT_ALLOWED),
+    ]
 }
 
 /// The unit that a request is for, as whoever listens has found it by its host; none is home.
@@ -74,8 +101,9 @@ struct Page {
     own: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "WaitingRoom")]
 struct RoomView {
     id: WaitingRoomId,
     clinic: ClinicView,
@@ -85,8 +113,9 @@ struct RoomView {
     may_join: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "WaitingRooms")]
 struct RoomsView {
     waiting_rooms: Vec<RoomView>,
     /// Where the next page begins; none after the last.

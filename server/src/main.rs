@@ -8,6 +8,7 @@
 mod announce;
 mod audit;
 mod backup;
+mod callers;
 mod cli;
 mod config;
 mod demo;
@@ -35,7 +36,7 @@ use clap::Parser as _;
 use cli::{Cli, Command};
 use failure::Failure;
 use platform::{clock::SystemClock, keys::Keys};
-use server::http;
+use server::{api, http};
 use std::process::ExitCode;
 
 #[global_allocator]

@@ -22,6 +22,8 @@ pub(crate) use audit::Audit;
 pub(crate) use store::{Journal, open_store};
 
 use crate::{
+    api,
+    callers::Known,
     config::Config,
     devices::{self, Devices},
     failure::Failure,
@@ -60,7 +62,7 @@ use platform::{
     trace::{self, Exporter, Resource, Tracer},
     vault::Vault,
 };
-use portal_api::{Assets, Hsts};
+use portal_api::{Assets, Hsts, gateway::Gateway};
 use prometheus::Registry;
 use sfu::http::VerifyToken;
 use sfu_core::port::{MediaEvent, MediaNode};
@@ -449,7 +451,9 @@ impl Base<'_> {
             router = router.merge(jwks::router(Arc::clone(&self.keys), Arc::clone(&self.clock)));
         }
         if let Some(identity) = identity {
+            let known = Arc::new(Known(Identity::clone(identity)));
             router = router.merge(identity::router(Arc::clone(identity)));
+            router = router.merge(portal_api::graphql::router(known, Arc::clone(&self.clock)));
         }
         if let Some(links) = links.filter(|_| self.config.roles.has(Role::Portal)) {
             let portal = portal_api::Deps {
@@ -458,11 +462,10 @@ impl Base<'_> {
                 units: Arc::clone(units),
                 assets: Arc::new(assets),
                 clock: Arc::clone(&self.clock),
-                // A certificate made here is not one to insist on.
-                hsts: if self.config.http.tls_certificate.is_some() { Hsts::Insist } else { Hsts::Silent },
                 tracer: self.tracer.clone(),
             };
             router = router.merge(portal_api::router(&self.config.portal, portal, &self.registry)?);
+            router = router.merge(described()?);
         }
         if let Some(signaling) = signaling {
             router = router.merge(signaling.handle.router());
@@ -476,13 +479,21 @@ impl Base<'_> {
             let patience = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, MEDIA_REQUEST_TIMEOUT);
             router = router.merge(devices.layer(patience));
         }
+        // A certificate made here is not one to insist on.
+        let hsts = if self.config.http.tls_certificate.is_some() { Hsts::Insist } else { Hsts::Silent };
+        router = router.fallback_service(portal_api::not_found());
+        if let Some(identity) = identity {
+            let known = Arc::new(Known(Identity::clone(identity)));
+            let gateway = Gateway::new(&self.config.portal, known, Arc::clone(&self.clock), &self.registry)?;
+            router = router.layer(middleware::from_fn_with_state(gateway, Gateway::admit));
+        }
         Ok(router
-            .fallback_service(portal_api::not_found())
             .layer(middleware::from_fn_with_state(Arc::clone(units), unit_of::find))
             .layer(CatchPanicLayer::custom(|_| {
                 Problem::new(problem::INTERNAL).because("a handler panicked").into_response()
             }))
             .layer(middleware::from_fn_with_state(Lanes::start(routes::lane, &self.registry)?, Lanes::admit))
+            .layer(middleware::from_fn_with_state(hsts, portal_api::secure))
             .layer(middleware::from_fn_with_state(HttpMetrics::new(&self.registry)?, HttpMetrics::count))
             .layer(middleware::from_fn_with_state(self.proxies()?, Proxies::look)))
     }
@@ -512,6 +523,13 @@ pub(crate) fn identity_of(
     let deps =
         identity::Deps { store: Arc::clone(store), keys, clock, tenant: TENANT, public_url: url.to_owned() };
     Identity::new(&config.identity, deps).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// The description of the interface, served.
+fn described() -> Result<Router, Failure> {
+    let document = api::openapi()
+        .map_err(|clashes| Failure::Broken(format!("schemas of one name: {}", clashes.join(", "))))?;
+    portal_api::described(&document).map_err(|problem| Failure::Broken(format!("{problem:?}")))
 }
 
 pub(crate) fn cause(error: &dyn std::error::Error) -> String {

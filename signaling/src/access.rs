@@ -6,7 +6,7 @@
 
 use crate::{
     index::Target,
-    limits::{ACCESS_PAGES_OF_ROOM, ACCESS_ROWS_LOOKED_AT, MAX_ACCESS_LINES},
+    limits::{ACCESS_PAGES_OF_ROOM, ACCESS_ROWS_LOOKED_AT, MAX_ACCESS_LINES, MAX_LINK_BODY_BYTES},
     load::{self, Span},
     shared::Shared,
     who,
@@ -20,6 +20,7 @@ use axum::{
 };
 use model::{ParticipantId, Phi, Role, TenantId, Timestamp, VisitId, WaitingRoomId};
 use platform::{
+    api::{Credential, Operation},
     body,
     event_log::{
         Append, AuditOf, AuditPlace, AuditRow, AuditSearch, Category, NewAudit, NewEvent, ReadError,
@@ -51,8 +52,9 @@ const ACCESS_READ: Category = Category { name: "access-read", lane: Lane::Standa
 const SAME_LOOK: Duration = Duration::from_secs(15 * 60);
 
 /// What somebody did, in the patient's terms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "AccessWhat")]
 enum What {
     /// Booked or invited.
     Booked,
@@ -67,8 +69,9 @@ enum What {
 }
 
 /// Why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "is")]
+#[schemars(rename = "AccessWhy")]
 enum Why {
     /// Their work: it is their waiting room.
     Care,
@@ -80,8 +83,9 @@ enum Why {
     },
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "AccessLine")]
 struct Line {
     /// When, the last time.
     at: Timestamp,
@@ -103,8 +107,9 @@ fn exposed<S: serde::Serializer>(name: &Option<Phi<String>>, to: S) -> Result<S:
     name.as_ref().map(Phi::expose).serialize(to)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "VisitAccess")]
 struct Access {
     clinic: signaling_protocol::view::ClinicView,
     booked_at: Timestamp,
@@ -115,10 +120,28 @@ struct Access {
     more: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "OwnLink")]
 struct ByLink {
     secret: Phi<String>,
+}
+
+/// What the routes say of themselves.
+pub(crate) fn operations() -> [Operation; 2] {
+    let of = |operation: Operation| {
+        operation
+            .of("visits")
+            .details("For the patient. Recorded for the auditor.")
+            .answers::<Access>(200, "What was opened, the newest first.")
+            .fails(problem::UNAUTHORIZED)
+            .fails(problem::FORBIDDEN)
+    };
+    [
+        of(Operation::get("/api/v1/visit/access", "See who opened one's visit").needs(Credential::SeatToken)),
+        of(Operation::post("/api/v1/visit/access", "See who opened one's visit, with its link"))
+            .takes::<ByLink>(MAX_LINK_BODY_BYTES),
+    ]
 }
 
 /// With the token of a seat.

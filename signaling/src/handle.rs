@@ -9,7 +9,7 @@ use crate::{
     shared::Shared,
     upgrade,
 };
-use axum::{Router, routing::get};
+use axum::{Router, extract::DefaultBodyLimit, routing::get};
 use model::{CommandId, ParticipantId, Phi, TenantId, VisitId, WaitingRoomId};
 use platform::lane::deadline;
 use signaling_core::{
@@ -129,6 +129,7 @@ impl Handle {
             .route("/ws", get(upgrade::upgrade))
             .route("/api/v1/history", get(history::history).fallback(history::not_so))
             .route("/api/v1/visit/access", get(access::by_seat).post(access::by_link))
+            .layer(DefaultBodyLimit::max(limits::MAX_LINK_BODY_BYTES))
             .with_state(Arc::clone(&self.shared))
     }
 

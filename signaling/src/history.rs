@@ -22,6 +22,7 @@ use axum::{
 use futures_util::{StreamExt as _, stream};
 use model::{Role, TenantId, VisitId, WaitingRoomId};
 use platform::{
+    api::{Credential, Operation},
     event_log::{Append, Category, NewAudit, NewEvent, StreamId, Version},
     keys,
     lane::Lane,
@@ -75,8 +76,23 @@ struct Reader {
     emergency: Option<EmergencyId>,
 }
 
+/// What the route says of itself.
+pub(crate) fn operation() -> Operation {
+    Operation::get("/api/v1/history", "Read the visits of a waiting room that are over")
+        .details("The newest first. With the seat of a clinician, their own waiting room. Recorded for the auditor.")
+        .of("visits")
+        .needs(Credential::SeatToken)
+        .query::<String>("after", "The `next` of the page before.")
+        .query::<u64>("limit", "Visits on a page.")
+        .between(1, HISTORY_PAGE as u64)
+        .answers::<Page>(200, "A page.")
+        .fails(problem::UNAUTHORIZED)
+        .fails(problem::FORBIDDEN)
+}
+
 /// A page.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "History")]
 struct Page {
     visits: Vec<Past>,
     /// Where the next page begins; none after the last.

@@ -51,3 +51,11 @@ pub use handle::{Handle, HandleError, Invitation, NewInvitation, NewWaitingRoom,
 pub use links::RemoteLinks;
 pub use rooms::Rooms;
 pub use service::{Deps, Error, Service};
+
+/// What the routes under `/api` say of themselves.
+#[must_use]
+pub fn operations() -> Vec<platform::api::Operation> {
+    let mut all = vec![history::operation()];
+    all.extend(access::operations());
+    all
+}

@@ -65,6 +65,8 @@ pub const SWEEP: Duration = Duration::from_secs(2);
 pub const INDEX_EVERY: Duration = Duration::from_secs(1);
 /// Lifetime of a token between processes.
 pub const PEER_TOKEN_TTL: Duration = Duration::from_secs(30);
+/// Largest body with a link's secret in it, bytes. A longer one is refused.
+pub const MAX_LINK_BODY_BYTES: usize = 1024;
 /// Largest question or answer between processes, bytes. A longer one is refused.
 pub const MAX_ASK_BYTES: usize = 64 * 1024;
 

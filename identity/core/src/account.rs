@@ -15,7 +15,7 @@ use uuid::Uuid;
 pub type Duties = BTreeSet<WaitingRoomId>;
 
 /// A passkey's name in our own records.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct PasskeyId(pub Uuid);
 

@@ -27,7 +27,7 @@ use uuid::Uuid;
 /// What somebody did: as a person of the unit, with a seat, or the platform by itself.
 const PERSON: [&str; 5] = ["person", "session", "emergency", "audit", "visit.read"];
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ask {
     /// None before this, milliseconds.
@@ -52,8 +52,9 @@ pub(crate) struct Ask {
     limit: Option<usize>,
 }
 
-#[derive(Serialize)]
-struct RowView {
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "AuditRow")]
+pub(super) struct RowView {
     at: Timestamp,
     action: String,
     actor: Option<Uuid>,
@@ -68,8 +69,9 @@ struct RowView {
     body: Value,
 }
 
-#[derive(Serialize)]
-struct Found {
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "AuditRows")]
+pub(super) struct Found {
     rows: Vec<RowView>,
     /// Where the next page begins; none after the last. There may be one behind an empty page.
     next: Option<String>,
@@ -220,18 +222,20 @@ async fn view(
     Ok(RowView { at, action, actor, name, subject, subject_name, body })
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct BreakView {
+#[schemars(rename = "AuditBreak")]
+pub(super) struct BreakView {
     what: &'static str,
     from: u64,
     to: u64,
     found_at: Timestamp,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct ChainView {
+#[schemars(rename = "AuditChain")]
+pub(super) struct ChainView {
     partition: u16,
     rows: u64,
     sealed_rows: u64,
@@ -241,9 +245,10 @@ struct ChainView {
     broken: Option<BreakView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct ChainsView {
+#[schemars(rename = "AuditChains")]
+pub(super) struct ChainsView {
     /// `whole`, `broken`, `checking`, or `unknown` where this process does not look after them.
     state: &'static str,
     chains: Vec<ChainView>,

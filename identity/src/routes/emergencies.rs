@@ -33,7 +33,8 @@ use serde_json::json as value;
 use std::collections::HashMap;
 
 /// Somebody, by their id and, where they are known, name.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Somebody")]
 pub(super) struct Somebody {
     id: AccountId,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,9 +68,10 @@ impl Names {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct ReviewView {
+#[schemars(rename = "EmergencyReviewed")]
+pub(super) struct ReviewView {
     by: Somebody,
     verdict: Verdict,
     at: Timestamp,
@@ -78,9 +80,10 @@ struct ReviewView {
 }
 
 /// An emergency as pages show it. The reason and the note only to whoever reviews it: they may be about a patient.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct View {
+#[schemars(rename = "Emergency")]
+pub(super) struct View {
     id: EmergencyId,
     by: Somebody,
     waiting_room: WaitingRoomId,
@@ -133,8 +136,9 @@ async fn view(
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "NewEmergency")]
 pub(crate) struct Ask {
     waiting_room: WaitingRoomId,
     #[serde(default)]
@@ -168,20 +172,23 @@ pub(crate) async fn ask(
 }
 
 /// Which ones.
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Default, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-enum Which {
+#[schemars(rename = "WhichEmergencies")]
+pub(super) enum Which {
     /// Those that last.
     Open,
     /// Those that nobody has reviewed.
     Unreviewed,
     /// All that are known.
+    #[default]
     All,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Page {
+    #[serde(default)]
     which: Which,
     #[serde(default)]
     after: Option<EmergencyId>,
@@ -189,8 +196,9 @@ pub(crate) struct Page {
     limit: Option<usize>,
 }
 
-#[derive(Serialize)]
-struct List {
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Emergencies")]
+pub(super) struct List {
     emergencies: Vec<View>,
     /// Where the next page begins; none after the last.
     next: Option<EmergencyId>,
@@ -238,6 +246,12 @@ pub(crate) async fn list(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(list)).into_response())
 }
 
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "OwnEmergencies")]
+pub(super) struct Own {
+    emergencies: Vec<View>,
+}
+
 /// One's own that last.
 pub(crate) async fn own(Here(identity): Here, headers: HeaderMap) -> Result<Response, Problem> {
     let (permit, staff) = permit::<ManageOwnAccount>(&identity, &headers, oneself).await?;
@@ -247,7 +261,7 @@ pub(crate) async fn own(Here(identity): Here, headers: HeaderMap) -> Result<Resp
     for one in all.all().filter(|(_, one)| one.by == staff.account && one.lasts(now)) {
         emergencies.push(view(&identity, permit.tenant(), one, &mut names, Words::Kept).await?);
     }
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(value!({ "emergencies": emergencies }))).into_response())
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(Own { emergencies })).into_response())
 }
 
 /// One with its reason, for whoever reviews it: that they read it is recorded before they do.
@@ -283,8 +297,9 @@ pub(crate) async fn end(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "EmergencyReview")]
 pub(crate) struct Review {
     verdict: Verdict,
     #[serde(default)]

@@ -37,8 +37,9 @@ use uuid::Uuid;
 /// `aud` of the ticket between the two steps.
 const JOIN_TICKET: &str = "join-ticket";
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Invitation")]
 pub(crate) struct Look {
     /// What stands behind `#i=` in the invitation's link.
     secret: Phi<String>,
@@ -52,8 +53,8 @@ struct TicketClaims {
     totp: Phi<String>,
 }
 
-#[derive(Serialize)]
-struct Authenticator {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Authenticator {
     /// For people who type it.
     #[serde(serialize_with = "model::phi::expose")]
     secret: Phi<String>,
@@ -61,9 +62,9 @@ struct Authenticator {
     uri: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Expected {
+pub(super) struct Expected {
     person: PersonView,
     unit: String,
     authenticator: Authenticator,
@@ -115,7 +116,7 @@ async fn invited(
     Ok(account.map(|account| (id, account, invitation)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Join {
     ticket: String,

@@ -28,13 +28,13 @@ use platform::{
     event_log::NewAudit,
     problem::{self, Problem},
 };
-use policy::{SessionId, Staff, action::ManageOwnAccount, judge::FRESH};
+use policy::{Permit, SessionId, Staff, action::ManageOwnAccount, judge::FRESH};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Me {
+pub(crate) struct Me {
     person: PersonView,
     /// Those that go on, the newest first.
     sessions: Vec<OwnSession>,
@@ -44,8 +44,9 @@ struct Me {
 }
 
 /// How somebody can sign in.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "OwnWays")]
 struct Ways {
     /// With a password and an app.
     password: bool,
@@ -55,7 +56,7 @@ struct Ways {
     passkeys: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct OwnSession {
     id: SessionId,
@@ -67,8 +68,9 @@ struct OwnSession {
     surroundings: Surroundings,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Passkey")]
 struct PasskeyView {
     id: PasskeyId,
     #[serde(serialize_with = "model::phi::expose")]
@@ -78,8 +80,18 @@ struct PasskeyView {
 }
 
 pub(crate) async fn me(Here(identity): Here, headers: HeaderMap) -> Result<Response, Problem> {
-    let (_, staff) = permit::<ManageOwnAccount>(&identity, &headers, oneself).await?;
-    let account = identity.records.account(staff.tenant, staff.account).await.map_err(|_| later())?;
+    let (permit, staff) = permit::<ManageOwnAccount>(&identity, &headers, oneself).await?;
+    let me = account(&identity, &permit, &staff).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(me)).into_response())
+}
+
+/// One's own account.
+pub(crate) async fn account(
+    identity: &Identity,
+    permit: &Permit<ManageOwnAccount>,
+    staff: &Staff,
+) -> Result<Me, Problem> {
+    let account = identity.records.account(permit.tenant(), staff.account).await.map_err(|_| later())?;
     let account = account.ok_or(SIGNED_OUT)?;
     let now = identity.records.clock.now();
     let mut sessions = Vec::new();
@@ -102,7 +114,7 @@ pub(crate) async fn me(Here(identity): Here, headers: HeaderMap) -> Result<Respo
         added_at: passkey.added_at,
         shown_at: passkey.shown_at,
     };
-    let me = Me {
+    Ok(Me {
         person: PersonView::of(staff.account, &account),
         sessions,
         ways: Ways {
@@ -112,11 +124,10 @@ pub(crate) async fn me(Here(identity): Here, headers: HeaderMap) -> Result<Respo
         },
         recovery_codes_left: factors.recovery.len(),
         passkeys: factors.passkeys.iter().map(view).collect(),
-    };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(me)).into_response())
+    })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPassword {
     old: Phi<String>,
@@ -146,9 +157,10 @@ pub(crate) async fn password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Codes {
+#[schemars(rename = "RecoveryCodes")]
+pub(super) struct Codes {
     recovery_codes: Vec<String>,
 }
 

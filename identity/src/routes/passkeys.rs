@@ -56,8 +56,9 @@ pub(crate) async fn ask(Here(identity): Here, headers: HeaderMap) -> Result<Resp
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(asked)).into_response())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "PasskeySignIn")]
 pub(crate) struct SignIn {
     passkey: ShownPasskey,
     #[serde(default)]
@@ -105,15 +106,17 @@ pub(crate) async fn sign_in(
     Ok(response)
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-enum To {
+#[schemars(rename = "PasskeyPurpose")]
+pub(super) enum To {
     Add,
     Show,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "OwnPasskeyAsked")]
 pub(crate) struct AskOwn {
     to: To,
 }
@@ -139,8 +142,9 @@ pub(crate) async fn ask_own(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(asked)).into_response())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewPasskey")]
 pub(crate) struct Add {
     ticket: String,
     passkey: MadePasskey,

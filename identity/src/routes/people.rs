@@ -6,7 +6,7 @@ use crate::{
     codes,
     limits::PEOPLE_PAGE,
     problems::{EXISTS, invalid, later, of_account},
-    records::Failed,
+    records::{Done, Failed, Records},
     service::{Identity, audit},
 };
 use axum::{
@@ -27,7 +27,9 @@ use identity_core::{
 use model::{Phi, TenantId, Timestamp, WaitingRoomId};
 use platform::{
     body::json,
+    conditional::Tagged,
     event_log::NewAudit,
+    once::{self, Asked, Once},
     problem::{self, Problem},
 };
 use policy::{
@@ -38,18 +40,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::json as value;
 use std::collections::BTreeSet;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-enum PersonState {
+pub(super) enum PersonState {
     Invited,
     InvitationExpired,
     Active,
     Disabled,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Listed {
+#[schemars(rename = "ListedPerson")]
+pub(crate) struct Listed {
     #[serde(flatten)]
     person: PersonView,
     state: PersonState,
@@ -76,8 +79,8 @@ pub(crate) struct Page {
     limit: Option<usize>,
 }
 
-#[derive(Serialize)]
-struct People {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct People {
     people: Vec<Listed>,
     /// Where the next page begins; none after the last.
     next: Option<AccountId>,
@@ -88,29 +91,85 @@ pub(crate) async fn list(
     headers: HeaderMap,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let (permit, _) = permit::<ReadPeople>(&identity, &headers, |_| Place::unit(identity.tenant)).await?;
+    let (permit, staff) = permit::<ReadPeople>(&identity, &headers, |_| Place::unit(identity.tenant)).await?;
     let Query(Page { after, limit }) = page.map_err(|_| problem::BAD_REQUEST)?;
     let limit = limit.unwrap_or(PEOPLE_PAGE);
     if !(1..=PEOPLE_PAGE).contains(&limit) {
         return Err(Problem::new(problem::BAD_REQUEST).detail(format!("limit: 1 to {PEOPLE_PAGE}.")));
     }
-    let people = read(&identity, &permit, after, limit).await?;
-    let now = identity.records.clock.now();
-    let next = people.last().filter(|_| people.len() >= limit).map(|(id, _)| *id);
-    let people = people.iter().map(|(id, account)| Listed::of(*id, account, now)).collect();
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(People { people, next })).into_response())
+    let (page, seen) = people(&identity, &permit, after, limit).await?;
+    shown(&identity, &headers, &staff, Tagged::new(&page)?, &seen, "people.list").await
 }
 
-async fn read(
+/// A page of people, and who is on it.
+pub(crate) async fn people(
     identity: &Identity,
     permit: &Permit<ReadPeople>,
     after: Option<AccountId>,
     limit: usize,
-) -> Result<Vec<(AccountId, Account)>, Problem> {
-    identity.records.people(permit.tenant(), after, limit).await.map_err(|_| later())
+) -> Result<(People, Vec<AccountId>), Problem> {
+    let people = identity.records.people(permit.tenant(), after, limit).await.map_err(|_| later())?;
+    let now = identity.records.clock.now();
+    let next = people.last().filter(|_| people.len() >= limit).map(|(id, _)| *id);
+    let seen: Vec<_> = people.iter().map(|(id, _)| *id).collect();
+    let people = people.iter().map(|(id, account)| Listed::of(*id, account, now)).collect();
+    Ok((People { people, next }, seen))
 }
 
-#[derive(Deserialize)]
+/// One person, and which state of them it is.
+pub(crate) async fn one(
+    Here(identity): Here,
+    headers: HeaderMap,
+    id: Result<Path<AccountId>, PathRejection>,
+) -> Result<Response, Problem> {
+    let Ok(Path(id)) = id else { return Err(problem::NOT_FOUND.into()) };
+    let (permit, staff) = permit::<ReadPeople>(&identity, &headers, |_| Place::unit(identity.tenant)).await?;
+    let person = Tagged::new(&person(&identity, &permit, id).await?)?;
+    shown(&identity, &headers, &staff, person, &[id], "people.read").await
+}
+
+/// One person.
+pub(crate) async fn person(
+    identity: &Identity,
+    permit: &Permit<ReadPeople>,
+    id: AccountId,
+) -> Result<Listed, Problem> {
+    let account = identity.records.account(permit.tenant(), id).await.map_err(|_| later())?;
+    Ok(Listed::of(id, &account.ok_or(problem::NOT_FOUND)?, identity.records.clock.now()))
+}
+
+/// Shows people, once it is recorded that they are; who has them already is shown nothing.
+async fn shown(
+    identity: &Identity,
+    headers: &HeaderMap,
+    staff: &Staff,
+    what: Tagged,
+    seen: &[AccountId],
+    action: &'static str,
+) -> Result<Response, Problem> {
+    if !what.is_known(headers) {
+        note_shown(identity, (staff.tenant, staff.account), seen, action).await?;
+    }
+    Ok(what.answer(headers))
+}
+
+/// For the auditor, before anything is shown.
+pub(crate) async fn note_shown(
+    identity: &Identity,
+    (tenant, by): (TenantId, AccountId),
+    seen: &[AccountId],
+    action: &'static str,
+) -> Result<(), Problem> {
+    let subject = match seen {
+        [one] => Some(one.0),
+        _ => None,
+    };
+    let body = serde_json::json!({ "people": seen }).to_string();
+    let audit = NewAudit { subject, body, ..audit(action, Some(by)) };
+    identity.records.record_reading(tenant, audit).await.map_err(|_| later())
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPerson {
     email: Phi<String>,
@@ -120,8 +179,9 @@ pub(crate) struct NewPerson {
     duties: BTreeSet<WaitingRoomId>,
 }
 
-#[derive(Serialize)]
-struct Invited {
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "InvitedPerson")]
+pub(super) struct Invited {
     #[serde(flatten)]
     person: Listed,
     /// Its bearer becomes that person: give it to them and nobody else.
@@ -135,11 +195,13 @@ pub(crate) async fn invite(
 ) -> Result<Response, Problem> {
     let (permit, staff) =
         permit::<InvitePerson>(&identity, &headers, |_| Place::unit(identity.tenant)).await?;
+    let asked = body.as_ref().map_or_else(|_| Bytes::new(), Bytes::clone);
     let NewPerson { email, name: typed, roles, duties } = json(&headers, body)?;
     let login = Login::new(email.expose()).map_err(|error| invalid("email", error))?;
     let name = name(typed.expose()).map_err(|error| invalid("name", error))?;
+    let once = once(&identity, &headers, &staff, "POST people", &asked).await?;
     let id = identity.records.claim(permit.tenant(), &login).await.map_err(of_account)?;
-    let secret = codes::token();
+    let secret = secret(&identity, once);
     let command = account::Command::Invite {
         login,
         name,
@@ -149,6 +211,14 @@ pub(crate) async fn invite(
         by: Some(staff.account),
     };
     let audit = about(id, "person.invite", &staff);
+    if let Some(once) = once {
+        let done = identity.records.change_account_once(permit.tenant(), id, audit, command, once).await;
+        let done = done.map_err(|problem| match problem.kind() {
+            EXISTS => problem.with("person", value!(id)),
+            _ => problem,
+        })?;
+        return Ok(invited_once(&identity, id, &done, &secret, StatusCode::CREATED));
+    }
     match identity.records.change_account(permit.tenant(), id, Some(audit), command).await {
         Ok(account) => Ok((StatusCode::CREATED, invited(&identity, id, &account, &secret)).into_response()),
         Err(Failed::Rejected(account::Rejection::Exists)) => {
@@ -166,15 +236,21 @@ pub(crate) async fn invite_again(
 ) -> Result<Response, Problem> {
     let (permit, staff) = of_person(&identity, &headers, id).await?;
     let id = whose(&permit)?;
-    let secret = codes::token();
+    let once = once(&identity, &headers, &staff, &format!("POST people/{id}/invitation"), b"").await?;
+    let secret = secret(&identity, once);
     let command = account::Command::Reinvite { invitation: SecretHash::of(&secret), by: Some(staff.account) };
     let audit = about(id, "person.reinvite", &staff);
+    if let Some(once) = once {
+        let done = identity.records.change_account_once(permit.tenant(), id, audit, command, once).await?;
+        return Ok(invited_once(&identity, id, &done, &secret, StatusCode::OK));
+    }
     let account = identity.records.change_account(permit.tenant(), id, Some(audit), command).await;
     Ok(invited(&identity, id, &account.map_err(of_account)?, &secret))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "PersonChange")]
 pub(crate) struct Change {
     #[serde(default)]
     roles: Option<BTreeSet<StaffRole>>,
@@ -196,32 +272,52 @@ pub(crate) async fn change(
     let tenant = permit.tenant();
     let account = identity.records.account(tenant, id).await.map_err(|_| later())?;
     let mut account = account.ok_or(problem::NOT_FOUND)?;
+    Tagged::new(&Listed::of(id, &account, identity.records.clock.now()))?.must_match(&headers)?;
     let by = Some(staff.account);
     if roles.is_some() || duties.is_some() {
         let roles = roles.unwrap_or_else(|| account.roles.clone());
         let duties = duties.unwrap_or_else(|| account.duties.clone());
         let command = account::Command::ChangeRights { roles, duties, by };
         let audit = about(id, "person.change-rights", &staff);
-        account =
-            identity.records.change_account(tenant, id, Some(audit), command).await.map_err(of_account)?;
+        account = changed(&identity, &headers, id, audit, command, account).await?;
     }
     if let Some(disabled) = disabled {
         let audit = about(id, if disabled { "person.disable" } else { "person.enable" }, &staff);
         let command = account::Command::Admit { admit: !disabled, by };
-        account =
-            identity.records.change_account(tenant, id, Some(audit), command).await.map_err(of_account)?;
+        account = changed(&identity, &headers, id, audit, command, account).await?;
     }
     let listed = Listed::of(id, &account, identity.records.clock.now());
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(listed)).into_response())
+    Ok(Tagged::new(&listed)?.answer(&HeaderMap::new()))
 }
 
-#[derive(Serialize)]
-struct Right {
+/// What somebody says they have seen must still be so when it is changed.
+async fn changed(
+    identity: &Identity,
+    headers: &HeaderMap,
+    id: AccountId,
+    audit: NewAudit,
+    command: account::Command,
+    seen: Account,
+) -> Result<Account, Problem> {
+    let records = &identity.records;
+    if headers.contains_key(header::IF_MATCH) {
+        return records.change_account_seen(identity.tenant, id, audit, command, &seen).await;
+    }
+    records.change_account(identity.tenant, id, Some(audit), command).await.map_err(of_account)
+}
+
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Right {
     action: Kind,
     allowed: bool,
     /// Where: the whole unit, a waiting room they serve, or their own account.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     places: Vec<&'static str>,
+}
+
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Rights {
+    rights: Vec<Right>,
 }
 
 /// "What can this person do and see?", as the policy itself answers it.
@@ -233,10 +329,19 @@ pub(crate) async fn rights(
     let Ok(Path(id)) = id else { return Err(problem::NOT_FOUND.into()) };
     let place = |_: &Subject| Place::account(identity.tenant, id);
     let (permit, _) = permit::<ReadRights>(&identity, &headers, place).await?;
+    let rights = rights_of(&identity, &permit, id).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(rights)).into_response())
+}
+
+/// What somebody may do.
+pub(crate) async fn rights_of(
+    identity: &Identity,
+    permit: &Permit<ReadRights>,
+    id: AccountId,
+) -> Result<Rights, Problem> {
     let account = identity.records.account(permit.tenant(), id).await.map_err(|_| later())?;
     let account = account.ok_or(problem::NOT_FOUND)?;
-    let rights = simulated(permit.tenant(), id, &account, identity.records.clock.now());
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(value!({ "rights": rights }))).into_response())
+    Ok(Rights { rights: simulated(permit.tenant(), id, &account, identity.records.clock.now()) })
 }
 
 /// As if they had just signed in.
@@ -284,6 +389,42 @@ fn whose(permit: &Permit<ChangePerson>) -> Result<AccountId, Problem> {
 
 fn about(id: AccountId, action: &'static str, by: &Staff) -> NewAudit {
     NewAudit { subject: Some(id.0), ..audit(action, Some(by.account)) }
+}
+
+/// The request's key, if it has one, noted as what this request's.
+async fn once(
+    identity: &Identity,
+    headers: &HeaderMap,
+    staff: &Staff,
+    what: &str,
+    body: &[u8],
+) -> Result<Option<Once>, Problem> {
+    let Some(key) = once::key(headers)? else { return Ok(None) };
+    let Records { store, keys, clock } = &identity.records;
+    let asked = Asked { tenant: staff.tenant, who: staff.account.0, what, body };
+    once::begin(&**store, keys, asked, key, clock.now()).await.map(Some)
+}
+
+/// An invitation's secret: another one each time, except for a request that is carried out once.
+fn secret(identity: &Identity, once: Option<Once>) -> String {
+    once.map_or_else(codes::token, |once| once.secret(&identity.records.keys, "invitation"))
+}
+
+fn invited_once(
+    identity: &Identity,
+    id: AccountId,
+    done: &Done,
+    secret: &str,
+    status: StatusCode,
+) -> Response {
+    let person = Listed::of(id, &done.account, done.at);
+    let invitation = identity.invitation_link(id, secret);
+    let answer = Json(Invited { person, invitation });
+    let mut response = (status, [(header::CACHE_CONTROL, "no-store")], answer).into_response();
+    if done.replayed {
+        once::say_replayed(response.headers_mut());
+    }
+    response
 }
 
 fn invited(identity: &Identity, id: AccountId, account: &Account, secret: &str) -> Response {

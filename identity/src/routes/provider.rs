@@ -36,8 +36,9 @@ const COOKIE: &str = "__Host-provider";
 const STATE: &str = "provider-state";
 const CALLBACK: &str = "/api/v1/auth/provider/callback";
 
-#[derive(Serialize)]
-struct Offered<'a> {
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "WaysToSignIn")]
+pub(super) struct Offered<'a> {
     passkeys: bool,
     provider: Option<&'a str>,
 }

@@ -30,7 +30,7 @@ use policy::{Place, Staff, Subject, action::ManageOwnAccount};
 use serde::Deserialize;
 use std::time::Duration;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Renewal {
     /// Seconds since somebody last touched anything.
@@ -94,7 +94,7 @@ pub(crate) async fn lock(Here(identity): Here, headers: HeaderMap) -> Result<Sta
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Proof {
     #[serde(default)]

@@ -44,15 +44,16 @@ struct TicketClaims {
     login: Uuid,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "SignIn")]
 pub(crate) struct Ask {
     email: Phi<String>,
     password: Phi<String>,
 }
 
-#[derive(Serialize)]
-struct Ticket {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Ticket {
     ticket: String,
 }
 
@@ -85,8 +86,9 @@ pub(crate) async fn password(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(Ticket { ticket })).into_response())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "SecondFactor")]
 pub(crate) struct AskSecond {
     ticket: String,
     #[serde(default)]

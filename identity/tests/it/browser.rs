@@ -197,6 +197,11 @@ impl Browser {
         response
     }
 
+    /// As it comes, headers and all; nothing is kept.
+    pub(crate) async fn answers(&self, request: Request<Body>) -> Response<Body> {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
     fn keep_cookies(&mut self, response: &Response<Body>) {
         for cookie in response.headers().get_all("set-cookie") {
             let cookie = cookie.to_str().unwrap();

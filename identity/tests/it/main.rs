@@ -5,6 +5,7 @@
 mod alarm;
 mod authenticator;
 mod browser;
+mod conventions;
 mod emergencies;
 mod joining;
 mod managing;

@@ -33,8 +33,9 @@ impl Answer {
         };
         let mut headers = BTreeMap::<String, String>::new();
         for (name, value) in lines.filter_map(field) {
-            // Of a field that comes more than once (RFC 9110, 5.3).
-            headers.entry(name).and_modify(|all| *all += &format!(", {value}")).or_insert(value);
+            // Of a field that comes more than once (RFC 9110, 5.3); cookies cannot be joined (RFC 6265, 3).
+            let between = if name == "set-cookie" { "\n" } else { ", " };
+            headers.entry(name).and_modify(|all| *all += &format!("{between}{value}")).or_insert(value);
         }
         Self { status, headers, body: body.to_owned() }
     }

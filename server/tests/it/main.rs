@@ -3,15 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "tests start processes and measure them")]
 
+mod api;
 mod attack;
 mod audit;
 mod backup;
 mod browser;
 mod canary;
 mod configuration;
+mod cross_site;
 mod device;
 mod device_fleet;
 mod encryption;
+mod graphql;
 mod guards;
 mod http;
 mod journal;
@@ -20,6 +23,7 @@ mod life;
 mod links;
 mod matrix;
 mod process;
+mod schemathesis;
 mod tls;
 mod token_keys;
 mod trace;

@@ -30,6 +30,12 @@ pub(crate) enum Who {
 use StaffRole::{Administrator, Auditor, Clinician};
 use Who::{Anybody, ClinicianSeat, Device, PatientSeat, Roles, Staff};
 
+/// The methods of each route under `/api`, as the matrix has them.
+pub(crate) fn asked() -> BTreeSet<(String, String)> {
+    let of_api = MATRIX.iter().filter(|(_, route, _)| route.starts_with("/api/"));
+    of_api.map(|(method, route, _)| ((*method).to_owned(), (*route).to_owned())).collect()
+}
+
 /// Method, route, who. `{id}` of a person is somebody's who is there for that.
 pub(crate) const MATRIX: &[(&str, &str, Who)] = &[
     ("GET", "/ws", Anybody),
@@ -66,6 +72,7 @@ pub(crate) const MATRIX: &[(&str, &str, Who)] = &[
     ("POST", "/api/v1/auth/join", Anybody),
     // It judges the cookie.
     ("POST", "/api/v1/auth/renew", Anybody),
+    ("POST", "/api/v1/graphql", Staff),
     ("GET", "/api/v1/me", Staff),
     ("POST", "/api/v1/me/password", Staff),
     ("POST", "/api/v1/me/recovery-codes", Staff),
@@ -76,7 +83,10 @@ pub(crate) const MATRIX: &[(&str, &str, Who)] = &[
     ("POST", "/api/v1/me/passkeys/challenge", Staff),
     ("DELETE", "/api/v1/me/passkeys/{id}", Staff),
     ("DELETE", "/api/v1/me/sessions/{id}", Staff),
+    ("GET", "/api", Anybody),
+    ("GET", "/api/v1/openapi.json", Anybody),
     ("GET", "/api/v1/people", Roles(&[Administrator, Auditor])),
+    ("GET", "/api/v1/people/{id}", Roles(&[Administrator, Auditor])),
     ("POST", "/api/v1/people", Roles(&[Administrator])),
     ("PATCH", "/api/v1/people/{id}", Roles(&[Administrator])),
     ("POST", "/api/v1/people/{id}/invitation", Roles(&[Administrator])),
@@ -126,7 +136,7 @@ pub(crate) struct Unit {
 
 impl Unit {
     pub(crate) fn start() -> Self {
-        let server = Server::start_with(&["--demo"], &[("TELEHEALTH__IDENTITY__PASSWORD_MEMORY_KIB", "64")]);
+        let server = Server::start_unhurried(&["--demo"]);
         let link = server.administrator().to_owned();
         let administrator = joins(&server, &link);
         Self { server, administrator }
@@ -157,6 +167,19 @@ impl Unit {
 
 /// Sets password and app; the access token.
 pub(crate) fn joins(server: &Server, link: &str) -> String {
+    accepts(server, link).token
+}
+
+/// Somebody who has just joined.
+pub(crate) struct Joined {
+    /// Their access token.
+    pub(crate) token: String,
+    /// What their browser sends back: name and value of each cookie.
+    pub(crate) cookies: Vec<String>,
+}
+
+/// Sets password and app.
+pub(crate) fn accepts(server: &Server, link: &str) -> Joined {
     let secret = link.split_once("#i=").unwrap().1;
     let look = asks(server, "POST", "/api/v1/auth/invitation", None, &json!({ "secret": secret })).json();
     let totp = look["authenticator"]["secret"].as_str().unwrap().into();
@@ -164,7 +187,11 @@ pub(crate) fn joins(server: &Server, link: &str) -> String {
     let body = json!({ "ticket": look["ticket"], "password": "correct horse battery", "code": code });
     let joined = asks(server, "POST", "/api/v1/auth/join", None, &body);
     assert_eq!(joined.status, 200, "{}", joined.body);
-    joined.json()["accessToken"].as_str().unwrap().to_owned()
+    let cookie = |line: &str| line.split(';').next().unwrap_or_default().to_owned();
+    Joined {
+        token: joined.json()["accessToken"].as_str().unwrap().to_owned(),
+        cookies: joined.headers["set-cookie"].lines().map(cookie).collect(),
+    }
 }
 
 pub(crate) fn asks(server: &Server, method: &str, path: &str, token: Option<&str>, body: &Value) -> Answer {

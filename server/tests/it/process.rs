@@ -44,6 +44,20 @@ impl Server {
         Self::start_with(&["--demo"], &[])
     }
 
+    /// With people in it who ask as often as they like.
+    pub(crate) fn start_unhurried(args: &[&str]) -> Self {
+        let often = "1000000";
+        let environment = [
+            ("TELEHEALTH__IDENTITY__PASSWORD_MEMORY_KIB", "64"),
+            ("TELEHEALTH__IDENTITY__WRONG_FACTORS_PER_HOUR", often),
+            ("TELEHEALTH__IDENTITY__WRONG_FACTORS_PER_HOUR_AND_NETWORK", often),
+            ("TELEHEALTH__PORTAL__WRONG_LINKS_PER_MINUTE", often),
+            ("TELEHEALTH__PORTAL__REQUESTS_PER_SECOND_AND_PERSON", often),
+            ("TELEHEALTH__PORTAL__REQUESTS_PER_SECOND_AND_UNIT", often),
+        ];
+        Self::start_with(args, &environment)
+    }
+
     pub(crate) fn start_with(args: &[&str], environment: &[(&str, &str)]) -> Self {
         Self::launch(Arc::new(tempfile::tempdir().unwrap()), args, environment)
     }

@@ -9,8 +9,9 @@ use serde::Serialize;
 use signaling_protocol::view::Outcome;
 
 /// A visit that is over.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "PastVisit")]
 pub struct Past {
     /// Which.
     pub visit: VisitId,

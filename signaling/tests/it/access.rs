@@ -11,6 +11,7 @@ use platform::{
     lane::Lane,
 };
 use serde_json::{Value, json};
+use signaling::limits::MAX_LINK_BODY_BYTES;
 use signaling_core::port::Links as _;
 use signaling_protocol::{ClientMessage, view::Outcome};
 use std::{sync::Arc, time::Duration};
@@ -118,6 +119,11 @@ async fn a_seat_reads_of_its_own_visit_and_nobody_else_does() {
         asks(&world, "POST", path, None, &json!({ "secret": secret(&link) })).await.0,
     ];
     assert_eq!(statuses, [403, 401, 401, 401, 401]);
+    let frame = json!({ "secret": "" }).to_string().len();
+    for (length, status) in [(MAX_LINK_BODY_BYTES, 401), (MAX_LINK_BODY_BYTES + 1, 413)] {
+        let body = json!({ "secret": "x".repeat(length - frame) });
+        assert_eq!(asks(&world, "POST", path, None, &body).await.0, status, "{length}");
+    }
     world.stop().await;
 }
 

@@ -56,6 +56,10 @@ pub const ROUTES: &[(&str, Lane)] = &[
     ("/api/v1/audit", Standard),
     ("/api/v1/audit/chain", Standard),
     ("/api/v1/visit/access", Standard),
+    // What there is to ask.
+    ("/api", Standard),
+    ("/api/v1/openapi.json", Standard),
+    ("/api/v1/graphql", Standard),
     // Pages, which browsers keep and ask for again.
     ("/", Standard),
     ("/visit", Standard),

@@ -76,6 +76,8 @@ pub(super) const ROWS: &[Row] = &[
     device("DELETE", "/whip/session/{id}", "publisher", 404),
     device("POST", "/whep/{room}/{participant}", "subscriber", 401),
     device("DELETE", "/whep/session/{id}", "subscriber", 404),
+    page("/api"),
+    page("/api/v1/openapi.json"),
     page("/api/v1/unit"),
     page("/.well-known/jwks.json"),
     page("/"),
@@ -137,6 +139,16 @@ pub(super) const ROWS: &[Row] = &[
         ..own("GET", "/api/v1/waiting-rooms", |_| json!({}))
     },
     Row { found_by: Some("Clinician"), ..person("POST", "/api/v1/waiting-rooms/{id}/seat", |_| json!({})) },
+    person("GET", "/api/v1/people/{id}", |_| json!({})),
+    Row {
+        names_something: true,
+        status: 200,
+        ..person(
+            "POST",
+            "/api/v1/graphql",
+            |ids| json!({ "query": format!("{{ person(id: \"{}\") {{ name }} }}", ids.person) }),
+        )
+    },
     person("PATCH", "/api/v1/people/{id}", |_| json!({ "disabled": false })),
     person("POST", "/api/v1/people/{id}/invitation", |_| json!({})),
     person("GET", "/api/v1/people/{id}/rights", |_| json!({})),

@@ -1,0 +1,87 @@
+//! What emergencies and the audit trail say of themselves.
+
+use super::super::{
+    audit::{ChainsView, Found},
+    emergencies::{Ask, List, Own, Review, View, Which},
+};
+use crate::{
+    limits::{AUDIT_ROWS_PAGE, EMERGENCIES_PAGE, MAX_BODY_BYTES},
+    problems::{
+        CONFIRM_FIRST, INVALID, NOT_ALLOWED, OWN_EMERGENCY, REVIEWED_BEFORE, SESSION_LOCKED, SIGNED_OUT,
+        TOO_MANY_EMERGENCIES,
+    },
+};
+use model::Timestamp;
+use platform::api::{Credential, Operation};
+use policy::EmergencyId;
+use uuid::Uuid;
+
+const EMERGENCIES: &str = "emergencies";
+const AUDIT: &str = "audit";
+
+fn of(tag: &'static str, operation: Operation) -> Operation {
+    operation
+        .of(tag)
+        .needs(Credential::AccessToken)
+        .fails(SIGNED_OUT)
+        .fails(NOT_ALLOWED)
+        .fails(SESSION_LOCKED)
+}
+
+pub(super) fn emergencies() -> Vec<Operation> {
+    let of = |operation| of(EMERGENCIES, operation);
+    let one = |operation: Operation| of(operation).path_part::<EmergencyId>("id", "Which.");
+    vec![
+        of(Operation::post("/api/v1/emergencies", "Declare an emergency"))
+            .details("For clinicians, with a fresh factor. Opens a waiting room's visits to them for an hour, tells whoever \
+                reviews, and is shown to the patient.")
+            .takes::<Ask>(MAX_BODY_BYTES)
+            .answers::<View>(201, "It lasts.")
+            .fails(CONFIRM_FIRST)
+            .fails(INVALID)
+            .fails(TOO_MANY_EMERGENCIES),
+        of(Operation::get("/api/v1/emergencies", "List emergencies"))
+            .details("The newest first. For those who review.")
+            .query::<Which>("which", "Those that last, those to review, or all.")
+            .query::<EmergencyId>("after", "The `next` of the page before.")
+            .query::<u64>("limit", "On a page.")
+            .between(1, EMERGENCIES_PAGE as u64)
+            .answers::<List>(200, "A page."),
+        of(Operation::get("/api/v1/emergencies/own", "See one's own emergencies"))
+            .answers::<Own>(200, "Those that last."),
+        one(Operation::get("/api/v1/emergencies/{id}", "Read an emergency"))
+            .details("With the reason in its words. For those who review. Recorded for the auditor.")
+            .answers::<View>(200, "It."),
+        one(Operation::post("/api/v1/emergencies/{id}/end", "Hand an emergency back"))
+            .answers_nothing(204, "It is over."),
+        one(Operation::post("/api/v1/emergencies/{id}/review", "Review an emergency"))
+            .details("Once, and never one's own.")
+            .takes::<Review>(MAX_BODY_BYTES)
+            .answers::<View>(200, "Reviewed.")
+            .fails(CONFIRM_FIRST)
+            .fails(INVALID)
+            .fails(OWN_EMERGENCY)
+            .fails(REVIEWED_BEFORE),
+    ]
+}
+
+pub(super) fn audit() -> Vec<Operation> {
+    vec![
+        of(AUDIT, Operation::get("/api/v1/audit", "Search the audit trail"))
+            .details(
+                "The newest first. For auditors. That they read is in the trail before they see any of it.",
+            )
+            .query::<Timestamp>("from", "None before this.")
+            .query::<Timestamp>("to", "None after this.")
+            .query::<Uuid>("person", "What this person or seat did.")
+            .query::<Uuid>("visit", "What was done to this visit, waiting room or person.")
+            .query::<String>("action", "`visit.admit`, or all that begins with `visit`.")
+            .query::<String>("after", "The `next` of the page before.")
+            .query::<u64>("limit", "Rows on a page.")
+            .between(1, AUDIT_ROWS_PAGE as u64)
+            .answers::<Found>(200, "A page."),
+        of(AUDIT, Operation::get("/api/v1/audit/chain", "See whether the trail is whole"))
+            .details("For auditors.")
+            .answers::<ChainsView>(200, "Each chain, and what is wrong with it."),
+    ]
+}

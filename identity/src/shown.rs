@@ -1,0 +1,88 @@
+//! What is shown of people, for whoever has a permit and another way of asking than our routes: as the routes answer it, and
+//! recorded for the auditor as they record it.
+
+use crate::{
+    limits::PEOPLE_PAGE,
+    problems::{denied, later},
+    routes::{own, people},
+    service::Identity,
+};
+use platform::problem::{self, Problem};
+use policy::{
+    AccountId, Denied, Permit, Staff,
+    action::{ManageOwnAccount, ReadPeople, ReadRights},
+    judge::By,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+impl Identity {
+    /// What `GET /api/v1/people` answers.
+    ///
+    /// # Errors
+    /// 400 for a page of another size than 1 to 50; 503.
+    pub async fn show_people(
+        &self,
+        permit: &Permit<ReadPeople>,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Value, Problem> {
+        if !(1..=PEOPLE_PAGE).contains(&limit) {
+            return Err(Problem::new(problem::BAD_REQUEST).detail(format!("limit: 1 to {PEOPLE_PAGE}.")));
+        }
+        let (page, seen) = people::people(self, permit, after, limit).await?;
+        self.note(permit, "people.list", &seen).await?;
+        written(&page)
+    }
+
+    /// What `GET /api/v1/people/{id}` answers.
+    ///
+    /// # Errors
+    /// 404, 503.
+    pub async fn show_person(&self, permit: &Permit<ReadPeople>, id: AccountId) -> Result<Value, Problem> {
+        let person = people::person(self, permit, id).await?;
+        self.note(permit, "people.read", &[id]).await?;
+        written(&person)
+    }
+
+    /// What `GET /api/v1/people/{id}/rights` answers.
+    ///
+    /// # Errors
+    /// 404, 503.
+    pub async fn show_rights(&self, permit: &Permit<ReadRights>) -> Result<Value, Problem> {
+        let id = permit.place().account.ok_or(problem::NOT_FOUND)?;
+        written(&people::rights_of(self, permit, id).await?)
+    }
+
+    /// What `GET /api/v1/me` answers.
+    ///
+    /// # Errors
+    /// 401, 503.
+    pub async fn show_own_account(
+        &self,
+        permit: &Permit<ManageOwnAccount>,
+        staff: &Staff,
+    ) -> Result<Value, Problem> {
+        written(&own::account(self, permit, staff).await?)
+    }
+
+    /// How a refusal of the policy is answered.
+    #[must_use]
+    pub fn refusal(why: Denied) -> Problem {
+        denied(why)
+    }
+
+    async fn note(
+        &self,
+        permit: &Permit<ReadPeople>,
+        action: &'static str,
+        seen: &[AccountId],
+    ) -> Result<(), Problem> {
+        let Some(By::Account(by)) = permit.by() else { return Err(later()) };
+        people::note_shown(self, (permit.tenant(), by), seen, action).await
+    }
+}
+
+fn written(what: &impl Serialize) -> Result<Value, Problem> {
+    serde_json::to_value(what).map_err(|error| Problem::new(problem::INTERNAL).because(error))
+}
