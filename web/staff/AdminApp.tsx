@@ -40,7 +40,7 @@ function Desk() {
       <ClinicHeader clinic={{ name: who.unit.name, phone: "" }} help={false}>
         <LanguageSwitch />
         {who.person.roles.includes("clinician") && (
-          <a className="own__name" href="/rooms">
+          <a className="own__rooms" href="/rooms">
             {t("rooms.mine")}
           </a>
         )}
