@@ -263,7 +263,7 @@ export const staffViews: readonly StaffView[] = [
   { ...s("-passkey-wrong", { "POST /api/v1/auth/passkey/challenge": { ticket: "ticket", publicKey: { challenge: "AA" } }, "POST /api/v1/auth/passkey": refused("wrong-passkey", 401) }, ["passkey", "?problem"]), passkeys: true },
   { ...s("-passkey-first-waiting", { "POST /api/v1/auth/passkey/challenge": "never" }, ["passkey"]), passkeys: true },
   { ...j("-passkey", { [LOOK]: { ...expected(), publicKey: { challenge: "AA", user: { id: "AA" } } } }, ["?join-passkey"]), passkeys: true },
-  { ...j("-passkey-done", { [LOOK]: { ...expected(), publicKey: { challenge: "AA", user: { id: "AA" } } }, [JOIN]: signedIn(everybody[1]) }, ["join-passkey", "?joined"]), passkeys: true },
+  { ...j("-passkey-done", { [LOOK]: { ...expected(), publicKey: { challenge: "AA", user: { id: "AA" } } }, [JOIN]: signedIn(everybody[2]) }, ["join-passkey", "?joined"]), passkeys: true },
 
   o(""),
   o("-none", { "GET /api/v1/me": { ...me, passkeys: [], sessions: me.sessions.slice(0, 1) } }),
@@ -296,7 +296,7 @@ export const staffViews: readonly StaffView[] = [
   j("-app-late", { [JOIN]: refused("begin-again", 401) }, [...chosen, "code=123456", "connect", "?notice"]),
   j("-codes", { [JOIN]: { ...signedIn(everybody[1]), recoveryCodes } }, [...chosen, "code=123456", "connect", "?codes"]),
   j("-codes-not-kept", { [JOIN]: { ...signedIn(everybody[1]), recoveryCodes } }, [...chosen, "code=123456", "connect", "on"]),
-  j("-done", { [JOIN]: { ...signedIn(everybody[1]), recoveryCodes } }, [...chosen, "code=123456", "connect", "kept", "on", "?joined"]),
+  j("-done", { [JOIN]: { ...signedIn(everybody[2]), recoveryCodes } }, [...chosen, "code=123456", "connect", "kept", "on", "?joined"]),
 
   a(""),
   a("-starting", { [RENEW]: "never" }, []),

@@ -39,7 +39,11 @@ function Desk() {
     <div className="admin">
       <ClinicHeader clinic={{ name: who.unit.name, phone: "" }} help={false}>
         <LanguageSwitch />
-        {who.person.roles.includes("clinician") && <a href="/rooms">{t("rooms.mine")}</a>}
+        {who.person.roles.includes("clinician") && (
+          <a className="own__rooms" href="/rooms">
+            {t("rooms.mine")}
+          </a>
+        )}
         <Own name={who.person.name} />
       </ClinicHeader>
       {may ? (

@@ -41,18 +41,22 @@ export default () =>
         await write(desk, "chat-input", words);
         const killed = Date.now();
         await fleet.killRole(role);
-        await press(desk, "chat-send");
-        await says(patient, words);
-        const took = Date.now() - killed;
-        figure("fleet_signaling_kill_to_words_ms", took);
-        await together(desk, patient);
-        const now = await Promise.all(pages.map(counted));
-        now.forEach(({ lost, connections }, at) => {
-          assert.equal(lost - before[at].lost, 0, `${pages[at].who} lost packets`);
-          assert.equal(connections, before[at].connections, `${pages[at].who} connected anew`);
-        });
-        assert.ok(took <= RESUMED_MS, `words took ${took} ms`);
-        await fleet.startRole(role);
+        try {
+          await press(desk, "chat-send");
+          await says(patient, words);
+          const took = Date.now() - killed;
+          figure("fleet_signaling_kill_to_words_ms", took);
+          await together(desk, patient);
+          const now = await Promise.all(pages.map(counted));
+          now.forEach(({ lost, connections }, at) => {
+            assert.equal(lost - before[at].lost, 0, `${pages[at].who} lost packets`);
+            assert.equal(connections, before[at].connections, `${pages[at].who} connected anew`);
+          });
+          assert.ok(took <= RESUMED_MS, `words took ${took} ms`);
+        } finally {
+          // What comes next has a fault of its own.
+          await fleet.startRole(role);
+        }
       });
     }
 

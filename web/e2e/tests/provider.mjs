@@ -66,6 +66,11 @@ roles = [
     /** From the button to the provider and back. */
     async function signsIn(name) {
       const page = await person.open(`${server.url}/sign-in?to=/account`, { own: true });
+      // The provider's own pages want a font from far away, and here nobody answers for half a minute.
+      await page.setRequestInterception(true);
+      page.on("request", (request) =>
+        ["localhost", "127.0.0.1"].includes(new URL(request.url()).hostname) ? request.continue() : request.abort(),
+      );
       await shown(page, "provider");
       await looks(page, "provider-sign-in");
       await page.click('[data-testid="provider"]');
