@@ -2,16 +2,21 @@
 
 use crate::{
     limits::{BELIEVED_FOR, MAX_BELIEVED},
+    routes::partners,
     service::Identity,
 };
 use axum::http::HeaderMap;
-use identity_core::{account::Account, session::Session};
+use identity_core::{
+    account::Account,
+    partner::{PartnerKey, PartnerKeys},
+    session::Session,
+};
 use model::{Phi, TenantId, Timestamp};
 use parking_lot::Mutex;
 use platform::{event_log::ReadError, keys::bearer};
-use policy::{AccountId, SessionId, Staff, Subject};
+use policy::{AccountId, Partner, SessionId, Staff, Subject};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 /// `aud` of an access token.
 pub const ACCESS_AUDIENCE: &str = "access";
@@ -87,17 +92,28 @@ impl Identity {
     /// The store does not answer: nobody is let in on what was true some time ago.
     pub async fn who(&self, headers: &HeaderMap) -> Result<Subject, ReadError> {
         match bearer(headers) {
-            Some(token) => self.whose(self.tenant, token).await,
+            Some(token) => self.whose(self.tenant, token, self.from).await,
             None => Ok(Subject::Stranger),
         }
     }
 
-    /// Whose an access token is, in a healthcare unit: another's token is none there.
+    /// Whose an access token or a partner's key is, in a healthcare unit: another's is none there.
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn whose(&self, tenant: TenantId, token: &str) -> Result<Subject, ReadError> {
+    pub async fn whose(
+        &self,
+        tenant: TenantId,
+        token: &str,
+        from: Option<IpAddr>,
+    ) -> Result<Subject, ReadError> {
         let now = self.records.clock.now();
+        if let Some((id, shown)) = partners::read(token) {
+            let all = self.partner_keys(tenant).await?;
+            let key = all.get(id).filter(|key| key.opens(shown, from, now));
+            let partner = |key: &PartnerKey| Partner { tenant, key: id, scopes: key.scopes.clone() };
+            return Ok(key.map_or(Subject::Stranger, |key| Subject::Partner(partner(key))));
+        }
         let verified = self.records.keys.verify::<AccessClaims>(ACCESS_AUDIENCE, now, token).ok();
         let claims = verified.map(|verified| verified.claims).filter(|claims| claims.tenant == tenant);
         let Some(claims) = claims else { return Ok(Subject::Stranger) };
@@ -112,6 +128,14 @@ impl Identity {
         Ok(staff
             .filter(|staff| staff.account == claims.account && staff.tenant == claims.tenant)
             .map_or(Subject::Stranger, Subject::Staff))
+    }
+
+    /// The partners' keys of a unit as they were within the last second.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub(crate) async fn partner_keys(&self, tenant: TenantId) -> Result<Arc<PartnerKeys>, ReadError> {
+        self.partner_keys.read(&self.records, tenant).await
     }
 
     /// What somebody of a unit is called.

@@ -3,46 +3,16 @@
 //! It stands on the store and on nothing else. Each process reads what came since it last looked, at most every second:
 //! what somebody may see in an emergency, what pages of administrators and auditors show, a metric and a line in the log.
 
-use crate::{
-    limits::{ALARM_LOOKS, EMERGENCIES_BELIEVED_FOR, MAX_UNITS_FOLLOWED},
-    service::Identity,
-};
+use crate::{limits::ALARM_LOOKS, service::Identity};
 use identity_core::emergency::Emergencies;
-use model::{TenantId, Timestamp};
-use platform::event_log::{ReadError, Version};
+use model::TenantId;
+use platform::event_log::ReadError;
 use policy::EmergencyId;
 use prometheus::{IntCounter, IntGauge, Registry};
-use std::{
-    collections::{BTreeSet, HashMap},
-    fmt,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 use tenancy::Directory;
-use tokio::{
-    sync::Mutex,
-    time::{MissedTickBehavior, interval},
-};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-
-/// What was read of the units' emergencies.
-#[derive(Default)]
-pub(crate) struct Board(Mutex<HashMap<TenantId, Known>>);
-
-#[derive(Default)]
-struct Known {
-    read_at: Option<Timestamp>,
-    version: Version,
-    all: Arc<Emergencies>,
-}
-
-impl Board {
-    /// Something was recorded here: it is looked up again.
-    pub(crate) async fn is_old(&self, tenant: TenantId) {
-        if let Some(known) = self.0.lock().await.get_mut(&tenant) {
-            known.read_at = None;
-        }
-    }
-}
 
 impl Identity {
     /// A unit's emergencies as they were within the last second.
@@ -50,23 +20,7 @@ impl Identity {
     /// # Errors
     /// The store does not answer: nobody sees anything because of what was true some time ago.
     pub(crate) async fn emergencies(&self, tenant: TenantId) -> Result<Arc<Emergencies>, ReadError> {
-        let now = self.records.clock.now();
-        let mut board = self.board.0.lock().await;
-        if board.len() >= MAX_UNITS_FOLLOWED && !board.contains_key(&tenant) {
-            board.clear();
-        }
-        let known = board.entry(tenant).or_default();
-        // A clock that was set back must not make it last.
-        let fresh = known.read_at.is_some_and(|at| now >= at && now.since(at) < EMERGENCIES_BELIEVED_FOR);
-        if !fresh {
-            if let Some((all, version)) =
-                self.records.follow_emergencies(tenant, &known.all, known.version).await?
-            {
-                (known.all, known.version) = (Arc::new(all), version);
-            }
-            known.read_at = Some(now);
-        }
-        Ok(Arc::clone(&known.all))
+        self.board.read(&self.records, tenant).await
     }
 }
 

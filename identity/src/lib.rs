@@ -20,6 +20,7 @@ pub mod caller;
 pub mod codes;
 mod config;
 pub mod emergencies;
+mod followed;
 pub mod limits;
 mod passkeys;
 pub mod passwords;

@@ -42,15 +42,15 @@ pub const READ_PAGE: usize = 256;
 /// How often a decision is made anew because somebody else was faster.
 pub const TRIES: usize = 5;
 
-/// How long what is known of emergencies is believed before it is looked up again: so much later everybody who has to
-/// hear of a new one can. Asking costs one read by an index.
-pub const EMERGENCIES_BELIEVED_FOR: Duration = Duration::from_millis(900);
+/// How long what is known of a unit's emergencies and partners' keys is believed before it is looked up again: so much later
+/// everybody who has to hear of a new one can. Asking costs one read by an index.
+pub const FOLLOWED_BELIEVED_FOR: Duration = Duration::from_millis(900);
 
 /// How often a process looks for new emergencies, to count and to log them. With the pages' own rhythm of three seconds,
 /// people hear of one within five.
 pub const ALARM_LOOKS: Duration = Duration::from_secs(1);
 
-/// Units whose emergencies a process knows. Beyond it all are read again.
+/// Units whose emergencies, or partners' keys, a process knows. Beyond it all are read again.
 pub const MAX_UNITS_FOLLOWED: usize = 1_024;
 
 /// Emergencies on one page, at most and by default.

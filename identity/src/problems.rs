@@ -3,7 +3,8 @@
 use crate::records::Failed;
 use identity_core::{
     account, emergency,
-    limits::{MAX_NOTE_CHARS, REASON_CHARS},
+    limits::{MAX_NETWORKS_OF_KEY, MAX_NOTE_CHARS, MAX_PARTNER_KEY_DAYS, REASON_CHARS},
+    partner,
     session::{self, Ending},
     text::TextError,
 };
@@ -70,6 +71,10 @@ pub(crate) const OWN_EMERGENCY: Kind =
 pub(crate) const REVIEWED_BEFORE: Kind =
     Kind::new("reviewed-before", 409, "Somebody has reviewed this already.");
 
+/// As many partners' keys count as may.
+pub(crate) const TOO_MANY_PARTNER_KEYS: Kind =
+    Kind::new("too-many-partner-keys", 409, "There are 50 keys that count. Revoke one first.");
+
 /// When to try again after the store could not answer.
 const LATER: Duration = Duration::from_secs(2);
 
@@ -116,6 +121,20 @@ pub(crate) fn of_account(failed: Failed<account::Rejection>) -> Problem {
             .detail("That is too many waiting rooms for one person.")
             .with("field", "duties"),
         Failed::Rejected(Oneself) => Problem::new(ONESELF),
+    }
+}
+
+pub(crate) fn of_partner_key(failed: Failed<partner::Rejection>) -> Problem {
+    use partner::Rejection::{Days, Name, Networks, Scopes, TooMany, Unknown};
+    let invalid = |field: &str, detail: String| Problem::new(INVALID).detail(detail).with("field", field);
+    match failed {
+        Failed::Later => later(),
+        Failed::Rejected(Unknown) => Problem::new(problem::NOT_FOUND),
+        Failed::Rejected(Name) => invalid("name", TextError::Name.to_string()),
+        Failed::Rejected(Scopes) => invalid("scopes", "Choose at least one.".to_owned()),
+        Failed::Rejected(Networks) => invalid("networks", format!("At most {MAX_NETWORKS_OF_KEY}.")),
+        Failed::Rejected(Days) => invalid("days", format!("1 to {MAX_PARTNER_KEY_DAYS} days.")),
+        Failed::Rejected(TooMany) => Problem::new(TOO_MANY_PARTNER_KEYS),
     }
 }
 

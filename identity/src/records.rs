@@ -8,6 +8,7 @@ use identity_core::{
     account::{self, Account},
     codec::{self, SCHEMA},
     emergency::{self, Emergencies},
+    partner::{self, PartnerKeys},
     session::{self, Session},
     text::Login,
 };
@@ -39,6 +40,8 @@ const LOGIN: Category = Category { name: "login", lane: Lane::Standard };
 
 /// Category of the stream of a unit's emergencies. Somebody may be dying: they wait for nobody's office work.
 const EMERGENCY: Category = Category { name: "emergency", lane: Lane::Critical };
+/// Category of the stream of a unit's partners' keys.
+const PARTNER_KEYS: Category = Category { name: "partner-keys", lane: Lane::Standard };
 /// Category of the streams that say who read what: one event each.
 const READING: Category = Category { name: "reading", lane: Lane::Standard };
 
@@ -70,6 +73,16 @@ impl Machine for Session {
 impl Machine for Emergencies {
     type Event = emergency::Event;
     const CATEGORY: Category = EMERGENCY;
+    fn evolve(before: Option<Self>, at: Timestamp, event: Self::Event) -> Option<Self> {
+        let mut all = before.unwrap_or_default();
+        Self::evolve(&mut all, at, event);
+        Some(all)
+    }
+}
+
+impl Machine for PartnerKeys {
+    type Event = partner::Event;
+    const CATEGORY: Category = PARTNER_KEYS;
     fn evolve(before: Option<Self>, at: Timestamp, event: Self::Event) -> Option<Self> {
         let mut all = before.unwrap_or_default();
         Self::evolve(&mut all, at, event);
@@ -238,14 +251,28 @@ impl Records {
         Ok(all.unwrap_or_default())
     }
 
-    /// A unit's emergencies, if anything came since they were last read.
-    pub(crate) async fn follow_emergencies(
+    /// Decides on a unit's partners' keys and records it.
+    pub(crate) async fn change_partner_keys(
         &self,
         tenant: TenantId,
-        known: &Emergencies,
+        audit: NewAudit,
+        command: partner::Command,
+    ) -> Result<PartnerKeys, Failed<partner::Rejection>> {
+        let none = PartnerKeys::default();
+        let decide =
+            |all: Option<&PartnerKeys>, now| partner::decide(all.unwrap_or(&none), now, command.clone());
+        let (all, _) = self.change(tenant, tenant.0, &Some(audit), CommandId(ids::fresh()), decide).await?;
+        Ok(all.unwrap_or_default())
+    }
+
+    /// What a unit has one of, if anything came since it was last read.
+    pub(crate) async fn follow<M: Machine + Clone + Default>(
+        &self,
+        tenant: TenantId,
+        known: &M,
         after: Version,
-    ) -> Result<Option<(Emergencies, Version)>, ReadError> {
-        let stream = StreamId { tenant, category: EMERGENCY, id: tenant.0 };
+    ) -> Result<Option<(M, Version)>, ReadError> {
+        let stream = StreamId { tenant, category: M::CATEGORY, id: tenant.0 };
         // Nearly always nothing: then nothing is copied.
         if self.store.read(stream, after, 1, Moment::NOW).await?.is_empty() {
             return Ok(None);

@@ -5,6 +5,7 @@ mod describe;
 mod emergencies;
 mod join;
 pub(crate) mod own;
+pub(crate) mod partners;
 mod passkeys;
 pub(crate) mod people;
 mod provider;
@@ -61,6 +62,8 @@ pub fn router(identity: Arc<Identity>) -> Router {
         .route("/api/v1/people/{id}", get(people::one).patch(people::change))
         .route("/api/v1/people/{id}/invitation", post(people::invite_again))
         .route("/api/v1/people/{id}/rights", get(people::rights))
+        .route("/api/v1/partner-keys", get(partners::list).post(partners::make))
+        .route("/api/v1/partner-keys/{id}", delete(partners::revoke))
         .route("/api/v1/audit", get(audit::search))
         .route("/api/v1/audit/chain", get(audit::chain))
         .route("/api/v1/emergencies", get(emergencies::list).post(emergencies::ask))
@@ -86,7 +89,9 @@ impl FromRequestParts<Everywhere> for Here {
 
     async fn from_request_parts(parts: &mut Parts, all: &Everywhere) -> Result<Self, Infallible> {
         let unit = parts.extensions.get::<Arc<Unit>>();
-        Ok(Self(unit.map_or_else(|| Identity::clone(&all.0), |unit| all.0.in_unit(unit))))
+        let here = unit.map_or_else(|| Identity::clone(&all.0), |unit| all.0.in_unit(unit));
+        let from = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        Ok(Self(here.asked_from(from)))
     }
 }
 
@@ -95,6 +100,16 @@ pub(crate) type Peer = Option<axum::Extension<ConnectInfo<SocketAddr>>>;
 
 fn source(peer: Peer) -> platform::throttle::Source {
     peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.0.0.ip()).into()
+}
+
+/// Leave to do it there, for whoever asks.
+async fn leave<A: Action>(
+    identity: &Identity,
+    headers: &HeaderMap,
+    place: Place,
+) -> Result<Permit<A>, Problem> {
+    let who = identity.who(headers).await.map_err(|_| crate::problems::later())?;
+    policy::permit(&who, place, identity.records.clock.now()).map_err(denied)
 }
 
 /// Who asks, and leave to do it there.

@@ -4,13 +4,15 @@ use crate::{
     Config,
     caller::Believed,
     codes,
-    emergencies::Board,
+    followed::Followed,
     passwords::Passwords,
     provider::{self, Provider},
     records::{Failed, Records},
 };
 use identity_core::{
     account::{self, Account, Duties, Standing},
+    emergency::Emergencies,
+    partner::PartnerKeys,
     secret::SecretHash,
     text::{Login, TextError},
 };
@@ -25,7 +27,7 @@ use platform::{
 };
 use policy::{AccountId, StaffRole};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 use tenancy::Unit;
 use uuid::Uuid;
 
@@ -75,8 +77,11 @@ pub struct Identity {
     pub(crate) passwords: Arc<Passwords>,
     pub(crate) believed: Arc<Believed>,
     pub(crate) wrong: Arc<Mutex<Throttle<Guesser>>>,
-    pub(crate) board: Arc<Board>,
+    pub(crate) board: Arc<Followed<Emergencies>>,
+    pub(crate) partner_keys: Arc<Followed<PartnerKeys>>,
     pub(crate) chains: Option<Arc<Chains>>,
+    /// Where the request comes from, where that is known.
+    pub(crate) from: Option<IpAddr>,
     /// Of networks, whomever they try.
     pub(crate) wrong_from: Arc<Mutex<Throttle<Source>>>,
     /// For the throttle: it measures time that passes.
@@ -131,6 +136,8 @@ impl Identity {
             wrong_from: Arc::new(Mutex::new(Throttle::new(config.wrong_factors_per_hour_and_network, HOUR))),
             steady: Arc::new(SteadyClock::new(Arc::clone(&clock))),
             board: Arc::default(),
+            partner_keys: Arc::default(),
+            from: None,
             chains: None,
             records: Records { store, keys, clock },
             tenant,
@@ -161,6 +168,12 @@ impl Identity {
             provider: self.provider.clone().filter(|_| unit.id == self.tenant),
             ..self.clone()
         }
+    }
+
+    /// The same service for a request from an address: partners' keys may count from some only.
+    #[must_use]
+    pub fn asked_from(self, from: Option<IpAddr>) -> Self {
+        Self { from, ..self }
     }
 
     /// Something that is signed for a while, and counts in this unit only.

@@ -3,7 +3,7 @@
 
 use crate::{
     limits::PEOPLE_PAGE,
-    problems::{denied, later},
+    problems::denied,
     routes::{own, people},
     service::Identity,
 };
@@ -11,7 +11,6 @@ use platform::problem::{self, Problem};
 use policy::{
     AccountId, Denied, Permit, Staff,
     action::{ManageOwnAccount, ReadPeople, ReadRights},
-    judge::By,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -31,7 +30,7 @@ impl Identity {
             return Err(Problem::new(problem::BAD_REQUEST).detail(format!("limit: 1 to {PEOPLE_PAGE}.")));
         }
         let (page, seen) = people::people(self, permit, after, limit).await?;
-        self.note(permit, "people.list", &seen).await?;
+        people::note_shown(self, permit, &seen, "people.list").await?;
         written(&page)
     }
 
@@ -41,7 +40,7 @@ impl Identity {
     /// 404, 503.
     pub async fn show_person(&self, permit: &Permit<ReadPeople>, id: AccountId) -> Result<Value, Problem> {
         let person = people::person(self, permit, id).await?;
-        self.note(permit, "people.read", &[id]).await?;
+        people::note_shown(self, permit, &[id], "people.read").await?;
         written(&person)
     }
 
@@ -70,16 +69,6 @@ impl Identity {
     #[must_use]
     pub fn refusal(why: Denied) -> Problem {
         denied(why)
-    }
-
-    async fn note(
-        &self,
-        permit: &Permit<ReadPeople>,
-        action: &'static str,
-        seen: &[AccountId],
-    ) -> Result<(), Problem> {
-        let Some(By::Account(by)) = permit.by() else { return Err(later()) };
-        people::note_shown(self, (permit.tenant(), by), seen, action).await
     }
 }
 

@@ -4,12 +4,13 @@
 //! What it deliberately is not: a place for logic, storage or wire formats. A type enters this
 //! crate when a *third* crate needs it.
 //!
-//! Reading order: [`id`], [`phi`], [`time`], [`units`], [`role`], [`trace`].
+//! Reading order: [`id`], [`phi`], [`time`], [`units`], [`role`], [`network`], [`trace`].
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 pub mod id;
+pub mod network;
 pub mod phi;
 pub mod role;
 pub mod time;
@@ -17,6 +18,7 @@ pub mod trace;
 pub mod units;
 
 pub use id::{CommandId, ParticipantId, RoomId, TenantId, VisitId, WaitingRoomId};
+pub use network::{Network, NotANetwork};
 pub use phi::Phi;
 pub use role::Role;
 pub use time::Timestamp;

@@ -29,6 +29,8 @@ pub enum Credential {
     AccessToken,
     /// The token of a seat in a waiting room.
     SeatToken,
+    /// The token of a seat, the access token of somebody who is signed in, or a partner's key.
+    SeatTokenAccessTokenOrKey,
     /// The session's cookie.
     Cookie,
     /// The access token of somebody who is signed in, or a partner's key.

@@ -99,6 +99,10 @@ actions! {
     SeeBreakGlass: NOTHING;
     /// Judge afterwards whether it was one.
     ReviewBreakGlass: NOTHING;
+    /// See which keys partners have, and what for.
+    SeePartnerKeys: NOTHING;
+    /// Make a partner's key, or revoke one.
+    ManagePartnerKeys: FRESH;
     /// See how the platform does: no names.
     ReadStatus: NOTHING;
 }

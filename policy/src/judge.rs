@@ -2,11 +2,12 @@
 
 use crate::{
     action::{Action, Kind},
-    subject::{AccountId, EmergencyId, Participant, Place, Staff, StaffRole, Subject},
+    subject::{AccountId, EmergencyId, Participant, Partner, PartnerKeyId, Place, Staff, StaffRole, Subject},
     table::{Grant, grants},
 };
 use model::{ParticipantId, Role, TenantId, Timestamp};
 use std::{marker::PhantomData, time::Duration};
+use uuid::Uuid;
 
 /// How long a factor that was shown counts for what demands it fresh.
 pub const FRESH: Duration = Duration::from_secs(10 * 60);
@@ -26,6 +27,20 @@ pub enum By {
     Account(AccountId),
     /// Somebody with a seat.
     Participant(ParticipantId),
+    /// A partner's system.
+    Partner(PartnerKeyId),
+}
+
+impl By {
+    /// As the audit trail names them.
+    #[must_use]
+    pub const fn id(self) -> Uuid {
+        match self {
+            Self::Account(AccountId(id))
+            | Self::Participant(ParticipantId(id))
+            | Self::Partner(PartnerKeyId(id)) => id,
+        }
+    }
 }
 
 impl<A: Action> Permit<A> {
@@ -77,6 +92,7 @@ pub fn permit<A: Action>(who: &Subject, place: Place, now: Timestamp) -> Result<
     let by = match who {
         Subject::Staff(staff) => Some(By::Account(staff.account)),
         Subject::Participant(participant) => Some(By::Participant(participant.participant)),
+        Subject::Partner(partner) => Some(By::Partner(partner.key)),
         Subject::Stranger | Subject::Process { .. } => None,
     };
     Ok(Permit { place, by, action: PhantomData })
@@ -91,6 +107,7 @@ pub fn judge(who: &Subject, kind: Kind, place: Place, now: Timestamp) -> Result<
         Subject::Stranger => Err(Denied::Unknown),
         Subject::Participant(seat) => judge_seat(seat, kind, place),
         Subject::Staff(staff) => judge_staff(staff, kind, place, now),
+        Subject::Partner(partner) => judge_partner(partner, kind, place),
         Subject::Process { tenant } if *tenant != place.tenant => Err(Denied::Hidden),
         Subject::Process { .. } if grants(kind).contains(&Grant::Process) => Ok(()),
         Subject::Process { .. } => Err(Denied::NotAllowed),
@@ -110,6 +127,14 @@ fn judge_seat(seat: &Participant, kind: Kind, place: Place) -> Result<(), Denied
     if grants(kind).contains(&Grant::Seat(seat.role)) { Ok(()) } else { Err(Denied::NotAllowed) }
 }
 
+fn judge_partner(partner: &Partner, kind: Kind, place: Place) -> Result<(), Denied> {
+    if place.tenant != partner.tenant {
+        return Err(Denied::Hidden);
+    }
+    let within = |grant: &Grant| matches!(grant, Grant::Scope(scope) if partner.scopes.contains(scope));
+    if grants(kind).iter().any(within) { Ok(()) } else { Err(Denied::NotAllowed) }
+}
+
 fn judge_staff(staff: &Staff, kind: Kind, place: Place, now: Timestamp) -> Result<(), Denied> {
     if place.tenant != staff.tenant {
         return Err(Denied::Hidden);
@@ -121,7 +146,7 @@ fn judge_staff(staff: &Staff, kind: Kind, place: Place, now: Timestamp) -> Resul
         Grant::Duty(role) => employed(*role) && serves,
         Grant::Emergency(role) => employed(*role) && staff.emergencies.iter().any(|e| e.covers(place, now)),
         Grant::Oneself => place.account == Some(staff.account),
-        Grant::Seat(_) | Grant::Process => false,
+        Grant::Seat(_) | Grant::Scope(_) | Grant::Process => false,
     });
     if !granted {
         // Where somebody else's waiting room is, is for them to know who serve it.

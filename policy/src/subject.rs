@@ -40,6 +40,29 @@ id! {
     SessionId;
     /// One emergency that somebody declared to see what they have no right to.
     EmergencyId;
+    /// A key of a partner's system.
+    PartnerKeyId;
+}
+
+/// What a partner's key may be used for.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub enum Scope {
+    /// Who works here, as what.
+    #[serde(rename = "people:read")]
+    PeopleRead,
+    /// Which waiting rooms there are: no patients.
+    #[serde(rename = "waiting-rooms:read")]
+    WaitingRoomsRead,
+    /// The visits that are over, of every waiting room.
+    #[serde(rename = "visits:read")]
+    VisitsRead,
+}
+
+impl Scope {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::PeopleRead, Self::WaitingRoomsRead, Self::VisitsRead];
 }
 
 /// What somebody is employed for. A person may have several.
@@ -89,11 +112,24 @@ pub enum Subject {
     Participant(Participant),
     /// Somebody with an account and both factors.
     Staff(Staff),
+    /// A partner's system, with its key.
+    Partner(Partner),
     /// Another process of this platform, within the tenant that it asks for.
     Process {
         /// For whom it asks.
         tenant: TenantId,
     },
+}
+
+/// A partner's system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partner {
+    /// The healthcare unit.
+    pub tenant: TenantId,
+    /// With which key.
+    pub key: PartnerKeyId,
+    /// What the key may be used for.
+    pub scopes: BTreeSet<Scope>,
 }
 
 /// Somebody with a seat.

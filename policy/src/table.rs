@@ -1,6 +1,9 @@
 //! The table. What is not in it is not allowed.
 
-use crate::{action::Kind, subject::StaffRole};
+use crate::{
+    action::Kind,
+    subject::{Scope, StaffRole},
+};
 use model::Role;
 
 /// To whom something is granted, and where.
@@ -16,6 +19,8 @@ pub enum Grant {
     Emergency(StaffRole),
     /// Everybody who is signed in, about themselves.
     Oneself,
+    /// A partner's key with this scope, in its healthcare unit.
+    Scope(Scope),
     /// Another process of this platform.
     Process,
 }
@@ -24,6 +29,7 @@ pub enum Grant {
 pub const RIGHTS: &[(Kind, &[Grant])] = {
     use Grant::{Duty, Emergency, Oneself, Process, Seat, Unit};
     use Role::{Caregiver, Clinician, Device, Interpreter, Observer, Patient};
+    use Scope::{PeopleRead, VisitsRead, WaitingRoomsRead};
     use StaffRole::{Administrator, Auditor, Sre};
     &[
         (
@@ -66,14 +72,28 @@ pub const RIGHTS: &[(Kind, &[Grant])] = {
         (Kind::Lead, &[Seat(Clinician)]),
         (Kind::StreamDevice, &[Seat(Device), Seat(Observer)]),
         (Kind::JoinWaitingRoom, &[Duty(StaffRole::Clinician), Emergency(StaffRole::Clinician)]),
-        (Kind::ReadHistory, &[Seat(Clinician), Duty(StaffRole::Clinician), Emergency(StaffRole::Clinician)]),
+        (
+            Kind::ReadHistory,
+            &[
+                Seat(Clinician),
+                Duty(StaffRole::Clinician),
+                Emergency(StaffRole::Clinician),
+                Grant::Scope(VisitsRead),
+            ],
+        ),
         (Kind::ReadOwnAccess, &[Seat(Patient)]),
         (
             Kind::SeeWaitingRooms,
-            &[Unit(StaffRole::Clinician), Unit(StaffRole::Scheduler), Unit(Administrator), Unit(Auditor)],
+            &[
+                Unit(StaffRole::Clinician),
+                Unit(StaffRole::Scheduler),
+                Unit(Administrator),
+                Unit(Auditor),
+                Grant::Scope(WaitingRoomsRead),
+            ],
         ),
         (Kind::ManageOwnAccount, &[Oneself]),
-        (Kind::ReadPeople, &[Unit(Administrator), Unit(Auditor)]),
+        (Kind::ReadPeople, &[Unit(Administrator), Unit(Auditor), Grant::Scope(PeopleRead)]),
         (Kind::InvitePerson, &[Unit(Administrator)]),
         (Kind::ChangePerson, &[Unit(Administrator)]),
         (Kind::ReadRights, &[Unit(Administrator), Unit(Auditor), Oneself]),
@@ -81,6 +101,8 @@ pub const RIGHTS: &[(Kind, &[Grant])] = {
         (Kind::BreakGlass, &[Unit(StaffRole::Clinician)]),
         (Kind::SeeBreakGlass, &[Unit(Administrator), Unit(Auditor)]),
         (Kind::ReviewBreakGlass, &[Unit(Auditor)]),
+        (Kind::SeePartnerKeys, &[Unit(Administrator), Unit(Auditor)]),
+        (Kind::ManagePartnerKeys, &[Unit(Administrator)]),
         (Kind::ReadStatus, &[Unit(Administrator), Unit(Auditor), Unit(Sre), Process]),
     ]
 };

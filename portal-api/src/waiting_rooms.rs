@@ -11,7 +11,7 @@ use crate::{
 use axum::{
     Extension, Json, Router,
     extract::{
-        Path, Query, State,
+        ConnectInfo, Path, Query, State,
         rejection::{PathRejection, QueryRejection},
     },
     http::{HeaderMap, header},
@@ -30,7 +30,7 @@ use policy::{Kind, Permit, Place, Staff, Subject, action::JoinWaitingRoom};
 use serde::{Deserialize, Serialize};
 use signaling_core::port::{RoomName, RoomsBusy};
 use signaling_protocol::view::ClinicView;
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tenancy::Unit;
 
 /// When to ask again after the store could not answer.
@@ -55,7 +55,9 @@ pub(crate) fn operations() -> [Operation; 2] {
     };
     [
         of(Operation::get("/api/v1/waiting-rooms", "List waiting rooms"))
-            .details("Of the unit, or those one serves. In the order of their ids.")
+            .details("Of the unit, or those one serves. In the order of their ids. With a partner's key: `waiting-rooms:read`.")
+            .needs(Credential::AccessTokenOrKey)
+            .fails(NOT_ALLOWED)
             .query::<WaitingRoomId>("after", "The `next` of the page before.")
             .query::<u64>("limit", "Rooms on a page.")
             .between(1, ROOMS_PAGE as u64)
@@ -73,18 +75,26 @@ pub(crate) fn operations() -> [Operation; 2] {
 /// The unit that a request is for, as whoever listens has found it by its host; none is home.
 type Here = Option<Extension<Arc<Unit>>>;
 
+/// Where a request comes from.
+type Peer = Option<Extension<ConnectInfo<SocketAddr>>>;
+
 impl Rooms {
     /// Who asks, in the healthcare unit that the request is for.
-    async fn staff(&self, unit: Here, headers: &HeaderMap) -> Result<Staff, Problem> {
+    async fn who(&self, unit: Here, peer: Peer, headers: &HeaderMap) -> Result<Subject, Problem> {
         let identity = match unit {
             Some(Extension(unit)) => self.staff.identity.in_unit(&unit),
             None => Identity::clone(&self.staff.identity),
         };
-        match identity.who(headers).await {
-            Ok(Subject::Staff(staff)) => Ok(staff),
-            // Nobody else has an access token.
-            Ok(_) => Err(denied(policy::Denied::Unknown)),
-            Err(_) => Err(later()),
+        let identity = identity.asked_from(peer.map(|peer| peer.0.0.ip()));
+        identity.who(headers).await.map_err(|_| later())
+    }
+
+    /// Somebody with an account.
+    async fn staff(&self, unit: Here, headers: &HeaderMap) -> Result<Staff, Problem> {
+        match self.who(unit, None, headers).await? {
+            Subject::Staff(staff) => Ok(staff),
+            Subject::Partner(_) => Err(denied(policy::Denied::NotAllowed)),
+            _ => Err(denied(policy::Denied::Unknown)),
         }
     }
 }
@@ -125,25 +135,32 @@ struct RoomsView {
 async fn list(
     State(rooms): State<Arc<Rooms>>,
     unit: Here,
+    peer: Peer,
     headers: HeaderMap,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let staff = rooms.staff(unit, &headers).await?;
+    let who = rooms.who(unit, peer, &headers).await?;
+    let (tenant, staff) = match &who {
+        Subject::Staff(staff) => (staff.tenant, Some(staff)),
+        Subject::Partner(partner) => (partner.tenant, None),
+        _ => return Err(denied(policy::Denied::Unknown)),
+    };
     let Query(Page { after, limit, own: only_own }) = page.map_err(|_| problem::BAD_REQUEST)?;
     let limit = limit.unwrap_or(ROOMS_PAGE);
     if !(1..=ROOMS_PAGE).contains(&limit) {
         return Err(Problem::new(problem::BAD_REQUEST).detail(format!("limit: 1 to {ROOMS_PAGE}.")));
     }
-    let (now, tenant) = (rooms.clock.now(), staff.tenant);
-    let who = Subject::Staff(staff.clone());
-    let found = match policy::judge(&who, Kind::SeeWaitingRooms, Place::unit(tenant), now) {
-        Ok(()) if !only_own => {
+    let now = rooms.clock.now();
+    let judged = policy::judge(&who, Kind::SeeWaitingRooms, Place::unit(tenant), now);
+    let found = match (judged, staff) {
+        (Ok(()), None) if only_own => (Vec::new(), None),
+        (Ok(()), _) if !only_own => {
             let list = rooms.staff.rooms.list(tenant, after, limit).await.map_err(|RoomsBusy| later())?;
             let next = list.last().filter(|_| list.len() >= limit).map(|room| room.id);
             (list, next)
         }
-        Ok(()) | Err(policy::Denied::NotAllowed) => own(&rooms, &staff, after, limit).await?,
-        Err(why) => return Err(denied(why)),
+        (Ok(()) | Err(policy::Denied::NotAllowed), Some(staff)) => own(&rooms, staff, after, limit).await?,
+        (judged, _) => return Err(denied(judged.err().unwrap_or(policy::Denied::NotAllowed))),
     };
     let (list, next) = found;
     let waiting_rooms = list

@@ -32,11 +32,12 @@ impl Callers for Known {
         &'a self,
         headers: &'a HeaderMap,
         unit: Option<&'a Unit>,
-        _from: Option<IpAddr>,
+        from: Option<IpAddr>,
     ) -> StoreFuture<'a, Caller> {
         Box::pin(async move {
-            let here = unit.map_or_else(|| self.clone(), |unit| self.of(unit));
-            match here.0.who(headers).await {
+            let here = unit.map_or_else(|| self.clone(), |unit| self.of(unit)).0.asked_from(from);
+            match here.who(headers).await {
+                Ok(Subject::Partner(partner)) => Caller::Partner(partner.tenant, partner.key.0),
                 Ok(Subject::Staff(staff)) => Caller::Person(staff.tenant, staff.account),
                 _ => Caller::Stranger,
             }

@@ -15,7 +15,7 @@ use crate::{
 };
 use axum::{
     Extension, Json,
-    extract::{Query, State, rejection::QueryRejection},
+    extract::{ConnectInfo, Query, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse as _, Response},
 };
@@ -28,7 +28,7 @@ use platform::{
     lane::Lane,
     problem::{self, Problem},
 };
-use policy::{EmergencyId, Participant, Place, Subject, action::ReadHistory};
+use policy::{EmergencyId, Participant, Place, Subject, action::ReadHistory, judge::By};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use signaling_core::{
@@ -36,7 +36,11 @@ use signaling_core::{
     rights::{self, Kind},
     token::{Bearer, JOIN_AUDIENCE, JoinClaims},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 use tenancy::Unit;
 use uuid::Uuid;
 
@@ -72,6 +76,8 @@ struct Reader {
     who: Uuid,
     /// Of somebody with a seat.
     role: Option<Role>,
+    /// It is a partner's system.
+    partner: bool,
     /// They may only because of it.
     emergency: Option<EmergencyId>,
 }
@@ -79,12 +85,17 @@ struct Reader {
 /// What the route says of itself.
 pub(crate) fn operation() -> Operation {
     Operation::get("/api/v1/history", "Read the visits of a waiting room that are over")
-        .details("The newest first. With the seat of a clinician, their own waiting room. Recorded for the auditor.")
+        .details(
+            "The newest first. With the seat of a clinician, their own waiting room; with an access token, one they serve; with \
+                a partner's key and `visits:read`, any. Recorded for the auditor.",
+        )
         .of("visits")
-        .needs(Credential::SeatToken)
+        .needs(Credential::SeatTokenAccessTokenOrKey)
         .query::<String>("after", "The `next` of the page before.")
         .query::<u64>("limit", "Visits on a page.")
         .between(1, HISTORY_PAGE as u64)
+        .query::<WaitingRoomId>("waitingRoom", "Of which waiting room: needed without a seat.")
+        .query::<VisitId>("visit", "This visit only.")
         .answers::<Page>(200, "A page.")
         .fails(problem::UNAUTHORIZED)
         .fails(problem::FORBIDDEN)
@@ -102,11 +113,13 @@ struct Page {
 pub(crate) async fn history(
     State(shared): State<Arc<Shared>>,
     unit: Option<Extension<Arc<Unit>>>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: HeaderMap,
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Response {
     let tenant = shared.unit(unit).id;
-    let page = page(&shared, tenant, &headers, ask).await;
+    let from = peer.map(|peer| peer.0.0.ip());
+    let page = page(&shared, tenant, &headers, from, ask).await;
     page.map_or_else(axum::response::IntoResponse::into_response, |page| {
         ([(header::CACHE_CONTROL, "no-store")], Json(page)).into_response()
     })
@@ -123,6 +136,7 @@ async fn page(
     shared: &Shared,
     tenant: TenantId,
     headers: &HeaderMap,
+    from: Option<IpAddr>,
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<Page, Problem> {
     let token = keys::bearer(headers).ok_or(problem::UNAUTHORIZED)?;
@@ -134,7 +148,7 @@ async fn page(
             (reader, after, limit)
         }
         Err(_) => {
-            let who = who::of(shared, tenant, token).await?;
+            let who = who::of(shared, tenant, token, from).await?;
             let Ok(Query(Ask { after, limit, waiting_room, visit })) = ask else {
                 return Err(problem::BAD_REQUEST.into());
             };
@@ -197,7 +211,7 @@ async fn past(
 
 /// For the auditor, and for each patient: who is about to see whose visits.
 async fn record(shared: &Shared, reader: &Reader, visits: &[Past]) -> Result<(), Later> {
-    let Reader { tenant, room, who, role, emergency, .. } = *reader;
+    let Reader { tenant, room, who, role, partner, emergency, .. } = *reader;
     let seen: Vec<VisitId> = visits.iter().map(|past| past.visit).collect();
     let stream = StreamId { tenant, category: HISTORY_READ, id: platform::ids::fresh() };
     let body = json!({ "waitingRoom": room, "visits": seen.len() }).to_string();
@@ -205,6 +219,9 @@ async fn record(shared: &Shared, reader: &Reader, visits: &[Past]) -> Result<(),
     let mut about = json!({ "waitingRoom": room });
     if let Some(role) = role {
         about["role"] = json!(role);
+    }
+    if partner {
+        about["role"] = json!("partner");
     }
     if let Some(emergency) = emergency {
         about["emergency"] = json!(emergency);
@@ -232,7 +249,7 @@ fn by_seat(shared: &Shared, unit: TenantId, bearer: Bearer) -> Result<Reader, Pr
     let seat = Participant { tenant, waiting_room, visit, participant, role };
     rights::permit(seat, Kind::ReadHistory, shared.clock.now()).map_err(|_| problem::FORBIDDEN)?;
     let (room, who) = (waiting_room, participant.0);
-    Ok(Reader { tenant, room, visit: None, who, role: Some(role), emergency: None })
+    Ok(Reader { tenant, room, visit: None, who, role: Some(role), partner: false, emergency: None })
 }
 
 /// Of those with an account: who serves the waiting room, and whoever declared an emergency there.
@@ -243,11 +260,17 @@ fn by_account(
     visit: Option<VisitId>,
 ) -> Result<Reader, Problem> {
     let now = shared.clock.now();
-    let Subject::Staff(staff) = who else { return Err(problem::UNAUTHORIZED.into()) };
+    let tenant = match who {
+        Subject::Staff(staff) => staff.tenant,
+        Subject::Partner(partner) => partner.tenant,
+        _ => return Err(problem::UNAUTHORIZED.into()),
+    };
     // Where nothing is named, nothing can be theirs.
-    let place = Place { visit, waiting_room: room, ..Place::unit(staff.tenant) };
-    policy::permit::<ReadHistory>(who, place, now).map_err(who::denied)?;
+    let place = Place { visit, waiting_room: room, ..Place::unit(tenant) };
+    let permit = policy::permit::<ReadHistory>(who, place, now).map_err(who::denied)?;
+    let by = permit.by().ok_or(problem::UNAUTHORIZED)?;
     let room = room.ok_or(problem::BAD_REQUEST)?;
     let emergency = policy::needs_emergency(who, Kind::ReadHistory, place, now);
-    Ok(Reader { tenant: staff.tenant, room, visit, who: staff.account.0, role: None, emergency })
+    let partner = matches!(by, By::Partner(_));
+    Ok(Reader { tenant, room, visit, who: by.id(), role: None, partner, emergency })
 }

@@ -59,10 +59,7 @@ impl Rooms {
 
     /// For the auditor: who is about to lead whose visits.
     async fn record(&self, permit: &Permit<JoinWaitingRoom>, room: WaitingRoomId) -> Result<(), RoomsBusy> {
-        let actor = permit.by().map(|by| match by {
-            By::Account(account) => account.0,
-            By::Participant(participant) => participant.0,
-        });
+        let actor = permit.by().map(By::id);
         let stream = StreamId { tenant: permit.tenant(), category: SEAT_GIVEN, id: platform::ids::fresh() };
         let body = json!({ "waitingRoom": room }).to_string();
         let event =

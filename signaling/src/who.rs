@@ -4,7 +4,7 @@ use crate::shared::Shared;
 use model::{Phi, TenantId};
 use platform::problem::{self, Kind, Problem};
 use policy::{Denied, Subject};
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 /// No account, or a session that is over.
 const SIGNED_OUT: Kind = Kind::new("signed-out", 401, "You are signed out. Please sign in.");
@@ -27,9 +27,14 @@ pub(crate) fn later() -> Problem {
 ///
 /// # Errors
 /// Nobody's that counts, or nobody can say now.
-pub(crate) async fn of(shared: &Shared, tenant: TenantId, token: &str) -> Result<Subject, Problem> {
+pub(crate) async fn of(
+    shared: &Shared,
+    tenant: TenantId,
+    token: &str,
+    from: Option<IpAddr>,
+) -> Result<Subject, Problem> {
     let Some(people) = &shared.people else { return Err(problem::UNAUTHORIZED.into()) };
-    match people.whose(tenant, Phi::new(token.to_owned())).await {
+    match people.whose(tenant, Phi::new(token.to_owned()), from).await {
         Ok(Subject::Stranger) => Err(problem::UNAUTHORIZED.into()),
         Ok(who) => Ok(who),
         Err(_) => Err(later()),

@@ -15,7 +15,7 @@ pub const SCHEMA: u16 = 1;
 const PHI: [&str; 6] = ["login", "name", "password", "totp", "reason", "note"];
 
 /// Every kind of event there is.
-const KINDS: [&str; 26] = [
+const KINDS: [&str; 28] = [
     "invited",
     "reinvited",
     "joined",
@@ -42,6 +42,8 @@ const KINDS: [&str; 26] = [
     "emergency-begun",
     "emergency-ended",
     "emergency-reviewed",
+    "partner-key-made",
+    "partner-key-revoked",
 ];
 
 /// An event ready to be appended.

@@ -23,6 +23,7 @@ pub mod account;
 pub mod codec;
 pub mod emergency;
 pub mod limits;
+pub mod partner;
 pub mod passkey;
 pub mod secret;
 pub mod session;

@@ -63,6 +63,18 @@ pub const REASON_CHARS: std::ops::RangeInclusive<usize> = 10..=500;
 /// Characters of the note of whoever reviews an emergency.
 pub const MAX_NOTE_CHARS: usize = 1_000;
 
+/// Partners' keys of a unit that count at a time. A further one is refused: another has to be revoked first.
+pub const MAX_PARTNER_KEYS: usize = 50;
+
+/// Partners' keys of a unit that are known. Beyond it the oldest that is over is forgotten here; its events stay.
+pub const MAX_PARTNER_KEYS_KEPT: usize = 200;
+
+/// Longest that a partner's key counts, days: by then somebody should have asked whether it is still needed.
+pub const MAX_PARTNER_KEY_DAYS: u32 = 730;
+
+/// Networks in the allow-list of one key.
+pub const MAX_NETWORKS_OF_KEY: usize = 20;
+
 /// Passkeys of one person. Beyond it they remove one first.
 pub const MAX_PASSKEYS: usize = 10;
 

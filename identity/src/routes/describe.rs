@@ -39,6 +39,7 @@ pub fn operations() -> Vec<Operation> {
         people::people(),
         oversight::emergencies(),
         oversight::audit(),
+        oversight::partner_keys(),
     ]
     .concat()
 }

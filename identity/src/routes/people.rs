@@ -1,6 +1,6 @@
 //! Who works here: `/api/v1/people`.
 
-use super::{Here, permit};
+use super::{Here, leave, permit};
 use crate::{
     answers::PersonView,
     codes,
@@ -35,6 +35,7 @@ use platform::{
 use policy::{
     AccountId, Kind, Permit, Place, SessionId, Staff, StaffRole, Subject,
     action::{ChangePerson, InvitePerson, ReadPeople, ReadRights},
+    judge::By,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json as value;
@@ -91,14 +92,14 @@ pub(crate) async fn list(
     headers: HeaderMap,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let (permit, staff) = permit::<ReadPeople>(&identity, &headers, |_| Place::unit(identity.tenant)).await?;
+    let permit = leave::<ReadPeople>(&identity, &headers, Place::unit(identity.tenant)).await?;
     let Query(Page { after, limit }) = page.map_err(|_| problem::BAD_REQUEST)?;
     let limit = limit.unwrap_or(PEOPLE_PAGE);
     if !(1..=PEOPLE_PAGE).contains(&limit) {
         return Err(Problem::new(problem::BAD_REQUEST).detail(format!("limit: 1 to {PEOPLE_PAGE}.")));
     }
     let (page, seen) = people(&identity, &permit, after, limit).await?;
-    shown(&identity, &headers, &staff, Tagged::new(&page)?, &seen, "people.list").await
+    shown(&identity, &headers, &permit, Tagged::new(&page)?, &seen, "people.list").await
 }
 
 /// A page of people, and who is on it.
@@ -123,9 +124,9 @@ pub(crate) async fn one(
     id: Result<Path<AccountId>, PathRejection>,
 ) -> Result<Response, Problem> {
     let Ok(Path(id)) = id else { return Err(problem::NOT_FOUND.into()) };
-    let (permit, staff) = permit::<ReadPeople>(&identity, &headers, |_| Place::unit(identity.tenant)).await?;
+    let permit = leave::<ReadPeople>(&identity, &headers, Place::unit(identity.tenant)).await?;
     let person = Tagged::new(&person(&identity, &permit, id).await?)?;
-    shown(&identity, &headers, &staff, person, &[id], "people.read").await
+    shown(&identity, &headers, &permit, person, &[id], "people.read").await
 }
 
 /// One person.
@@ -142,13 +143,13 @@ pub(crate) async fn person(
 async fn shown(
     identity: &Identity,
     headers: &HeaderMap,
-    staff: &Staff,
+    permit: &Permit<ReadPeople>,
     what: Tagged,
     seen: &[AccountId],
     action: &'static str,
 ) -> Result<Response, Problem> {
     if !what.is_known(headers) {
-        note_shown(identity, (staff.tenant, staff.account), seen, action).await?;
+        note_shown(identity, permit, seen, action).await?;
     }
     Ok(what.answer(headers))
 }
@@ -156,7 +157,7 @@ async fn shown(
 /// For the auditor, before anything is shown.
 pub(crate) async fn note_shown(
     identity: &Identity,
-    (tenant, by): (TenantId, AccountId),
+    permit: &Permit<ReadPeople>,
     seen: &[AccountId],
     action: &'static str,
 ) -> Result<(), Problem> {
@@ -165,8 +166,8 @@ pub(crate) async fn note_shown(
         _ => None,
     };
     let body = serde_json::json!({ "people": seen }).to_string();
-    let audit = NewAudit { subject, body, ..audit(action, Some(by)) };
-    identity.records.record_reading(tenant, audit).await.map_err(|_| later())
+    let audit = NewAudit { subject, body, actor: permit.by().map(By::id), ..audit(action, None) };
+    identity.records.record_reading(permit.tenant(), audit).await.map_err(|_| later())
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]

@@ -167,6 +167,7 @@ pub(super) fn oneself(who: &Subject) -> Place {
     match who {
         Subject::Staff(staff) => Place::account(staff.tenant, staff.account),
         Subject::Participant(seat) => Place::unit(seat.tenant),
+        Subject::Partner(partner) => Place::unit(partner.tenant),
         Subject::Process { tenant } => Place::unit(*tenant),
         Subject::Stranger => Place::unit(model::TenantId(uuid::Uuid::nil())),
     }

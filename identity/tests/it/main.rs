@@ -9,6 +9,7 @@ mod conventions;
 mod emergencies;
 mod joining;
 mod managing;
+mod partners;
 mod passkeys;
 mod provider;
 mod signing_in;

@@ -202,6 +202,9 @@ fn security(credential: Credential) -> Value {
         Credential::AccessToken => json!([{ "accessToken": [] }]),
         Credential::SeatToken => json!([{ "seatToken": [] }]),
         Credential::Cookie => json!([{ "session": [] }]),
+        Credential::SeatTokenAccessTokenOrKey => {
+            json!([{ "seatToken": [] }, { "accessToken": [] }, { "partnerKey": [] }])
+        }
         Credential::AccessTokenOrKey => json!([{ "accessToken": [] }, { "partnerKey": [] }]),
     }
 }

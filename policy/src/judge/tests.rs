@@ -1,5 +1,5 @@
 use super::*;
-use crate::subject::{Emergency, EmergencyId, SessionId, StaffRoles};
+use crate::subject::{Emergency, EmergencyId, Scope, SessionId, StaffRoles};
 use model::{VisitId, WaitingRoomId};
 use uuid::Uuid;
 
@@ -24,6 +24,11 @@ fn staff(roles: &[StaffRole]) -> Staff {
         confirmed_at: NOW,
         emergencies: Vec::new(),
     }
+}
+
+fn partner(scopes: &[Scope]) -> Subject {
+    let key = PartnerKeyId(Uuid::from_u128(11));
+    Subject::Partner(Partner { tenant: HERE, key, scopes: scopes.iter().copied().collect() })
 }
 
 fn seat(role: Role) -> Participant {
@@ -57,6 +62,7 @@ fn everybody_may_do_exactly_this() {
         Role::ALL.iter().map(|role| (format!("seat of a {role:?}"), Subject::Participant(seat(*role)))),
     );
     people.extend(StaffRole::ALL.iter().map(|role| (format!("{role:?}"), Subject::Staff(staff(&[*role])))));
+    people.extend(Scope::ALL.iter().map(|scope| (format!("partner with {scope:?}"), partner(&[*scope]))));
     people.push(("process".into(), Subject::Process { tenant: HERE }));
     let mut picture = String::new();
     for (name, who) in people {
@@ -75,6 +81,7 @@ fn everybody_may_do_exactly_this() {
 fn nobody_learns_whether_anything_exists_in_another_unit() {
     let mut people: Vec<Subject> = Role::ALL.iter().map(|role| Subject::Participant(seat(*role))).collect();
     people.push(Subject::Staff(staff(&StaffRole::ALL)));
+    people.push(partner(&Scope::ALL));
     people.push(Subject::Process { tenant: HERE });
     for who in people {
         for (_, place) in places() {

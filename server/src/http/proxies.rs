@@ -10,10 +10,10 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use model::{Network, NotANetwork};
 use serde::{Deserialize, Serialize};
 use std::{
     net::{IpAddr, SocketAddr},
-    str::FromStr,
     sync::Arc,
 };
 
@@ -26,47 +26,6 @@ pub enum ForwardedHeader {
     XForwardedFor,
     /// `Forwarded: for=client, for=proxy` (RFC 7239).
     Forwarded,
-}
-
-/// Addresses with a common beginning: `192.0.2.0/24`, `2001:db8::/32`, or one address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    bits: u8,
-}
-
-/// The text is no network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an address or a network, as 10.0.0.0/8")]
-pub struct NotANetwork;
-
-impl FromStr for Network {
-    type Err = NotANetwork;
-
-    fn from_str(text: &str) -> Result<Self, NotANetwork> {
-        let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
-        let address: IpAddr = address.parse().map_err(|_| NotANetwork)?;
-        let longest = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(longest), |bits| bits.parse().map_err(|_| NotANetwork))?;
-        if bits > longest { Err(NotANetwork) } else { Ok(Self { address, bits }) }
-    }
-}
-
-impl Network {
-    /// Whether an address is of it.
-    pub fn has(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(net), IpAddr::V4(own)) => {
-                let rest = 32 - u32::from(self.bits);
-                (net.to_bits() ^ own.to_bits()).checked_shr(rest).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(net), IpAddr::V6(own)) => {
-                let rest = 128 - u32::from(self.bits);
-                (net.to_bits() ^ own.to_bits()).checked_shr(rest).unwrap_or(0) == 0
-            }
-            _ => false,
-        }
-    }
 }
 
 /// The proxies that are believed. Cheap to clone.

@@ -4,14 +4,19 @@ use identity::Identity;
 use model::{Phi, TenantId};
 use policy::{AccountId, Subject};
 use signaling_core::port::{NotNow, People, PortFuture};
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 /// The accounts of every unit.
 pub(super) struct Accounts(pub(super) Arc<Identity>);
 
 impl People for Accounts {
-    fn whose(&self, tenant: TenantId, access_token: Phi<String>) -> PortFuture<'_, Result<Subject, NotNow>> {
-        Box::pin(async move { self.0.whose(tenant, access_token.expose()).await.map_err(|_| NotNow) })
+    fn whose(
+        &self,
+        tenant: TenantId,
+        token: Phi<String>,
+        from: Option<IpAddr>,
+    ) -> PortFuture<'_, Result<Subject, NotNow>> {
+        Box::pin(async move { self.0.whose(tenant, token.expose(), from).await.map_err(|_| NotNow) })
     }
 
     fn name(

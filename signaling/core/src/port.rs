@@ -3,7 +3,7 @@
 use model::{Phi, Role, TenantId, Timestamp, WaitingRoomId};
 use policy::{AccountId, Permit, Subject, action::JoinWaitingRoom};
 use signaling_protocol::view::ClinicView;
-use std::{future::Future, pin::Pin};
+use std::{future::Future, net::IpAddr, pin::Pin};
 
 /// A future that the port's methods return: this crate knows no runtime.
 pub type PortFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -99,7 +99,12 @@ pub struct NotNow;
 /// Those who have an account: whose an access token is, and what they are called.
 pub trait People: Send + Sync + 'static {
     /// Whose it is in a unit: a stranger's, if it is none that counts there.
-    fn whose(&self, tenant: TenantId, access_token: Phi<String>) -> PortFuture<'_, Result<Subject, NotNow>>;
+    fn whose(
+        &self,
+        tenant: TenantId,
+        token: Phi<String>,
+        from: Option<IpAddr>,
+    ) -> PortFuture<'_, Result<Subject, NotNow>>;
     /// What somebody of a unit is called, as patients may read it.
     fn name(
         &self,

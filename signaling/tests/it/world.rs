@@ -14,7 +14,12 @@ use sfu_core::port::MediaEvent;
 use signaling::{Config, Deps, Handle, Invitation, NewInvitation, NewWaitingRoom, Service};
 use signaling_core::port::{LinkError, LinkGrant, Links as _, NotNow, People, PortFuture};
 use signaling_protocol::view::ClinicView;
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 use tempfile::TempDir;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -259,7 +264,12 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
 struct Staff;
 
 impl People for Staff {
-    fn whose(&self, tenant: TenantId, token: Phi<String>) -> PortFuture<'_, Result<Subject, NotNow>> {
+    fn whose(
+        &self,
+        tenant: TenantId,
+        token: Phi<String>,
+        _: Option<IpAddr>,
+    ) -> PortFuture<'_, Result<Subject, NotNow>> {
         let found = staff_of(token.expose()).filter(|staff| staff.tenant == tenant);
         Box::pin(std::future::ready(Ok(found.map_or(Subject::Stranger, Subject::Staff))))
     }

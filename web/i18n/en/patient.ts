@@ -90,6 +90,7 @@ export const patient = {
   "access.role.caregiver": "caregiver",
   "access.role.device": "a device",
   "access.role.observer": "observer",
+  "access.role.partner": "another organisation’s system",
   "access.role.somebody": "somebody at the clinic",
   "access.did.booked": "Booked your visit",
   "access.did.list": "Saw the list of people who wait, with your name",

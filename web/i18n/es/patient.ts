@@ -93,6 +93,7 @@ export const patient: Translation<typeof english> = {
   "access.role.caregiver": "acompañante",
   "access.role.device": "un dispositivo",
   "access.role.observer": "observador",
+  "access.role.partner": "el sistema de otra organización",
   "access.role.somebody": "alguien de la clínica",
   "access.did.booked": "Reservó su consulta",
   "access.did.list": "Vio la lista de quienes esperan, con su nombre",

@@ -1,19 +1,20 @@
-//! What emergencies and the audit trail say of themselves.
+//! What emergencies, the audit trail and partners' keys say of themselves.
 
 use super::super::{
     audit::{ChainsView, Found},
     emergencies::{Ask, List, Own, Review, View, Which},
+    partners::{List as PartnerKeys, Made as PartnerKeyMade, Make as NewPartnerKey},
 };
 use crate::{
     limits::{AUDIT_ROWS_PAGE, EMERGENCIES_PAGE, MAX_BODY_BYTES},
     problems::{
         CONFIRM_FIRST, INVALID, NOT_ALLOWED, OWN_EMERGENCY, REVIEWED_BEFORE, SESSION_LOCKED, SIGNED_OUT,
-        TOO_MANY_EMERGENCIES,
+        TOO_MANY_EMERGENCIES, TOO_MANY_PARTNER_KEYS,
     },
 };
 use model::Timestamp;
 use platform::api::{Credential, Operation};
-use policy::EmergencyId;
+use policy::{EmergencyId, PartnerKeyId};
 use uuid::Uuid;
 
 const EMERGENCIES: &str = "emergencies";
@@ -62,6 +63,27 @@ pub(super) fn emergencies() -> Vec<Operation> {
             .fails(INVALID)
             .fails(OWN_EMERGENCY)
             .fails(REVIEWED_BEFORE),
+    ]
+}
+
+pub(super) fn partner_keys() -> Vec<Operation> {
+    let of = |operation| of("partners", operation);
+    vec![
+        of(Operation::get("/api/v1/partner-keys", "List partners' keys"))
+            .details("Those that count and the newest of the others, without what opens. For administrators and auditors.")
+            .answers::<PartnerKeys>(200, "The newest first."),
+        of(Operation::post("/api/v1/partner-keys", "Make a partner's key"))
+            .details("For administrators, with a fresh factor. Sent as `Authorization: Bearer`.")
+            .takes::<NewPartnerKey>(MAX_BODY_BYTES)
+            .answers::<PartnerKeyMade>(201, "The key, shown this once.")
+            .fails(CONFIRM_FIRST)
+            .fails(INVALID)
+            .fails(TOO_MANY_PARTNER_KEYS),
+        of(Operation::delete("/api/v1/partner-keys/{id}", "Revoke a partner's key"))
+            .details("For administrators, with a fresh factor.")
+            .path_part::<PartnerKeyId>("id", "Which.")
+            .answers_nothing(204, "It counts no more; in other processes within a second.")
+            .fails(CONFIRM_FIRST),
     ]
 }
 

@@ -30,6 +30,7 @@ pub(super) fn people() -> Vec<Operation> {
         let says = "1 to 128 visible characters: the same request with the same key is carried out once.";
         operation.header("Idempotency-Key", says).fails(problem::BAD_REQUEST).fails(KEY_REUSED)
     };
+    let or_key = |operation: Operation| operation.needs(Credential::AccessTokenOrKey);
     let one = |operation: Operation| operation.path_part::<AccountId>("id", "Whose account.");
     let known = |operation: Operation| {
         operation
@@ -38,8 +39,8 @@ pub(super) fn people() -> Vec<Operation> {
             .with_header("ETag")
     };
     vec![
-        known(of(Operation::get("/api/v1/people", "List who works here")))
-            .details("For administrators and auditors. Recorded for the auditor.")
+        known(or_key(of(Operation::get("/api/v1/people", "List who works here"))))
+            .details("For administrators, auditors, and partners' keys with `people:read`. Recorded for the auditor.")
             .query::<AccountId>("after", "The `next` of the page before.")
             .query::<u64>("limit", "People on a page.")
             .between(1, PEOPLE_PAGE as u64)
@@ -53,8 +54,8 @@ pub(super) fn people() -> Vec<Operation> {
             .fails(CONFIRM_FIRST)
             .fails(EXISTS)
             .fails(INVALID),
-        known(one(of(Operation::get("/api/v1/people/{id}", "Look at somebody"))))
-            .details("For administrators and auditors. Recorded for the auditor.")
+        known(one(or_key(of(Operation::get("/api/v1/people/{id}", "Look at somebody")))))
+            .details("For administrators, auditors, and partners' keys with `people:read`. Recorded for the auditor.")
             .answers::<Listed>(200, "Them.")
             .with_header("ETag"),
         one(of(Operation::patch("/api/v1/people/{id}", "Change what somebody may do")))

@@ -52,6 +52,8 @@ pub const ROUTES: &[(&str, Lane)] = &[
     ("/api/v1/emergencies/{id}", Standard),
     ("/api/v1/emergencies/{id}/end", Standard),
     ("/api/v1/emergencies/{id}/review", Standard),
+    ("/api/v1/partner-keys", Standard),
+    ("/api/v1/partner-keys/{id}", Standard),
     // Who did what.
     ("/api/v1/audit", Standard),
     ("/api/v1/audit/chain", Standard),

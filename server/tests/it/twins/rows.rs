@@ -158,6 +158,10 @@ pub(super) const ROWS: &[Row] = &[
         ..own("GET", "/api/v1/audit", |_| json!({}))
     },
     own("GET", "/api/v1/audit/chain", |_| json!({})),
+    own("GET", "/api/v1/partner-keys", |_| json!({})),
+    // Without a scope none is made.
+    own("POST", "/api/v1/partner-keys", |_| json!({ "name": "Ana", "scopes": [], "days": 1 })),
+    Row { found_by: None, ..person("DELETE", "/api/v1/partner-keys/{id}", |_| json!({})) },
     own("GET", "/api/v1/visit/access", |_| json!({})),
     secret("/api/v1/visit/access", 401, |ids| json!({ "secret": ids.link })),
     own("GET", "/api/v1/emergencies", |_| json!({})),
