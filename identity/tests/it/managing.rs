@@ -181,6 +181,7 @@ async fn rights_are_what_the_policy_says() {
             "read-audit",
             "see-break-glass",
             "review-break-glass",
+            "see-partner-keys",
             "read-status"
         ]
     );
