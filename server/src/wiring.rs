@@ -446,14 +446,17 @@ impl Base<'_> {
         parts: Parts<'_>,
     ) -> Result<Router, Failure> {
         let Parts { media, devices, signaling, identity, units, staff } = parts;
-        let mut router = Router::new();
+        let (mut router, mut counted) = (Router::new(), None);
         if self.config.roles.has(Role::Portal) {
             router = router.merge(jwks::router(Arc::clone(&self.keys), Arc::clone(&self.clock)));
         }
         if let Some(identity) = identity {
             let known = Arc::new(Known(Identity::clone(identity)));
             router = router.merge(identity::router(Arc::clone(identity)));
-            router = router.merge(portal_api::graphql::router(known, Arc::clone(&self.clock)));
+            router =
+                router.merge(portal_api::graphql::router(Arc::clone(&known) as _, Arc::clone(&self.clock)));
+            let clock = Arc::clone(&self.clock);
+            counted = Some(Gateway::new(&self.config.portal, known, clock, &self.registry)?);
         }
         if let Some(links) = links.filter(|_| self.config.roles.has(Role::Portal)) {
             let portal = portal_api::Deps {
@@ -482,9 +485,7 @@ impl Base<'_> {
         // A certificate made here is not one to insist on.
         let hsts = if self.config.http.tls_certificate.is_some() { Hsts::Insist } else { Hsts::Silent };
         router = router.fallback_service(portal_api::not_found());
-        if let Some(identity) = identity {
-            let known = Arc::new(Known(Identity::clone(identity)));
-            let gateway = Gateway::new(&self.config.portal, known, Arc::clone(&self.clock), &self.registry)?;
+        if let Some(gateway) = counted {
             router = router.layer(middleware::from_fn_with_state(gateway, Gateway::admit));
         }
         Ok(router

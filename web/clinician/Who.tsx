@@ -90,26 +90,7 @@ export function Who({ entry, unrecordedFrom, identity, onIdentity, busy, keys, o
               {entry.scheduledAt === null ? t("who.none") : dayAndTime(entry.scheduledAt, now, language)}
             </dd>
           </div>
-          {entry.modality !== null && (
-            <div>
-              <dt>{t("who.talks-by")}</dt>
-              <dd>{t(`who.${entry.modality}`)}</dd>
-            </div>
-          )}
-          {waiting && (
-            <div>
-              <dt>{t("who.devices")}</dt>
-              <dd>
-                <Health devices={entry.devices} all />
-              </dd>
-            </div>
-          )}
         </dl>
-        {gone !== null && waiting && (
-          <Notice tone="attention">
-            <p>{t("who.away", { name, time: waited(gone) })}</p>
-          </Notice>
-        )}
         {waiting && !busy && (
           <>
             <fieldset className="who__confirm" aria-describedby={missing ? "who-missing" : undefined}>
@@ -155,6 +136,28 @@ export function Who({ entry, unrecordedFrom, identity, onIdentity, busy, keys, o
           </>
         )}
         {waiting && busy && <Notice>{<p>{t("who.busy")}</p>}</Notice>}
+        {/* What comes and goes by itself stands below what is pressed, so that nothing moves under the finger. */}
+        {gone !== null && waiting && (
+          <Notice tone="attention">
+            <p>{t("who.away", { name, time: waited(gone) })}</p>
+          </Notice>
+        )}
+        <dl className="who__list">
+          {entry.modality !== null && (
+            <div>
+              <dt>{t("who.talks-by")}</dt>
+              <dd>{t(`who.${entry.modality}`)}</dd>
+            </div>
+          )}
+          {waiting && (
+            <div>
+              <dt>{t("who.devices")}</dt>
+              <dd>
+                <Health devices={entry.devices} all />
+              </dd>
+            </div>
+          )}
+        </dl>
         {(entry.phase.is === "ended" || entry.phase.is === "in-call") && <p className="quiet">{t("who.gone")}</p>}
       </div>
       {entry.phase.is !== "ended" && (

@@ -139,6 +139,15 @@ it("says that a waiting patient wrote, marks the line, and moves no focus", () =
 });
 
 describe("who is it", () => {
+  it("holds what comes and goes by itself below what is pressed, so that nothing moves under the finger", () => {
+    draw(<ClinicApp />, state({ queue: f.longNames() }));
+    fireEvent.click(row("visit-2"));
+    const who = within(screen.getByTestId("who"));
+    const pressed = screen.getByTestId("admit");
+    for (const changing of [who.getByText(/lost the connection/), who.getByText("Talks by"), who.getByText("Their devices")])
+      expect(pressed.compareDocumentPosition(changing)).toBe(Node.DOCUMENT_POSITION_FOLLOWING);
+  });
+
   it("takes the focus to the name", () => {
     draw(<ClinicApp />, state());
     fireEvent.click(row("visit-2"));

@@ -1,6 +1,7 @@
-import { useCallback, useEffect, useRef, useState } from "react";
-import { type Listed, PEOPLE_PAGE, type PeoplePage, Problem } from "../identity";
+import { useCallback, useEffect, useRef } from "react";
+import { type Listed, PEOPLE_PAGE, type PeoplePage, type Problem } from "../identity";
 import { useStaff, useStaffState } from "./context";
+import { usePages } from "./usePages";
 
 interface People {
   /** None until the first page is here. */
@@ -18,34 +19,15 @@ interface People {
 export function usePeople(): People {
   const { session } = useStaff();
   const { trouble } = useStaffState();
-  const [people, setPeople] = useState<readonly Listed[] | null>(null);
-  const [next, setNext] = useState<string | null>(null);
-  const [loading, setLoading] = useState(true);
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const asked = useRef(0);
-
-  const load = useCallback(
+  const ask = useCallback(
     async (after: string | null) => {
-      asked.current += 1;
-      const mine = asked.current;
-      setLoading(true);
-      setProblem(null);
-      try {
-        const query = new URLSearchParams({ limit: String(PEOPLE_PAGE), ...(after === null ? {} : { after }) });
-        const page = await session.ask<PeoplePage>({ method: "GET", path: `/api/v1/people?${query}` });
-        if (mine !== asked.current) return;
-        setPeople((before) => (after === null ? page.people : [...(before ?? []), ...page.people]));
-        setNext(page.next);
-      } catch (error) {
-        if (mine === asked.current) setProblem(error instanceof Problem ? error : new Problem("internal"));
-      } finally {
-        if (mine === asked.current) setLoading(false);
-      }
+      const query = new URLSearchParams({ limit: String(PEOPLE_PAGE), ...(after === null ? {} : { after }) });
+      const page = await session.ask<PeoplePage>({ method: "GET", path: `/api/v1/people?${query}` });
+      return { items: page.people, next: page.next };
     },
     [session],
   );
-
-  useEffect(() => void load(null), [load]);
+  const { all: people, setAll: setPeople, next, loading, problem, load } = usePages(ask);
   // The connection is back: what was seen meanwhile may be old.
   const troubled = useRef(false);
   useEffect(() => {

@@ -91,8 +91,12 @@ fn id(text: &ID) -> Result<AccountId, Error> {
 
 fn read<T: DeserializeOwned>(answer: Result<Value, Problem>) -> Result<T, Error> {
     let value = answer.map_err(|problem| error(&problem))?;
-    serde_json::from_value(value).map_err(|cause| {
-        tracing::error!(%cause, "What a route answers cannot be shown by GraphQL");
+    serde_json::from_value(value).map_err(|_| {
+        // What serde says would quote the value: somebody's name.
+        tracing::error!(
+            shape = std::any::type_name::<T>(),
+            "What a route answers cannot be shown by GraphQL"
+        );
         error(&problem::INTERNAL.into())
     })
 }
