@@ -57,7 +57,8 @@ impl Finding {
 }
 
 /// What secrets of well-known makers begin with, and how long they are at least.
-const PREFIXES: [(&str, usize, &str); 17] = [
+const PREFIXES: [(&str, usize, &str); 18] = [
+    ("thp_", 60, "a key of a partner's system"),
     ("AKIA", 20, "an access key"),
     ("ASIA", 20, "an access key"),
     ("ghp_", 36, "a GitHub token"),

@@ -51,18 +51,18 @@ id! {
 pub enum Scope {
     /// Who works here, as what.
     #[serde(rename = "people:read")]
-    PeopleRead,
+    People,
     /// Which waiting rooms there are: no patients.
     #[serde(rename = "waiting-rooms:read")]
-    WaitingRoomsRead,
+    WaitingRooms,
     /// The visits that are over, of every waiting room.
     #[serde(rename = "visits:read")]
-    VisitsRead,
+    Visits,
 }
 
 impl Scope {
     /// Every one.
-    pub const ALL: [Self; 3] = [Self::PeopleRead, Self::WaitingRoomsRead, Self::VisitsRead];
+    pub const ALL: [Self; 3] = [Self::People, Self::WaitingRooms, Self::Visits];
 }
 
 /// What somebody is employed for. A person may have several.

@@ -29,7 +29,7 @@ pub enum Grant {
 pub const RIGHTS: &[(Kind, &[Grant])] = {
     use Grant::{Duty, Emergency, Oneself, Process, Seat, Unit};
     use Role::{Caregiver, Clinician, Device, Interpreter, Observer, Patient};
-    use Scope::{PeopleRead, VisitsRead, WaitingRoomsRead};
+    use Scope::{People, Visits, WaitingRooms};
     use StaffRole::{Administrator, Auditor, Sre};
     &[
         (
@@ -78,7 +78,7 @@ pub const RIGHTS: &[(Kind, &[Grant])] = {
                 Seat(Clinician),
                 Duty(StaffRole::Clinician),
                 Emergency(StaffRole::Clinician),
-                Grant::Scope(VisitsRead),
+                Grant::Scope(Visits),
             ],
         ),
         (Kind::ReadOwnAccess, &[Seat(Patient)]),
@@ -89,11 +89,11 @@ pub const RIGHTS: &[(Kind, &[Grant])] = {
                 Unit(StaffRole::Scheduler),
                 Unit(Administrator),
                 Unit(Auditor),
-                Grant::Scope(WaitingRoomsRead),
+                Grant::Scope(WaitingRooms),
             ],
         ),
         (Kind::ManageOwnAccount, &[Oneself]),
-        (Kind::ReadPeople, &[Unit(Administrator), Unit(Auditor), Grant::Scope(PeopleRead)]),
+        (Kind::ReadPeople, &[Unit(Administrator), Unit(Auditor), Grant::Scope(People)]),
         (Kind::InvitePerson, &[Unit(Administrator)]),
         (Kind::ChangePerson, &[Unit(Administrator)]),
         (Kind::ReadRights, &[Unit(Administrator), Unit(Auditor), Oneself]),

@@ -1,5 +1,5 @@
 /** Every view and state of the pages for people who work at a clinic, by name. */
-import type { AuditRow, Chains, Emergency, Listed, SignedIn, StaffSession } from "../identity";
+import type { AuditRow, Chains, Emergency, Listed, PartnerKey, SignedIn, StaffSession } from "../identity";
 import * as f from "./fixtures";
 
 /** What is pressed (`next`) and what is typed (`email=a@b.c`), by test id. */
@@ -183,6 +183,7 @@ const someEmergencies = emergencies(
   emergency("e3", 1_700, { category: "patient-asks", review: { by: { id: "p4", name: "Ruth Abebe" }, verdict: "justified", at: f.NOW - 1_600 * MINUTE } }),
   emergency("e4", 2_900, { category: "other", review: { by: { id: "p4", name: "Ruth Abebe" }, verdict: "not-justified", at: f.NOW - 2_700 * MINUTE } }),
 );
+const NONE_OPEN = { "GET /api/v1/emergencies?": emergencies() };
 const auditor = person("p4", "Ruth Abebe", "ruth.abebe@riverside.example", ["auditor"]);
 const t = (section: string, id: string, answers: StaffView["answers"] = {}, steps: readonly Step[] = [], who: Listed = auditor): StaffView => ({
   id: `staff-${section}${id}`,
@@ -196,12 +197,34 @@ const t = (section: string, id: string, answers: StaffView["answers"] = {}, step
     "GET /api/v1/audit/chain": chains(),
     "GET /api/v1/emergencies?": section === "audit" ? emergencies() : someEmergencies,
     "GET /api/v1/emergencies/own": { emergencies: [] },
+    "GET /api/v1/partner-keys": { partnerKeys: keys },
     "GET /api/v1/emergencies/e1": { ...emergency("e1", 4), reason: "Dr Haddad does not answer.\nHer patient collapsed at home, and I need the medication that was agreed last week." },
     ...answers,
   },
   steps,
   first: (session) => session.resume(),
 });
+const systemKey = (id: string, name: string, change: Partial<PartnerKey> = {}): PartnerKey => ({
+  id,
+  name,
+  scopes: ["people:read"],
+  networks: [],
+  state: "counts",
+  madeAt: f.NOW - 30 * 86_400_000,
+  madeBy: { id: "p1", name: "Ines Costa" },
+  until: f.NOW + 60 * 86_400_000,
+  revokedAt: null,
+  ...change,
+});
+const keys = [
+  systemKey("k1", "Lakeside laboratory", { scopes: ["visits:read", "waiting-rooms:read"], networks: ["192.0.2.0/24", "2001:db8::/32"] }),
+  systemKey("k2", "Billing office", { until: f.NOW + 5 * 86_400_000 }),
+  systemKey("k3", "Register of the region", { state: "over", until: f.NOW - 86_400_000 }),
+  systemKey("k4", "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk-Abrechnungsstelle", { state: "revoked", revokedAt: f.NOW - 3_600_000 }),
+];
+const keyMade = { key: "thp_01a209a382a871758e1f0c2b5a9d4e33_HAMcm7vxGhWPhMIKwj47DMZD9ueQkX2sLr8yVbN5tQw", partnerKey: keys[0] };
+const aKey = ["new-key", "system-name=Lakeside laboratory", "scope-visits:read", "scope-waiting-rooms:read", "networks=192.0.2.0/24\n2001:db8::/32"];
+const MAKE_KEY = "POST /api/v1/partner-keys";
 const me = {
   person: everybody[1],
   ways: { password: true, provider: false, passkeys: true },
@@ -346,6 +369,17 @@ export const staffViews: readonly StaffView[] = [
   t("emergencies", "-reason", {}, ["review-e1"]),
   t("emergencies", "-review", {}, ["review-e1", "read-reason", "?reason", "choose-not-justified", "save-review", "?field-error"]),
   t("emergencies", "-administrator", {}, ["?emergency"], own),
+  t("systems", "", NONE_OPEN, ["?system"], own),
+  t("systems", "-looking", NONE_OPEN, ["?system"]),
+  t("systems", "-none", { ...NONE_OPEN, "GET /api/v1/partner-keys": { partnerKeys: [] } }, ["?no-systems"], own),
+  t("systems", "-loading", { ...NONE_OPEN, "GET /api/v1/partner-keys": "never" }, [], own),
+  t("systems", "-failed", { ...NONE_OPEN, "GET /api/v1/partner-keys": refused("unavailable", 503, 30) }, ["?problem"], own),
+  t("systems", "-revoke", NONE_OPEN, ["revoke-k1"], own),
+  t("systems", "-new", NONE_OPEN, aKey, own),
+  t("systems", "-new-empty", NONE_OPEN, ["new-key", "make-key", "?field-error"], own),
+  t("systems", "-new-wrong", { ...NONE_OPEN, [MAKE_KEY]: refused("invalid", 422, undefined, { field: "networks" }) }, [...aKey, "make-key", "?field-error"], own),
+  t("systems", "-new-too-many", { ...NONE_OPEN, [MAKE_KEY]: refused("too-many-partner-keys", 409) }, [...aKey, "make-key", "?problem"], own),
+  t("systems", "-made", { ...NONE_OPEN, [MAKE_KEY]: keyMade }, [...aKey, "make-key", "?partner-key"], own),
   t("emergency", "", {}, ["?break-glass"], everybody[1]),
   t("emergency", "-empty", {}, ["break-glass", "?field-error"], everybody[1]),
   t("emergency", "-open", { "GET /api/v1/emergencies/own": { emergencies: [emergency("e1", 4)] }, "GET /api/v1/history?": { visits: [{ visit: "v1", name: "Marisol Vega", reason: "Follow-up, knee", bookedAt: f.NOW, endedAt: f.NOW - 900 * MINUTE, outcome: "done" }], next: null } }, ["read-visits", "?end-emergency"], everybody[1]),

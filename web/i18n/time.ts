@@ -8,6 +8,11 @@ export function clockTime(at: number, language: Language): string {
   return new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" }).format(at);
 }
 
+/** A day with its year, for what may be long ago or far off: "January 22, 2027". */
+export function day(at: number, language: Language): string {
+  return new Intl.DateTimeFormat(language, { dateStyle: "long" }).format(at);
+}
+
 /** "Today, 10:30", "Tomorrow, 10:30" or "Monday 30 November, 10:30". */
 export function dayAndTime(at: number, now: number, language: Language): string {
   const time = clockTime(at, language);

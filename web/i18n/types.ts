@@ -4,6 +4,7 @@ import type { patient } from "./en/patient";
 import type { problems } from "./en/problems";
 import type { shared } from "./en/shared";
 import type { staff } from "./en/staff";
+import type { systems } from "./en/systems";
 import type { trail } from "./en/trail";
 
 export type Language = "en" | "es";
@@ -11,7 +12,7 @@ export type Language = "en" | "es";
 /** A catalogue with exactly the keys of the English one. */
 export type Translation<English> = { readonly [Key in keyof English]: string };
 
-type English = typeof shared & typeof problems & typeof patient & typeof clinic & typeof staff & typeof trail;
+type English = typeof shared & typeof problems & typeof patient & typeof clinic & typeof staff & typeof systems & typeof trail;
 type Raw = keyof English & string;
 type WithoutPlural<K extends string> = K extends `${infer Base}_one` | `${infer Base}_other` ? Base : K;
 

@@ -5,6 +5,7 @@ export type { Passkeys, PasskeyOptions } from "./passkeys";
 export { CANCELLED, OFFLINE, Problem } from "./problem";
 export { homeOf, returnPath, signInPath } from "./return-path";
 export { createStaffSession, type StaffSession, type StaffState } from "./session";
+export * from "./systems";
 export * from "./types";
 export * from "./trail";
 export { unitName } from "./unit";

@@ -7,18 +7,19 @@ import { Icon } from "../ui/Icon/Icon";
 import { AuditTrail } from "./AuditTrail";
 import { BreakGlass } from "./BreakGlass";
 import { Emergencies } from "./Emergencies";
+import { Systems } from "./Systems";
 import "./trail.css";
 import { useEmergencies } from "./useEmergencies";
 import { roomName, useWaitingRooms } from "./useWaitingRooms";
 
-const names = ["people", "audit", "emergencies", "emergency"] as const;
+const names = ["people", "audit", "emergencies", "systems", "emergency"] as const;
 type Name = (typeof names)[number];
 
 /** Which sections somebody's roles open. */
 export function sectionsOf(roles: readonly StaffRole[]): Name[] {
   const has = (role: StaffRole) => roles.includes(role);
   const looks = has("administrator") || has("auditor");
-  const open: Record<Name, boolean> = { people: looks, audit: has("auditor"), emergencies: looks, emergency: has("clinician") };
+  const open: Record<Name, boolean> = { people: looks, audit: has("auditor"), emergencies: looks, systems: looks, emergency: has("clinician") };
   return names.filter((name) => open[name]);
 }
 
@@ -50,6 +51,7 @@ export function Sections({ roles, people }: { roles: readonly StaffRole[]; peopl
       {here === "people" && people}
       {here === "audit" && <AuditTrail />}
       {here === "emergencies" && <Emergencies judges={judges} />}
+      {here === "systems" && <Systems changes={roles.includes("administrator")} />}
       {here === "emergency" && <BreakGlass />}
     </>
   );

@@ -2,43 +2,18 @@
 import { act, fireEvent, render, screen, within } from "@testing-library/react";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { fakeStaff } from "../gallery/staff";
-import { staffViews, type StaffView } from "../gallery/staffViews";
+import { staffViews } from "../gallery/staffViews";
 import { startWords } from "../i18n";
 import { shared } from "../i18n/en/shared";
 import { staff } from "../i18n/en/staff";
 import "../ui/testing/setup";
 import { LiveRegion } from "../ui/Live/Live";
-import { AccountApp } from "./AccountApp";
-import { AdminApp } from "./AdminApp";
 import { StaffProvider } from "./context";
-import { JoinApp } from "./JoinApp";
-import { RoomsApp } from "./RoomsApp";
-import { SignInApp } from "./SignInApp";
+import { draw, pageOf } from "./testing/draw";
 
 const words = { ...shared, ...staff };
 beforeEach(() => startWords({ en: () => Promise.resolve(words), es: () => Promise.resolve(words) }, "en"));
 
-function drawn(page: StaffView["page"]) {
-  if (page.is === "sign-in") return <SignInApp query={new URLSearchParams(page.query)} />;
-  if (page.is === "rooms") return <RoomsApp />;
-  if (page.is === "account") return <AccountApp />;
-  return page.is === "join" ? <JoinApp secret={page.secret} /> : <AdminApp />;
-}
-
-/** Draws a view of the gallery, with other answers or another page if given. */
-function draw(id: string, change: Partial<StaffView> = {}) {
-  const view = staffViews.find((one) => one.id === `staff-${id}`);
-  if (view === undefined) throw new Error(`no view ${id}`);
-  const session = fakeStaff({ ...view, ...change, answers: { ...view.answers, ...change.answers } });
-  const go = vi.fn();
-  render(
-    <StaffProvider value={{ session, go }}>
-      <LiveRegion>{drawn(change.page ?? view.page)}</LiveRegion>
-    </StaffProvider>,
-  );
-  void view.first?.(session);
-  return { session, go };
-}
 const write = (label: string | RegExp, value: string) => fireEvent.change(screen.getByLabelText(label), { target: { value } });
 const press = (name: string | RegExp) => fireEvent.click(screen.getByRole("button", { name }));
 
@@ -58,7 +33,7 @@ describe("the clinic's name", () => {
     if (view === undefined) throw new Error("no view");
     const clinic = vi.fn(() => Promise.resolve("Lakeside"));
     const place = { session: fakeStaff(view), go: vi.fn(), clinic };
-    const page = () => render(<StaffProvider value={place}><LiveRegion>{drawn(view.page)}</LiveRegion></StaffProvider>);
+    const page = () => render(<StaffProvider value={place}><LiveRegion>{pageOf(view.page)}</LiveRegion></StaffProvider>);
     const first = page();
     expect(await screen.findByText("Lakeside")).toBeTruthy();
     first.unmount();

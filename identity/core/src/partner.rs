@@ -24,7 +24,6 @@ use std::{
 /// What was recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-#[expect(clippy::enum_variant_names, reason = "they name recorded events, whatever machine these are of")]
 pub enum Event {
     /// There is one more.
     PartnerKeyMade {
@@ -227,7 +226,7 @@ mod tests {
         days: u32,
     }
 
-    const GOOD: Make<'static> = Make { name: "Billing", scopes: &[Scope::VisitsRead], networks: 0, days: 90 };
+    const GOOD: Make<'static> = Make { name: "Billing", scopes: &[Scope::Visits], networks: 0, days: 90 };
 
     fn make(all: &PartnerKeys, n: usize, now: Timestamp, of: Make<'_>) -> Result<Vec<Event>, Rejection> {
         let command = Command::Make {

@@ -14,18 +14,19 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse as _, Response},
 };
+use identity_core::partner::PartnerKeys;
 use model::Timestamp;
 use platform::{
     event_log::{AuditOf, AuditPlace, AuditRow, AuditSearch, NewAudit, Partition},
     problem::{self, Problem},
 };
-use policy::{AccountId, Permit, Place, action::ReadAudit};
+use policy::{AccountId, PartnerKeyId, Permit, Place, action::ReadAudit};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json as value};
 use uuid::Uuid;
 
 /// What somebody did: as a person of the unit, with a seat, or the platform by itself.
-const PERSON: [&str; 5] = ["person", "session", "emergency", "audit", "visit.read"];
+const PERSON: [&str; 7] = ["person", "people", "partner-key", "session", "emergency", "audit", "visit.read"];
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -58,7 +59,7 @@ pub(super) struct RowView {
     at: Timestamp,
     action: String,
     actor: Option<Uuid>,
-    /// Of somebody with an account.
+    /// Of somebody with an account, or of a partner's system.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     subject: Option<Uuid>,
@@ -154,9 +155,10 @@ pub(crate) async fn search(
     let wanted = Wanted::of(&ask)?;
     let (rows, next) = read(&identity, &permit, &wanted).await?;
     let mut names = Names::default();
+    let keys = identity.partner_keys(permit.tenant()).await.map_err(|_| later())?;
     let mut views = Vec::new();
     for row in rows {
-        views.push(view(&identity, &permit, row, &mut names).await?);
+        views.push(view(&identity, &permit, row, &mut names, &keys).await?);
     }
     // Who read the trail is in the trail before they see any of it.
     let body = value!({
@@ -206,6 +208,7 @@ async fn view(
     permit: &Permit<ReadAudit>,
     row: AuditRow,
     names: &mut Names,
+    keys: &PartnerKeys,
 ) -> Result<RowView, Problem> {
     let AuditRow { at, action, actor, subject, body, .. } = row;
     let body: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
@@ -215,8 +218,11 @@ async fn view(
     if let Some(actor) = actor.filter(|_| of_account) {
         name = names.of(identity, permit.tenant(), AccountId(actor)).await?.name();
     }
+    // A key's id is nobody else's: it is found whatever was done with it.
+    let key = actor.and_then(|actor| keys.get(PartnerKeyId(actor)));
+    name = name.or_else(|| key.map(|key| key.name.clone().into_exposed()));
     let mut subject_name = None;
-    if let Some(subject) = subject.filter(|_| action.starts_with("person.")) {
+    if let Some(subject) = subject.filter(|_| action.starts_with("person.") || action == "people.read") {
         subject_name = names.of(identity, permit.tenant(), AccountId(subject)).await?.name();
     }
     Ok(RowView { at, action, actor, name, subject, subject_name, body })

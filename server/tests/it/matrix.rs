@@ -7,7 +7,7 @@ use crate::{
 };
 use identity::codes::totp_code;
 use platform::clock::{Clock as _, SystemClock};
-use policy::StaffRole;
+use policy::{Scope, StaffRole};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -27,6 +27,7 @@ pub(crate) enum Who {
     Device,
 }
 
+use Scope::{People, Visits, WaitingRooms};
 use StaffRole::{Administrator, Auditor, Clinician};
 use Who::{Anybody, ClinicianSeat, Device, PatientSeat, Roles, Staff};
 
@@ -109,18 +110,30 @@ pub(crate) const MATRIX: &[(&str, &str, Who)] = &[
     ("POST", "/api/v1/auth/sign-out", Staff),
 ];
 
+/// What partners' keys open besides what is for anybody, and with which scope.
+const OPENED_BY_KEYS: &[(&str, &str, Scope)] = &[
+    ("GET", "/api/v1/history", Visits),
+    ("GET", "/api/v1/waiting-rooms", WaitingRooms),
+    ("GET", "/api/v1/people", People),
+    ("GET", "/api/v1/people/{id}", People),
+];
+
 /// Somebody who asks.
 struct Asker {
     name: String,
     role: Option<StaffRole>,
+    /// Of a partner's key.
+    scope: Option<Scope>,
     token: Option<String>,
     is_clinician_seat: bool,
     is_patient_seat: bool,
 }
 
 impl Who {
-    fn lets(&self, asker: &Asker) -> bool {
+    fn lets(&self, asker: &Asker, method: &str, route: &str) -> bool {
+        let opened = |scope| OPENED_BY_KEYS.contains(&(method, route, scope));
         match self {
+            _ if asker.scope.is_some_and(opened) => true,
             Anybody => true,
             Staff => asker.role.is_some(),
             Roles(roles) => asker.role.is_some_and(|role| roles.contains(&role)),
@@ -157,14 +170,24 @@ impl Unit {
         let token = joins(&self.server, invited["invitation"].as_str().unwrap());
         let name = format!("{role:?}");
         let (is_clinician_seat, is_patient_seat) = (false, false);
-        Asker { name, role: Some(role), token: Some(token), is_clinician_seat, is_patient_seat }
+        Asker { name, role: Some(role), scope: None, token: Some(token), is_clinician_seat, is_patient_seat }
+    }
+
+    fn system(&self, scope: Scope) -> Asker {
+        let body = json!({ "name": "Somebody", "scopes": [scope], "days": 1 });
+        let made = asks(&self.server, "POST", "/api/v1/partner-keys", Some(&self.administrator), &body);
+        assert_eq!(made.status, 201, "{}", made.body);
+        let token = made.json()["key"].as_str().map(str::to_owned);
+        let (is_clinician_seat, is_patient_seat) = (false, false);
+        let name = format!("a key for {scope:?}");
+        Asker { name, role: None, scope: Some(scope), token, is_clinician_seat, is_patient_seat }
     }
 
     fn seat(&self, link: &str) -> Asker {
         let token = join_token(self.server.http(), self.server.secret(link));
         let name = format!("seat of {link}");
         let (is_clinician_seat, is_patient_seat) = (link == "clinic", link == "patient");
-        Asker { name, role: None, token: Some(token), is_clinician_seat, is_patient_seat }
+        Asker { name, role: None, scope: None, token: Some(token), is_clinician_seat, is_patient_seat }
     }
 }
 
@@ -216,12 +239,14 @@ fn every_route_lets_through_whom_its_row_says_and_nobody_else() {
     let nobody = |name: &str, token: Option<&str>| Asker {
         name: name.to_owned(),
         role: None,
+        scope: None,
         token: token.map(str::to_owned),
         is_clinician_seat: false,
         is_patient_seat: false,
     };
     askers.extend([nobody("stranger", None), nobody("forger", Some("e30.e30.e30"))]);
     askers.extend([unit.seat("clinic"), unit.seat("patient")]);
+    askers.extend(Scope::ALL.map(|scope| unit.system(scope)));
     for (method, route, who) in MATRIX {
         let id = somebody["id"].as_str().unwrap();
         let path = ["{id}", "{room}", "{participant}"]
@@ -231,7 +256,7 @@ fn every_route_lets_through_whom_its_row_says_and_nobody_else() {
             // What is asked for is of no consequence: rights come first.
             let answer = asks(&unit.server, method, &path, asker.token.as_deref(), &json!({}));
             let of = format!("{method} {route} by {}: {} {}", asker.name, answer.status, answer.body);
-            match (who.lets(asker), asker.role) {
+            match (who.lets(asker, method, route), asker.role) {
                 (true, _) => {
                     let denied =
                         ["signed-out", "not-allowed", "session-locked", "confirm-first", "forbidden"];
@@ -251,6 +276,10 @@ fn every_route_lets_through_whom_its_row_says_and_nobody_else() {
                 }
                 (false, _) if matches!(who, ClinicianSeat) => {
                     assert!([401, 403].contains(&answer.status), "{of}")
+                }
+                // A key that counts, and is not for that; elsewhere it is none.
+                (false, None) if asker.scope.is_some() && matches!(who, Staff | Roles(_)) => {
+                    assert_eq!(answer.status, 403, "{of}");
                 }
                 (false, Some(_)) if !matches!(who, Device) => assert_eq!(answer.status, 403, "{of}"),
                 (false, _) => assert_eq!(answer.status, 401, "{of}"),

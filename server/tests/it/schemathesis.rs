@@ -2,6 +2,7 @@
 //! answer that is not described, nothing let through without a credential.
 
 use crate::{matrix::accepts, process::Server};
+use policy::Scope;
 use serde_json::json;
 use std::{path::PathBuf, process::Command};
 
@@ -61,6 +62,12 @@ fn a_stranger_who_tries_out_the_whole_api_finds_nothing() {
     let invited = crate::matrix::asks(&server, "POST", "/api/v1/people", Some(&administrator), &somebody);
     let auditor = accepts(&server, invited.json()["invitation"].as_str().unwrap()).token;
     judge(&program, &server, Some(&auditor), &[&quick[..], &["--include-path-regex", ENDS]].concat());
+
+    let key = json!({ "name": "Billing", "scopes": Scope::ALL, "days": 1 });
+    let made =
+        crate::matrix::asks(&server, "POST", "/api/v1/partner-keys", Some(&administrator), &key).json();
+    let opens = ["--include-path-regex", "^/api/v1/(history|people|waiting-rooms)"];
+    judge(&program, &server, made["key"].as_str(), &[&quick[..], &opens].concat());
 
     judge(&program, &server, None, &quick);
     let log = server.log();

@@ -130,6 +130,29 @@ export default () =>
       await other.close();
     });
 
+    test("makes a key for another system, which reads until the key is revoked", async () => {
+      await press(page, "section-systems");
+      await press(page, "new-key");
+      await write(page, "system-name", "Lakeside laboratory");
+      await press(page, "scope-people:read");
+      await press(page, "make-key");
+      await shown(page, "partner-key");
+      const key = await page.$eval(id("partner-key"), (field) => field.value);
+      // Another organisation's system is no browser.
+      const asks = (path) => fetch(`${server.url}${path}`, { headers: { authorization: `Bearer ${key}` } });
+      const people = await (await asks("/api/v1/people")).json();
+      assert.ok(people.people.some(({ email: one }) => one === email));
+      assert.equal((await asks("/api/v1/waiting-rooms")).status, 403, "what was not ticked stays closed");
+      await press(page, "key-copied");
+      await says(page, "Who works here, with names and roles");
+      await press(page, await page.$eval('[data-testid^="revoke-"]', (button) => button.dataset.testid));
+      await press(page, "revoke-yes");
+      await says(page, "Revoked");
+      assert.equal((await asks("/api/v1/people")).status, 401);
+      await press(page, "section-people");
+      await shown(page, "person");
+    });
+
     test("a recovery code lets somebody in once", async () => {
       await press(page, "sign-out");
       await at(page, "/sign-in");

@@ -1,5 +1,6 @@
 import { shared } from "../en/shared";
 import { staff } from "../en/staff";
+import { systems } from "../en/systems";
 import { trail } from "../en/trail";
 
-export default { ...shared, ...staff, ...trail };
+export default { ...shared, ...staff, ...systems, ...trail };

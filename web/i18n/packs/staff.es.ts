@@ -1,5 +1,6 @@
 import { shared } from "../es/shared";
 import { staff } from "../es/staff";
+import { systems } from "../es/systems";
 import { trail } from "../es/trail";
 
-export default { ...shared, ...staff, ...trail };
+export default { ...shared, ...staff, ...systems, ...trail };

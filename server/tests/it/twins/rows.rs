@@ -69,7 +69,7 @@ pub(super) const ROWS: &[Row] = &[
         names_something: true,
         needs_somebody: true,
         // A place in an order, whether there is such a visit or not.
-        query: |ids| format!("?after=00000000000000000001/{}", ids.visit),
+        query: |ids| format!("?after=00000000000000000001/{}&waitingRoom={}", ids.visit, ids.waiting_room),
         ..page("/api/v1/history")
     },
     device("POST", "/whip/{room}", "publisher", 401),
@@ -161,7 +161,7 @@ pub(super) const ROWS: &[Row] = &[
     own("GET", "/api/v1/partner-keys", |_| json!({})),
     // Without a scope none is made.
     own("POST", "/api/v1/partner-keys", |_| json!({ "name": "Ana", "scopes": [], "days": 1 })),
-    Row { found_by: None, ..person("DELETE", "/api/v1/partner-keys/{id}", |_| json!({})) },
+    person("DELETE", "/api/v1/partner-keys/{id}", |_| json!({})),
     own("GET", "/api/v1/visit/access", |_| json!({})),
     secret("/api/v1/visit/access", 401, |ids| json!({ "secret": ids.link })),
     own("GET", "/api/v1/emergencies", |_| json!({})),

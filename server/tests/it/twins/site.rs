@@ -9,7 +9,7 @@ use crate::{
 };
 use identity::codes::totp_code;
 use platform::clock::{Clock as _, SystemClock};
-use policy::StaffRole;
+use policy::{Scope, StaffRole};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, net::SocketAddr};
 use testkit::media_client::{MediaClient, Options};
@@ -34,6 +34,8 @@ pub(super) struct Ids {
     pub(super) join_ticket: String,
     /// That somebody has declared.
     pub(super) emergency: Uuid,
+    /// Of a partner's system.
+    pub(super) partner_key: Uuid,
     /// Of a patient.
     pub(super) link: String,
     pub(super) waiting_room: Uuid,
@@ -63,6 +65,7 @@ impl Ids {
             invitation: held(&self.invitation),
             join_ticket: "e30.e30.e30".into(),
             emergency: beside(self.emergency),
+            partner_key: beside(self.partner_key),
             link: secret()[..self.link.len()].to_owned(),
             waiting_room: beside(self.waiting_room),
             visit: beside(self.visit),
@@ -79,6 +82,7 @@ impl Ids {
             "/whep/session/{id}" => self.whep_session,
             _ if route.starts_with("/api/v1/waiting-rooms/") => self.waiting_room,
             _ if route.starts_with("/api/v1/emergencies/") => self.emergency,
+            _ if route.starts_with("/api/v1/partner-keys/") => self.partner_key,
             _ => self.person,
         };
         let named = [("{id}", id), ("{room}", self.room), ("{participant}", self.participant)];
@@ -119,6 +123,8 @@ pub(super) struct Asker {
 enum Kind {
     Stranger,
     Staff(String),
+    /// A partner's system, with a key for everything that there is one for.
+    Key(String),
     /// By one of the unit's links: a join token lives for a minute.
     Seat(usize),
     /// Publishes, or subscribes.
@@ -161,7 +167,7 @@ impl Asker {
     pub(super) fn token(&self, unit: &Unit) -> Option<String> {
         match &self.kind {
             Kind::Stranger => None,
-            Kind::Staff(token) => Some(token.clone()),
+            Kind::Staff(token) | Kind::Key(token) => Some(token.clone()),
             Kind::Seat(of) => Some(unit.join_token(*of)),
             Kind::Device("publish") => Some(unit.device("publish").bearer),
             Kind::Device(_) => Some(unit.device("subscribe").bearer),
@@ -232,6 +238,13 @@ impl Unit {
         (text("id").parse().unwrap(), text("invitation"))
     }
 
+    fn makes_key(&self) -> Value {
+        let body = json!({ "name": "Billing", "scopes": Scope::ALL, "days": 1 });
+        let made = self.asks("POST", "/api/v1/partner-keys", Some(&self.administrator), None, &body);
+        assert_eq!(made.status, 201, "{}", made.body);
+        made.json()
+    }
+
     pub(super) fn join_token(&self, of: usize) -> String {
         let answer = self.posts("/api/v1/links/exchange", &json!({ "secret": self.links[of] }));
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -292,6 +305,7 @@ impl Unit {
             invitation,
             join_ticket: look["ticket"].as_str().unwrap().to_owned(),
             emergency: uuid(&declared.json()["id"]),
+            partner_key: uuid(&self.makes_key()["partnerKey"]["id"]),
             link: self.links[1].clone(),
             waiting_room: waiting_room.parse().unwrap(),
             visit: tokio::runtime::Runtime::new().unwrap().block_on(clinician).0,
@@ -309,8 +323,10 @@ impl Unit {
             let (_, link) = self.invites_on_duty(&email, role, &[waiting_room]);
             Asker { name: format!("{role:?}"), kind: Kind::Staff(self.joins(&link).0) }
         });
+        let key = self.makes_key()["key"].as_str().unwrap().to_owned();
         let others = [
             ("stranger", Kind::Stranger),
+            ("partner's system", Kind::Key(key)),
             ("clinician's seat", Kind::Seat(0)),
             ("patient's seat", Kind::Seat(1)),
             ("publisher", Kind::Device("publish")),
