@@ -1,7 +1,7 @@
 //! `POST /api/v1/graphql`: flexible reads. The same policy, the same permits and the same repositories as the other routes:
 //! what is shown here is what they would answer, and is recorded for the auditor as there.
 //!
-//! Only for who is signed in, introspection included. Depth, cost, aliases and size are limited before anything is read;
+//! Only for who is signed in and for partners' keys, introspection included. Depth, cost, aliases and size are limited before anything is read;
 //! there are no mutations, no subscriptions, no batches and no GET.
 
 mod model;
@@ -16,7 +16,7 @@ use async_graphql::{EmptyMutation, EmptySubscription, Request, Schema, Variables
 use axum::{
     Extension, Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, State, rejection::BytesRejection},
+    extract::{ConnectInfo, DefaultBodyLimit, State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::post,
@@ -35,7 +35,10 @@ use policy::{
 use query::{Asking, Query};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 use tenancy::Unit;
 use tower_http::timeout::TimeoutLayer;
 
@@ -47,8 +50,12 @@ pub(crate) const TOO_COSTLY: Kind =
 pub trait Reads: Send + Sync + 'static {
     /// The same in a healthcare unit.
     fn in_unit(&self, unit: &Unit) -> Arc<dyn Reads>;
-    /// Who asks.
-    fn who<'a>(&'a self, headers: &'a HeaderMap) -> StoreFuture<'a, Result<Subject, Problem>>;
+    /// Who asks, from where: partners' keys may count from some addresses only.
+    fn who<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+        from: Option<IpAddr>,
+    ) -> StoreFuture<'a, Result<Subject, Problem>>;
     /// How a refusal of the policy is answered.
     fn refusal(&self, why: Denied) -> Problem;
     /// `GET /api/v1/me`.
@@ -104,7 +111,7 @@ pub(crate) fn operation() -> Operation {
     Operation::post("/api/v1/graphql", "Read with GraphQL")
         .details("Reads only, with the rights of whoever asks. What is refused is null, with a problem's code in `errors`.")
         .of("graphql")
-        .needs(Credential::AccessToken)
+        .needs(Credential::AccessTokenOrKey)
         .takes::<Ask>(MAX_GRAPHQL_BYTES)
         .answers::<Answer>(200, "Data, and what went wrong with parts of it.")
         .fails(problem::UNAUTHORIZED)
@@ -134,16 +141,20 @@ struct Answer {
 async fn answer(
     State(graphql): State<Arc<GraphQl>>,
     unit: Option<Extension<Arc<Unit>>>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let reads = unit.map_or_else(|| Arc::clone(&graphql.reads), |unit| graphql.reads.in_unit(&unit));
-    let Subject::Staff(staff) = reads.who(&headers).await? else {
-        return Err(reads.refusal(Denied::Unknown));
+    let who = reads.who(&headers, peer.map(|peer| peer.0.0.ip())).await?;
+    let tenant = match &who {
+        Subject::Staff(staff) => staff.tenant,
+        Subject::Partner(partner) => partner.tenant,
+        _ => return Err(reads.refusal(Denied::Unknown)),
     };
     let Ask { query, variables, operation_name } = json(&headers, body)?;
     weight::check(query.expose())?;
-    let asking = Asking { staff, now: graphql.clock.now(), reads };
+    let asking = Asking { who, tenant, now: graphql.clock.now(), reads };
     let mut request = Request::new(query.into_exposed()).data(asking);
     if let Some(variables) = variables {
         request = request.variables(Variables::from_json(Value::Object(variables)));

@@ -50,8 +50,13 @@ impl Reads for Known {
         Arc::new(self.of(unit))
     }
 
-    fn who<'a>(&'a self, headers: &'a HeaderMap) -> StoreFuture<'a, Result<Subject, Problem>> {
-        Box::pin(async move { self.0.who(headers).await.map_err(|_| problem::UNAVAILABLE.into()) })
+    fn who<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+        from: Option<IpAddr>,
+    ) -> StoreFuture<'a, Result<Subject, Problem>> {
+        let here = self.0.clone().asked_from(from);
+        Box::pin(async move { here.who(headers).await.map_err(|_| problem::UNAVAILABLE.into()) })
     }
 
     fn refusal(&self, why: Denied) -> Problem {

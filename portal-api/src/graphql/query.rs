@@ -4,10 +4,10 @@ use super::{
     Reads,
     model::{OwnAccount, People, Person, Right, Rights},
 };
-use ::model::Timestamp;
+use ::model::{TenantId, Timestamp};
 use async_graphql::{Context, Error, ErrorExtensions as _, ID, Object};
 use platform::problem::{self, Problem};
-use policy::{AccountId, Action, Permit, Place, Staff, Subject, permit};
+use policy::{AccountId, Action, Denied, Permit, Place, Subject, permit};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ const PAGE: usize = 50;
 
 /// One request.
 pub(super) struct Asking {
-    pub(super) staff: Staff,
+    pub(super) who: Subject,
+    pub(super) tenant: TenantId,
     pub(super) now: Timestamp,
     pub(super) reads: Arc<dyn Reads>,
 }
@@ -28,8 +29,7 @@ impl Asking {
     }
 
     fn leave<A: Action>(&self, place: Place) -> Result<Permit<A>, Error> {
-        permit(&Subject::Staff(self.staff.clone()), place, self.now)
-            .map_err(|why| error(&self.reads.refusal(why)))
+        permit(&self.who, place, self.now).map_err(|why| error(&self.reads.refusal(why)))
     }
 }
 
@@ -41,11 +41,15 @@ impl Query {
     /// One's own account.
     async fn me(&self, context: &Context<'_>) -> Result<Option<OwnAccount>, Error> {
         let asking = Asking::of(context)?;
-        let permit = asking.leave(Place::account(asking.staff.tenant, asking.staff.account))?;
-        read(asking.reads.own_account(permit, asking.staff.clone()).await).map(Some)
+        // A partner's key is nobody's account.
+        let Subject::Staff(staff) = &asking.who else {
+            return Err(error(&asking.reads.refusal(Denied::NotAllowed)));
+        };
+        let permit = asking.leave(Place::account(asking.tenant, staff.account))?;
+        read(asking.reads.own_account(permit, staff.clone()).await).map(Some)
     }
 
-    /// Who works here, page by page. For administrators and auditors.
+    /// Who works here, page by page. For administrators, auditors, and partners with `people:read`.
     #[graphql(complexity = "limit.unwrap_or(PAGE).clamp(1, PAGE) * child_complexity")]
     async fn people(
         &self,
@@ -54,19 +58,19 @@ impl Query {
         #[graphql(desc = "People on a page, 1 to 50.")] limit: Option<usize>,
     ) -> Result<Option<People>, Error> {
         let asking = Asking::of(context)?;
-        let permit = asking.leave(Place::unit(asking.staff.tenant))?;
+        let permit = asking.leave(Place::unit(asking.tenant))?;
         let after = after.map(|after| id(&after)).transpose()?;
         read(asking.reads.people(permit, after, limit.unwrap_or(PAGE)).await).map(Some)
     }
 
-    /// Somebody. For administrators and auditors.
+    /// Somebody. For administrators, auditors, and partners with `people:read`.
     async fn person(
         &self,
         context: &Context<'_>,
         #[graphql(name = "id")] whose: ID,
     ) -> Result<Option<Person>, Error> {
         let asking = Asking::of(context)?;
-        let permit = asking.leave(Place::unit(asking.staff.tenant))?;
+        let permit = asking.leave(Place::unit(asking.tenant))?;
         read(asking.reads.person(permit, id(&whose)?).await).map(Some)
     }
 
@@ -79,7 +83,7 @@ impl Query {
     ) -> Result<Option<Vec<Right>>, Error> {
         let asking = Asking::of(context)?;
         let whose = id(&whose)?;
-        let permit = asking.leave(Place::account(asking.staff.tenant, whose))?;
+        let permit = asking.leave(Place::account(asking.tenant, whose))?;
         let rights: Rights = read(asking.reads.rights(permit).await)?;
         Ok(Some(rights.rights))
     }

@@ -22,7 +22,11 @@ fn ready<T: Send + 'static>(value: T) -> StoreFuture<'static, T> {
 }
 
 impl Reads for One {
-    fn who<'a>(&'a self, headers: &'a HeaderMap) -> StoreFuture<'a, Result<Subject, Problem>> {
+    fn who<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+        _: Option<IpAddr>,
+    ) -> StoreFuture<'a, Result<Subject, Problem>> {
         let role = headers.get("authorization").map(|role| match role.as_bytes() {
             b"auditor" => StaffRole::Auditor,
             _ => StaffRole::Scheduler,

@@ -4,7 +4,7 @@ use crate::{
     matrix::{accepts, asks},
     process::Server,
 };
-use policy::StaffRole;
+use policy::{Scope, StaffRole};
 use serde_json::{Value, json};
 
 /// Everything of a person that is on the wire.
@@ -77,6 +77,12 @@ fn every_root_answers_each_role_as_the_other_routes_do() {
     let locked = accepts(&server, invite("locked", StaffRole::Auditor)["invitation"].as_str().unwrap()).token;
     assert_eq!(asks(&server, "POST", "/api/v1/auth/lock", Some(&locked), &json!({})).status, 204);
     askers.push(("locked auditor".to_owned(), Some(locked)));
+
+    for scope in Scope::ALL {
+        let key = json!({ "name": "Billing", "scopes": [scope], "days": 1 });
+        let made = asks(&server, "POST", "/api/v1/partner-keys", Some(&administrator), &key).json();
+        askers.push((format!("a key for {scope:?}"), made["key"].as_str().map(str::to_owned)));
+    }
 
     let covered: Vec<_> = roots(&somebody).iter().map(|root| root.name).collect();
     let sdl = portal_api::graphql::sdl();

@@ -116,6 +116,10 @@ const OPENED_BY_KEYS: &[(&str, &str, Scope)] = &[
     ("GET", "/api/v1/waiting-rooms", WaitingRooms),
     ("GET", "/api/v1/people", People),
     ("GET", "/api/v1/people/{id}", People),
+    // Field by field, each by its own scope.
+    ("POST", "/api/v1/graphql", People),
+    ("POST", "/api/v1/graphql", Visits),
+    ("POST", "/api/v1/graphql", WaitingRooms),
 ];
 
 /// Somebody who asks.

@@ -53,6 +53,7 @@ impl Server {
             ("TELEHEALTH__IDENTITY__WRONG_FACTORS_PER_HOUR_AND_NETWORK", often),
             ("TELEHEALTH__PORTAL__WRONG_LINKS_PER_MINUTE", often),
             ("TELEHEALTH__PORTAL__REQUESTS_PER_SECOND_AND_PERSON", often),
+            ("TELEHEALTH__PORTAL__REQUESTS_PER_SECOND_AND_PARTNER", often),
             ("TELEHEALTH__PORTAL__REQUESTS_PER_SECOND_AND_UNIT", often),
         ];
         Self::start_with(args, &environment)
