@@ -251,7 +251,7 @@ impl Service {
     }
 
     async fn media(&self, event: MediaEvent) {
-        let here = |room| self.shared.rooms.read().keys().copied().find(|home| home.room == room);
+        let here = |home| self.shared.rooms.read().contains_key(&home);
         let room = self.shared.sessions.lock().route(&event, here);
         let Some(inbox) = room.and_then(|room| self.shared.room(room)) else { return };
         if matches!(event, MediaEvent::Quality { .. }) {

@@ -14,19 +14,17 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    /// Where an event goes; `None` keeps it until its session is claimed. `here` says which waiting room of this process has
-    /// an id.
-    pub(crate) fn route(
-        &mut self,
-        event: &MediaEvent,
-        here: impl FnOnce(WaitingRoomId) -> Option<Home>,
-    ) -> Option<Home> {
+    /// Where an event goes; `None` keeps it until its session is claimed. `here` says whether a waiting room is of this process.
+    pub(crate) fn route(&mut self, event: &MediaEvent, here: impl FnOnce(Home) -> bool) -> Option<Home> {
         let session = event.session();
-        if let MediaEvent::Found { existing } = event {
+        if let MediaEvent::Found { tenant, existing } = event {
             // A session this process did not make: its affinity is the waiting room's id.
-            let room = here(WaitingRoomId(Uuid::from_u128(existing.affinity.0)))?;
-            self.rooms.insert(session, room);
-            return Some(room);
+            let room = WaitingRoomId(Uuid::from_u128(existing.affinity.0));
+            let home = Home { tenant: *tenant, room };
+            return here(home).then(|| {
+                self.rooms.insert(session, home);
+                home
+            });
         }
         let room = self.rooms.get(&session).copied();
         if room.is_none() {
@@ -70,8 +68,8 @@ mod tests {
         Home { tenant: TenantId(Uuid::nil()), room: WaitingRoomId(Uuid::from_u128(n)) }
     }
 
-    fn here(room: WaitingRoomId) -> Option<Home> {
-        Some(Home { room, ..home(0) })
+    fn here(_: Home) -> bool {
+        true
     }
 
     fn quality(session: u64) -> MediaEvent {
@@ -102,8 +100,15 @@ mod tests {
             connected: None,
             shown: None,
         };
-        let found = MediaEvent::Found { existing: Box::new(existing) };
-        assert_eq!(sessions.route(&found, here), Some(room));
+        let (tenant, existing) = (room.tenant, Box::new(existing));
+        let of_another = MediaEvent::Found { tenant: TenantId(Uuid::max()), existing: existing.clone() };
+        assert_eq!(
+            sessions.route(&of_another, |home| home == room),
+            None,
+            "another unit's room of the same id"
+        );
+        let found = MediaEvent::Found { tenant, existing };
+        assert_eq!(sessions.route(&found, |home| home == room), Some(room));
         assert_eq!(sessions.route(&quality(7), here), Some(room));
     }
 

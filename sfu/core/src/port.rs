@@ -191,6 +191,8 @@ pub enum MediaEvent {
     },
     /// A session of an affinity that was claimed has been found late: its node could not be asked before.
     Found {
+        /// Of which healthcare unit.
+        tenant: TenantId,
         /// What was found.
         existing: Box<Existing>,
     },
@@ -205,7 +207,7 @@ impl MediaEvent {
             | Self::Closed { session, .. }
             | Self::Slots { session, .. }
             | Self::Quality { session, .. } => *session,
-            Self::Found { existing } => existing.session,
+            Self::Found { existing, .. } => existing.session,
         }
     }
 }

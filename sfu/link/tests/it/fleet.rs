@@ -250,9 +250,10 @@ fn what_a_node_out_of_reach_has_is_found_late() {
     assert_eq!(after.claim(2), Ok(Vec::new()), "nobody lists a node yet");
     list.send(vec![info("one", proxy.addr)]).unwrap();
     for n in [1, 2] {
-        let found = after
-            .wait_event(|e| matches!(e, MediaEvent::Found { existing } if existing.participant == who(n)));
-        let MediaEvent::Found { existing } = found else { unreachable!() };
+        let found = after.wait_event(
+            |e| matches!(e, MediaEvent::Found { existing, .. } if existing.participant == who(n)),
+        );
+        let MediaEvent::Found { existing, .. } = found else { unreachable!() };
         assert_eq!((existing.affinity, existing.room), (WAITING_ROOM, Some(room(1))));
         assert_eq!(after.media.seat(existing.session, Some(room(1))), Ok(()));
     }

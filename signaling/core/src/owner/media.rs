@@ -200,7 +200,7 @@ impl Owner {
                 }
             }
             MediaEvent::Quality { session, quality } => self.network(session, health_of(quality)),
-            MediaEvent::Found { existing } => self.take_over(now, vec![*existing]),
+            MediaEvent::Found { existing, .. } => self.take_over(now, vec![*existing]),
         }
         self.finish(now);
     }

@@ -109,8 +109,8 @@ impl Mirror {
                 known.lost = true;
                 self.disconnect(session);
             } else {
-                let existing = Box::new(known.existing(session));
-                self.told.push_back(MediaEvent::Found { existing });
+                let (tenant, existing) = (known.key.0, Box::new(known.existing(session)));
+                self.told.push_back(MediaEvent::Found { tenant, existing });
             }
         }
     }

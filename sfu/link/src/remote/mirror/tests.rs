@@ -131,7 +131,8 @@ fn after_a_broken_stream_who_speaks_is_said_first_and_only_what_differs_again() 
     assert!(stage.silent());
     let events = stage.events();
     assert_eq!(events[0], MediaEvent::Closed { session: gone, reason: ClosedReason::Failed });
-    let MediaEvent::Found { existing } = &events[1] else { panic!("{events:?}") };
+    let MediaEvent::Found { tenant, existing } = &events[1] else { panic!("{events:?}") };
+    assert_eq!((*tenant, existing.affinity), KEY);
     assert_eq!((existing.room, events.len()), (Some(ROOM), 2), "the unconnected one is of no use to anybody");
     assert_eq!(stage.mirror.seat(same, None), Ok(()));
 }
