@@ -66,8 +66,14 @@ impl Clinic {
         clinic.owner.handle_open(clinic.now, ProgramTicket(0), opened);
         clinic.carry_out();
         let role = Role::Clinician;
-        clinic.clinician =
-            clinic.join(Bearer { tenant: TENANT, waiting_room: ROOM, visit: None, participant, role });
+        clinic.clinician = clinic.join(Bearer {
+            tenant: TENANT,
+            waiting_room: ROOM,
+            visit: None,
+            participant,
+            role,
+            held_by: None,
+        });
         for _ in 0..WAITING {
             let patient = clinic.invite();
             clinic.come(&patient);
@@ -95,7 +101,14 @@ impl Clinic {
         self.owner.handle_invite(self.now, ProgramTicket(0), id, name, reason, fresh);
         self.carry_out();
         let (visit, participant, role) = (fresh.visit, fresh.patient, Role::Patient);
-        let seat = Bearer { tenant: TENANT, waiting_room: ROOM, visit: Some(visit), participant, role };
+        let seat = Bearer {
+            tenant: TENANT,
+            waiting_room: ROOM,
+            visit: Some(visit),
+            participant,
+            role,
+            held_by: None,
+        };
         Patient { seat, visit }
     }
 

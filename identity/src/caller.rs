@@ -9,12 +9,12 @@ use axum::http::HeaderMap;
 use identity_core::{
     account::Account,
     partner::{PartnerKey, PartnerKeys},
-    session::Session,
+    session::{Ending, Session},
 };
-use model::{Phi, TenantId, Timestamp};
+use model::{Phi, TenantId, Timestamp, WaitingRoomId};
 use parking_lot::Mutex;
 use platform::{event_log::ReadError, keys::bearer};
-use policy::{AccountId, Partner, SessionId, Staff, Subject};
+use policy::{AccountId, Kind, Partner, Place, SessionId, Staff, Subject};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
@@ -68,21 +68,25 @@ pub(crate) fn staff(
     session: &Session,
     now: Timestamp,
 ) -> Option<Staff> {
-    let AccessClaims { tenant, account: id, session: session_id } = claims;
-    let counts = session.account == id
+    let counts = session.account == claims.account
         && session.is_open(now)
         && session.started_at >= account.sessions_since
         && account.factors().is_some();
-    counts.then(|| Staff {
-        tenant,
-        account: id,
-        session: session_id,
+    counts.then(|| seen(claims, account, session))
+}
+
+/// Somebody as the policy sees them, whether their session counts or not.
+fn seen(claims: AccessClaims, account: &Account, session: &Session) -> Staff {
+    Staff {
+        tenant: claims.tenant,
+        account: claims.account,
+        session: claims.session,
         roles: account.roles.clone(),
         duties: account.duties.clone(),
         locked: session.locked.is_some(),
         confirmed_at: session.confirmed_at,
         emergencies: Vec::new(),
-    })
+    }
 }
 
 impl Identity {
@@ -136,6 +140,32 @@ impl Identity {
     /// The store does not answer.
     pub(crate) async fn partner_keys(&self, tenant: TenantId) -> Result<Arc<PartnerKeys>, ReadError> {
         self.partner_keys.read(&self.records, tenant).await
+    }
+
+    /// Whether somebody may still have the seat of a waiting room that was given to them where they were signed in. That the
+    /// session is over by its time takes nobody's seat; that somebody has ended it does.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn keeps_seat(
+        &self,
+        tenant: TenantId,
+        (id, session_id): (AccountId, SessionId),
+        room: WaitingRoomId,
+    ) -> Result<bool, ReadError> {
+        let now = self.records.clock.now();
+        let account = self.records.account(tenant, id).await?;
+        let session = self.records.session(tenant, session_id).await?;
+        let Some((account, session)) = account.zip(session) else { return Ok(false) };
+        let ended = session.ended.is_some_and(|ending| ending != Ending::Expired);
+        let counts = session.account == id
+            && !ended
+            && session.started_at >= account.sessions_since
+            && account.factors().is_some();
+        let claims = AccessClaims { tenant, account: id, session: session_id };
+        let who = Subject::Staff(Staff { locked: false, ..seen(claims, &account, &session) });
+        let place = Place::waiting_room(tenant, room);
+        Ok(counts && policy::judge(&who, Kind::JoinWaitingRoom, place, now).is_ok())
     }
 
     /// What somebody of a unit is called.

@@ -209,12 +209,13 @@ async fn seat(
 ) -> Result<Response, Problem> {
     own_site(&headers)?;
     let staff = rooms.staff(unit, &headers).await?;
+    let session = staff.session;
     let Path(id) = id.map_err(|_| problem::NOT_FOUND)?;
     let place = Place::waiting_room(staff.tenant, id);
     let (who, now) = (Subject::Staff(staff), rooms.clock.now());
     on_duty(&who, place, now).map_err(denied)?;
     let permit: Permit<JoinWaitingRoom> = policy::permit(&who, place, now).map_err(denied)?;
-    let grant = rooms.staff.rooms.seat(&permit).await.map_err(|RoomsBusy| later())?;
+    let grant = rooms.staff.rooms.seat(&permit, session).await.map_err(|RoomsBusy| later())?;
     grant.map(granted).ok_or_else(|| problem::NOT_FOUND.into())
 }
 

@@ -160,7 +160,7 @@ pub(crate) async fn by_seat(
             resume.map_err(|_| problem::UNAUTHORIZED)?.claims.bearer
         }
     };
-    let Bearer { tenant, waiting_room, visit, participant, role } = bearer;
+    let Bearer { tenant, waiting_room, visit, participant, role, .. } = bearer;
     // Another unit's token is none here.
     if tenant != shared.unit(unit).id {
         return Err(problem::UNAUTHORIZED.into());

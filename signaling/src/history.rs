@@ -8,8 +8,8 @@
 
 use crate::{
     index::EndedAt,
-    limits::{HISTORY_PAGE, HISTORY_READS},
-    load,
+    limits::{self, HISTORY_PAGE, HISTORY_READS},
+    load, seat_watch,
     shared::Shared,
     who,
 };
@@ -143,7 +143,11 @@ async fn page(
     let seat = shared.keys.verify::<JoinClaims>(JOIN_AUDIENCE, shared.clock.now(), token);
     let (reader, after, limit) = match seat {
         Ok(verified) => {
-            let reader = by_seat(shared, tenant, verified.claims.bearer)?;
+            let bearer = verified.claims.bearer;
+            let reader = by_seat(shared, tenant, bearer)?;
+            if seat_watch::is_lost(shared, &bearer, limits::ASK_TIMEOUT).await {
+                return Err(problem::UNAUTHORIZED.into());
+            }
             let Query(Ask { after, limit, .. }) = ask.map_err(|_| problem::BAD_REQUEST)?;
             (reader, after, limit)
         }
@@ -242,7 +246,7 @@ async fn record(shared: &Shared, reader: &Reader, visits: &[Past]) -> Result<(),
 
 /// Whose waiting room it is: only of a clinician, and only their own. Another unit's token is none here.
 fn by_seat(shared: &Shared, unit: TenantId, bearer: Bearer) -> Result<Reader, Problem> {
-    let Bearer { tenant, waiting_room, visit, participant, role } = bearer;
+    let Bearer { tenant, waiting_room, visit, participant, role, .. } = bearer;
     if tenant != unit {
         return Err(problem::UNAUTHORIZED.into());
     }

@@ -37,6 +37,7 @@ mod peers;
 mod room;
 mod rooms;
 mod searches;
+mod seat_watch;
 pub mod service;
 mod sessions;
 mod shared;

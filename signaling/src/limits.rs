@@ -59,6 +59,9 @@ pub const OWNER_LOOK: Duration = Duration::from_millis(500);
 pub const OWNER_LOOKS: u32 = 3;
 /// Waiting rooms whose owner is remembered for when the store cannot be asked. Beyond it all are forgotten.
 pub const MAX_REMEMBERED: usize = 65_536;
+/// How often it is asked whether somebody with an account may still have the seat they hold. Whom nobody lets in any more
+/// loses it within as long; while nobody can say, they keep it. Who comes back is asked about for [`OWNER_LOOK`].
+pub const SEAT_LOOK: Duration = Duration::from_secs(5);
 /// How often a process looks whether others are gone whose waiting rooms nobody has asked for.
 pub const SWEEP: Duration = Duration::from_secs(2);
 /// How often the index is brought up to date while nobody asks.

@@ -41,6 +41,8 @@ pub(crate) enum Input {
     Message { from: ConnectionId, message: ClientMessage },
     /// A connection is gone.
     Gone(ConnectionId),
+    /// The same, and whoever was there may not come back: their media ends.
+    Dismissed(ConnectionId),
     /// The store answered an append.
     Appended { stream: Stream, ticket: Ticket, result: Result<Appended, AppendFailure>, took: Duration },
     /// The store answered a read.
@@ -205,6 +207,11 @@ impl Room {
                 self.sockets.remove(&connection);
                 self.traces.gone(connection);
                 self.owner.handle_disconnected(now, connection);
+            }
+            Input::Dismissed(connection) => {
+                self.sockets.remove(&connection);
+                self.traces.gone(connection);
+                self.owner.handle_dismissed(now, connection);
             }
             Input::Appended { stream, ticket, result, took } => {
                 if result == Err(AppendFailure::Fenced) {

@@ -10,12 +10,12 @@ use platform::{
     keys::Keys,
     lane::Lane,
 };
-use policy::{Permit, action::JoinWaitingRoom, judge::By};
+use policy::{Permit, SessionId, action::JoinWaitingRoom, judge::By};
 use serde_json::json;
 use signaling_core::{
     owner::{Owner, program::Greeting},
     port::{LinkGrant, PortFuture, RoomName, RoomsBusy, WaitingRooms},
-    token::{JOIN_AUDIENCE, JOIN_TTL, JoinClaims},
+    token::{Bearer, HeldBy, JOIN_AUDIENCE, JOIN_TTL, JoinClaims},
 };
 use std::sync::Arc;
 
@@ -98,14 +98,24 @@ impl WaitingRooms for Rooms {
     fn seat<'a>(
         &'a self,
         permit: &'a Permit<JoinWaitingRoom>,
+        session: SessionId,
     ) -> PortFuture<'a, Result<Option<LinkGrant>, RoomsBusy>> {
         Box::pin(async move {
             let Some(room) = permit.place().waiting_room else { return Ok(None) };
             let Some(greeting) = self.greeting(permit.tenant(), room).await? else { return Ok(None) };
             self.record(permit, room).await?;
+            let held_by = match permit.by() {
+                Some(By::Account(account)) => Some(HeldBy { account, session }),
+                _ => None,
+            };
             let Greeting { bearer, clinic, practitioner, name, scheduled_at } = greeting;
             let now = self.clock.now();
-            let join_token = self.keys.sign(JOIN_AUDIENCE, JOIN_TTL, now, &JoinClaims { bearer });
+            let join_token = self.keys.sign(
+                JOIN_AUDIENCE,
+                JOIN_TTL,
+                now,
+                &JoinClaims { bearer: Bearer { held_by, ..bearer } },
+            );
             Ok(Some(LinkGrant { join_token, role: bearer.role, clinic, practitioner, name, scheduled_at }))
         })
     }

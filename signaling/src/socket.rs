@@ -5,11 +5,13 @@ use crate::{
     limits,
     peers::{Far, NoAnswer},
     room::Input,
+    seat_watch,
     shared::Shared,
 };
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::{
     Sink as _, SinkExt as _, StreamExt as _,
+    future::BoxFuture,
     stream::{SplitSink, SplitStream},
 };
 use model::{Phi, TenantId, TraceContext};
@@ -58,6 +60,8 @@ pub(crate) async fn serve(shared: Arc<Shared>, socket: WebSocket, peer: Peer) {
         sender: Some(sender),
         inbox,
         room: None,
+        dismissal: Box::pin(std::future::pending()),
+        dismissed: false,
         far: None,
         peer,
         id,
@@ -65,7 +69,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, socket: WebSocket, peer: Peer) {
     };
     let code = task.run().await;
     if let Some(room) = &task.room {
-        let _ = room.send(Input::Gone(id)).await;
+        let _ = room.send(if task.dismissed { Input::Dismissed(id) } else { Input::Gone(id) }).await;
     }
     task.shared.metrics.closed(code);
 }
@@ -82,6 +86,9 @@ struct Socket {
     sender: Option<mpsc::Sender<ToSocket>>,
     inbox: mpsc::Receiver<ToSocket>,
     room: Option<mpsc::Sender<Input>>,
+    /// Ends when whoever has the seat may have it no more.
+    dismissal: BoxFuture<'static, ()>,
+    dismissed: bool,
     /// The way to the process that owns the waiting room, if that is another one.
     far: Option<Far>,
     peer: Peer,
@@ -122,6 +129,11 @@ impl Socket {
                 }
                 () = sleep_until(deadline) => {
                     self.connection.handle_timeout(now());
+                    Step::On
+                }
+                () = &mut self.dismissal => {
+                    (self.dismissed, self.dismissal) = (true, Box::pin(std::future::pending()));
+                    self.connection.handle_close(Some(ErrorCode::NotAuthorized));
                     Step::On
                 }
                 () = draining.cancelled(), if self.room.is_none() => {
@@ -221,6 +233,9 @@ impl Socket {
             Ok(None) => return self.connection.relay(),
             Err(because) => return self.connection.handle_close(Some(because)),
         };
+        if seat_watch::is_lost(&self.shared, &bearer, limits::OWNER_LOOK).await {
+            return self.connection.handle_close(Some(ErrorCode::NotAuthorized));
+        }
         let comes_back = matches!(token, Verified::Resume { .. });
         if comes_back && !self.shared.is_still_ours(bearer.tenant, bearer.waiting_room).await {
             // The room sends the others on as well.
@@ -233,6 +248,9 @@ impl Socket {
             return self.connection.handle_close(Some(ErrorCode::Restarting));
         }
         self.room = Some(room);
+        if let Some(held_by) = bearer.held_by {
+            self.dismissal = Box::pin(seat_watch::until_lost(Arc::clone(&self.shared), bearer, held_by));
+        }
     }
 
     /// The way to a waiting room's owner: here, or (`None`) in another process.

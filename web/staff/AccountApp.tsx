@@ -89,7 +89,7 @@ function Account() {
             <Passkeys me={me} onChanged={load} />
             {me.ways.password && (
               <>
-                <Password email={me.person.email} />
+                <Password email={me.person.email} onChanged={load} />
                 <Codes left={me.recoveryCodesLeft} of={me.person.email} unit={who.unit.name} onChanged={load} />
               </>
             )}

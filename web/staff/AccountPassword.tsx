@@ -2,6 +2,7 @@ import { type FormEvent, useState } from "react";
 import { useWords } from "../i18n";
 import { PASSWORD_CHARS } from "../identity";
 import { Button } from "../ui/Button/Button";
+import { Check } from "../ui/Field/Field";
 import { Notice } from "../ui/Notice/Notice";
 import { useStaff } from "./context";
 import { PasswordField } from "./fields";
@@ -9,21 +10,23 @@ import { Trouble } from "./Trouble";
 import { useTry } from "./useTry";
 
 /** Another password, for whoever knows the one there is. */
-export function Password({ email }: { email: string }) {
+export function Password({ email, onChanged }: { email: string; onChanged: () => Promise<void> }) {
   const { t } = useWords();
   const { session } = useStaff();
   const [open, setOpen] = useState(false);
   const [old, setOld] = useState("");
   const [typed, setTyped] = useState("");
+  const [endOthers, setEndOthers] = useState(true);
   const [sent, setSent] = useState(false);
   const [done, setDone] = useState(false);
   const change = useTry(async () => {
-    await session.ask({ method: "POST", path: "/api/v1/me/password", body: { old, new: typed } });
+    await session.ask({ method: "POST", path: "/api/v1/me/password", body: { old, new: typed, endOthers } });
     setOpen(false);
     setOld("");
     setTyped("");
     setSent(false);
     setDone(true);
+    await onChanged();
   });
   const length = [...typed].length;
   const wrong = length < PASSWORD_CHARS ? t("join.password-short", { count: length }) : typed.trim().toLowerCase() === email.toLowerCase() ? t("join.password-email") : null;
@@ -66,6 +69,12 @@ export function Password({ email }: { email: string }) {
             }}
             error={code === "invalid" ? t("join.password-refused") : sent ? wrong : null}
             data-testid="new-password"
+          />
+          <Check
+            label={t("account.password-others")}
+            checked={endOthers}
+            onChange={(event) => setEndOthers(event.target.checked)}
+            data-testid="end-others"
           />
           <Trouble problem={code === "sign-in-failed" || code === "invalid" ? null : change.problem} />
           <div className="proof__actions">

@@ -5,6 +5,7 @@ use crate::{
     answers::PersonView,
     codes,
     problems::{CONFIRM_FIRST, SIGN_IN_FAILED, SIGNED_OUT, invalid, later, of_account, of_session},
+    records::Failed,
     service::{Identity, audit},
 };
 use axum::{
@@ -132,6 +133,9 @@ pub(crate) async fn account(
 pub(crate) struct NewPassword {
     old: Phi<String>,
     new: Phi<String>,
+    /// Whether everybody who is signed in elsewhere is signed out: whoever knew the old one may be.
+    #[serde(default, rename = "endOthers")]
+    end_others: bool,
 }
 
 pub(crate) async fn password(
@@ -140,7 +144,7 @@ pub(crate) async fn password(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
     let (_, staff) = permit::<ManageOwnAccount>(&identity, &headers, oneself).await?;
-    let NewPassword { old, new } = json(&headers, body)?;
+    let NewPassword { old, new, end_others } = json(&headers, body)?;
     let attempt = Attempt::at(staff.session);
     identity.must_wait(attempt)?;
     let account = identity.records.account(staff.tenant, staff.account).await.map_err(|_| later())?;
@@ -152,6 +156,14 @@ pub(crate) async fn password(
         return Err(SIGN_IN_FAILED.into());
     }
     let password = identity.passwords.hash(new).await.map_err(|_| later())?;
+    // First: if that goes wrong, the old password is still there to try again with.
+    for id in account.sessions.iter().copied().filter(|id| end_others && *id != staff.session) {
+        match end(&identity, &staff, id).await {
+            // Over already.
+            Ok(()) | Err(Failed::Rejected(_)) => {}
+            Err(Failed::Later) => return Err(later()),
+        }
+    }
     change(&identity, &staff, "person.change-password", account::Command::ChangePassword { password })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -187,12 +199,17 @@ pub(crate) async fn end_session(
     if !mine {
         return Err(problem::NOT_FOUND.into());
     }
+    end(&identity, &staff, id).await.map_err(of_session)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A session of one's own is over.
+async fn end(identity: &Identity, staff: &Staff, id: SessionId) -> Result<(), Failed<session::Rejection>> {
     let audit = NewAudit { subject: Some(id.0), ..audit("session.end", Some(staff.account)) };
     let end = session::Command::End { ending: Ending::Revoked };
     let ended = identity.records.change_session(staff.tenant, id, Some(audit), end).await;
     identity.believed.forget(staff.tenant, id);
-    ended.map_err(of_session)?;
-    Ok(StatusCode::NO_CONTENT)
+    ended.map(drop)
 }
 
 /// Whoever finds an unlocked screen must not take a way in away with them.

@@ -1,4 +1,4 @@
-use crate::browser::{PASSWORD, STEP, Unit, problem};
+use crate::browser::{Browser, PASSWORD, STEP, Unit, problem};
 use axum::{body::Body, http::Request};
 use serde_json::json;
 use std::time::Duration;
@@ -199,6 +199,26 @@ async fn a_password_is_changed_by_who_knows_the_old_one() {
     assert_eq!(person.posts("/api/v1/me/password", change(PASSWORD, "another horse")).await.0, 204);
     assert_eq!(person.says_password(PASSWORD).await.0, 401);
     assert_eq!(person.says_password("another horse").await.0, 200);
+}
+
+#[tokio::test]
+async fn with_a_new_password_whoever_is_signed_in_elsewhere_can_be_signed_out() {
+    let unit = Unit::new();
+    let mut here = unit.administrator().await;
+    let sessions =
+        async |of: &mut Browser| of.gets("/api/v1/me").await.1["sessions"].as_array().map(Vec::len);
+    unit.clock.advance(STEP);
+    let mut elsewhere = here.clone();
+    assert_eq!(elsewhere.signs_in().await.0, 200);
+    let change = |old: &str, new: &str, end: bool| json!({ "old": old, "new": new, "endOthers": end });
+    let kept = here.posts("/api/v1/me/password", change(PASSWORD, "another horse", false)).await;
+    assert_eq!((kept.0, sessions(&mut here).await), (204, Some(2)));
+    let wrong = here.posts("/api/v1/me/password", change(PASSWORD, "a third horse", true)).await;
+    assert_eq!((problem(&wrong), sessions(&mut elsewhere).await), ((401, "sign-in-failed"), Some(2)));
+    let ended = here.posts("/api/v1/me/password", change("another horse", "a third horse", true)).await;
+    assert_eq!((ended.0, sessions(&mut here).await), (204, Some(1)));
+    assert_eq!(problem(&elsewhere.gets("/api/v1/me").await), (401, "signed-out"));
+    assert_eq!(elsewhere.renews().await.1["ending"], json!("revoked"));
 }
 
 #[tokio::test]

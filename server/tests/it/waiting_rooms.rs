@@ -1,6 +1,7 @@
 //! From an account to the clinician's seat of a waiting room.
 
 use crate::{
+    browser::Browser,
     http::Answer,
     matrix::{Unit, asks, joins},
 };
@@ -66,6 +67,50 @@ fn who_is_on_duty_takes_the_seat_and_nobody_else() {
     assert_eq!(changed.status, 200, "{}", changed.body);
     until("they serve it no more", || seat(&rooms[0], &token).status == 404);
     assert!(ids(&own(&token)).is_empty());
+}
+
+/// The close code of a token, or of a page, that is not let in.
+const NOT_AUTHORIZED: Option<u16> = Some(4401);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_have_the_seat_no_more_loses_it_with_their_page_open() {
+    let unit = tokio::task::spawn_blocking(Unit::start).await.unwrap();
+    let server = &unit.server;
+    let rooms = ids(&asks(server, "GET", ROOMS, Some(&unit.administrator), &Value::Null));
+    let (id, token) = clinician(&unit, &rooms);
+    let change = |body: &Value| {
+        let path = format!("/api/v1/people/{id}");
+        let changed = asks(server, "PATCH", &path, Some(&unit.administrator), body);
+        assert_eq!(changed.status, 200, "{}", changed.body);
+    };
+    let seat = |token: &str| {
+        let given = asks(server, "POST", &format!("{ROOMS}/{}/seat", rooms[0]), Some(token), &Value::Null);
+        given.json()["joinToken"].as_str().map(str::to_owned)
+    };
+    let (given, unused) = (seat(&token).unwrap(), seat(&token).unwrap());
+    let mut page = Browser::connect(server, &given).await;
+    let resume = page.resume_token.clone();
+    // Somebody else's changes are no matter.
+    let (_, other) = clinician(&unit, &[]);
+    assert_eq!(asks(server, "POST", "/api/v1/auth/sign-out", Some(&other), &json!({})).status, 204);
+
+    change(&json!({ "duties": [] }));
+    assert_eq!(page.closed().await, NOT_AUTHORIZED);
+    for token in [&resume, &unused] {
+        assert_eq!(Browser::try_connect(server, token).await.err(), Some(NOT_AUTHORIZED));
+    }
+    assert_eq!(asks(server, "GET", "/api/v1/history", Some(&unused), &Value::Null).status, 401);
+
+    // With their duty back they take it again; and who signs out leaves no page open behind.
+    change(&json!({ "duties": rooms }));
+    until("they serve it again", || seat(&token).is_some());
+    let mut page = Browser::connect(server, &seat(&token).unwrap()).await;
+    assert_eq!(asks(server, "POST", "/api/v1/auth/sign-out", Some(&token), &json!({})).status, 204);
+    assert_eq!(page.closed().await, NOT_AUTHORIZED);
+
+    // Who has it by a link keeps it.
+    let mut linked = Browser::open_link(server, server.secret("clinic")).await;
+    linked.invite("Ana", "Knee").await;
 }
 
 #[test]

@@ -229,7 +229,7 @@ impl Owner {
     }
 
     const fn bearer(&self, participant: ParticipantId, role: Role, visit: Option<VisitId>) -> Bearer {
-        Bearer { tenant: self.tenant, waiting_room: self.id, visit, participant, role }
+        Bearer { tenant: self.tenant, waiting_room: self.id, visit, participant, role, held_by: None }
     }
 
     fn clinician(&self) -> Option<ParticipantId> {

@@ -1,7 +1,8 @@
 //! What other services ask of signaling. `signaling` implements it; `portal-api` uses it.
 
+use crate::token::HeldBy;
 use model::{Phi, Role, TenantId, Timestamp, WaitingRoomId};
-use policy::{AccountId, Permit, Subject, action::JoinWaitingRoom};
+use policy::{AccountId, Permit, SessionId, Subject, action::JoinWaitingRoom};
 use signaling_protocol::view::ClinicView;
 use std::{future::Future, net::IpAddr, pin::Pin};
 
@@ -75,11 +76,12 @@ pub trait WaitingRooms: Send + Sync + 'static {
         id: WaitingRoomId,
     ) -> PortFuture<'_, Result<Option<RoomName>, RoomsBusy>>;
 
-    /// The clinician's seat, for whoever may take it: who had it is told that they were replaced. Recorded for the
+    /// The clinician's seat, for whoever may take it, where they are signed in: who had it is told that they were replaced. Recorded for the
     /// auditor before anything is given; none if there is no such room.
     fn seat<'a>(
         &'a self,
         permit: &'a Permit<JoinWaitingRoom>,
+        session: SessionId,
     ) -> PortFuture<'a, Result<Option<LinkGrant>, RoomsBusy>>;
 }
 
@@ -105,6 +107,14 @@ pub trait People: Send + Sync + 'static {
         token: Phi<String>,
         from: Option<IpAddr>,
     ) -> PortFuture<'_, Result<Subject, NotNow>>;
+    /// Whether somebody may still have the seat of a waiting room that was given to them. That their session is over by its
+    /// time takes no seat away: a visit goes on. That somebody has ended it does.
+    fn keeps_seat(
+        &self,
+        tenant: TenantId,
+        held_by: HeldBy,
+        room: WaitingRoomId,
+    ) -> PortFuture<'_, Result<bool, NotNow>>;
     /// What somebody of a unit is called, as patients may read it.
     fn name(
         &self,

@@ -4,6 +4,7 @@
 
 use crate::limits;
 use model::{Generation, ParticipantId, Role, TenantId, Timestamp, VisitId, WaitingRoomId};
+use policy::{AccountId, SessionId};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 use uuid::Uuid;
@@ -31,6 +32,18 @@ pub struct Bearer {
     pub participant: ParticipantId,
     /// In which role.
     pub role: Role,
+    /// Whose account it was given to, where it was: they keep it while they may have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<HeldBy>,
+}
+
+/// Somebody with an account who holds a seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldBy {
+    /// Who.
+    pub account: AccountId,
+    /// Where they were signed in when it was given.
+    pub session: SessionId,
 }
 
 /// The claims of a join token: the right to connect once.
@@ -166,6 +179,7 @@ mod tests {
                     visit: visit.map(|v| VisitId(Uuid::from_u128(v))),
                     participant: ParticipantId(Uuid::from_u128(participant)),
                     role: Role::Patient,
+                    held_by: None,
                 },
                 generation: Generation(generation),
             };

@@ -3,17 +3,21 @@
 use crate::{
     client::{Client, Ended, id, is, request, upgrade, waiting},
     media::FakeMedia,
-    world::{Home, ROOM, TENANT, World, eventually},
+    world::{CLINICIAN, Home, LET_IN_NO_MORE, ROOM, TENANT, World, eventually},
 };
-use model::Epoch;
+use model::{Epoch, Role};
 use platform::{
     clock::{Clock as _, SystemClock},
     event_log::{Category, EventStore as _, Holder, Ownership as _, Store},
     keys::Keys,
     lane::{Lane, deadline},
 };
+use policy::{AccountId, SessionId};
 use signaling::{HandleError, NewInvitation, RemoteLinks};
-use signaling_core::port::{LinkError, Links as _};
+use signaling_core::{
+    port::{LinkError, Links as _},
+    token::{Bearer, HeldBy, JOIN_AUDIENCE, JOIN_TTL, JoinClaims},
+};
 use signaling_protocol::{
     ClientMessage, ErrorCode, ServerMessage,
     view::{MediaWish, PhaseView},
@@ -199,6 +203,31 @@ async fn a_process_that_goes_down_hands_its_rooms_on_at_once() {
     Client::join(b.addr, &bob.resume_token).await.visit(is(MediaWish::Warm)).await;
     a.stop().await;
     b.stop().await;
+}
+
+/// Whoever watches is the owner, wherever the page is connected.
+#[tokio::test]
+async fn who_may_have_the_seat_no_more_is_sent_away_through_another_process_and_their_media_ends() {
+    let fleet = Fleet::new();
+    let (a, b) = (fleet.start().await, fleet.start().await);
+    a.open().await;
+    let held_by = HeldBy { account: AccountId(Uuid::now_v7()), session: SessionId(Uuid::now_v7()) };
+    let bearer = Bearer {
+        tenant: TENANT,
+        waiting_room: ROOM,
+        visit: None,
+        participant: CLINICIAN,
+        role: Role::Clinician,
+        held_by: Some(held_by),
+    };
+    let now = SystemClock.now();
+    let token = fleet.home.keys().sign(JOIN_AUDIENCE, JOIN_TTL, now, &JoinClaims { bearer });
+    let mut alice = Client::join(b.addr, &token).await;
+    alice.offer().await;
+    eventually("she has media", || fleet.media.session_of(CLINICIAN).is_some()).await;
+    LET_IN_NO_MORE.lock().unwrap().insert(held_by.account);
+    assert_eq!(alice.ended().await.code, Some(4401));
+    eventually("her media has ended", || fleet.media.session_of(CLINICIAN).is_none()).await;
 }
 
 #[tokio::test]

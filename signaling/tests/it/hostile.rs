@@ -38,6 +38,7 @@ async fn honest(world: &World) -> (Client, Bearer) {
         visit: Some(invitation.visit),
         participant: invitation.patient,
         role: Role::Patient,
+        held_by: None,
     };
     (bob, bearer)
 }

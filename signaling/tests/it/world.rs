@@ -12,12 +12,16 @@ use policy::{AccountId, Subject};
 use prometheus::Registry;
 use sfu_core::port::MediaEvent;
 use signaling::{Config, Deps, Handle, Invitation, NewInvitation, NewWaitingRoom, Service};
-use signaling_core::port::{LinkError, LinkGrant, Links as _, NotNow, People, PortFuture};
+use signaling_core::{
+    port::{LinkError, LinkGrant, Links as _, NotNow, People, PortFuture},
+    token::HeldBy,
+};
 use signaling_protocol::view::ClinicView;
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use tempfile::TempDir;
@@ -28,7 +32,7 @@ use uuid::Uuid;
 pub(crate) const ORIGIN: &str = "http://clinic.test";
 pub(crate) const ROOM: WaitingRoomId = WaitingRoomId(Uuid::from_u128(0xA));
 pub(crate) const TENANT: TenantId = TenantId(Uuid::from_u128(0x1));
-const CLINICIAN: ParticipantId = ParticipantId(Uuid::from_u128(0xC));
+pub(crate) const CLINICIAN: ParticipantId = ParticipantId(Uuid::from_u128(0xC));
 
 /// A data directory that outlives the services started on it.
 pub(crate) struct Home {
@@ -274,6 +278,16 @@ impl People for Staff {
         Box::pin(std::future::ready(Ok(found.map_or(Subject::Stranger, Subject::Staff))))
     }
 
+    fn keeps_seat(
+        &self,
+        _: TenantId,
+        held_by: HeldBy,
+        _: WaitingRoomId,
+    ) -> PortFuture<'_, Result<bool, NotNow>> {
+        let keeps = !LET_IN_NO_MORE.lock().unwrap().contains(&held_by.account);
+        Box::pin(std::future::ready(Ok(keeps)))
+    }
+
     fn name(
         &self,
         tenant: TenantId,
@@ -283,6 +297,9 @@ impl People for Staff {
         Box::pin(std::future::ready(Ok(name)))
     }
 }
+
+/// Those with an account who may have no seat.
+pub(crate) static LET_IN_NO_MORE: Mutex<BTreeSet<AccountId>> = Mutex::new(BTreeSet::new());
 
 /// Somebody with an account.
 pub(crate) const DOCTOR: AccountId = AccountId(Uuid::from_u128(0xd0c));

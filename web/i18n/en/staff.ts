@@ -296,6 +296,7 @@ export const staff = {
   "account.password-change": "Change the password",
   "account.password-old": "Password of now",
   "account.password-wrong": "This is not your password of now.",
+  "account.password-others": "Sign out everywhere else",
   "account.password-save": "Change",
   "account.password-changed": "Your password is changed.",
   "account.codes-left_one": "{{count}} code is left.",

@@ -299,6 +299,7 @@ export const staff: Translation<typeof english> = {
   "account.password-change": "Cambiar la contraseña",
   "account.password-old": "Contraseña actual",
   "account.password-wrong": "Esta no es su contraseña actual.",
+  "account.password-others": "Cerrar la sesión en todos los demás sitios",
   "account.password-save": "Cambiar",
   "account.password-changed": "Su contraseña ha cambiado.",
   "account.codes-left_one": "Queda {{count}} código.",

@@ -77,6 +77,14 @@ impl Owner {
         self.finish(now);
     }
 
+    /// Whoever was connected so may have their seat no more. What they showed and heard ends; the seat is there for others.
+    pub fn handle_dismissed(&mut self, now: Timestamp, connection: ConnectionId) {
+        if let Some(connected) = self.connections.get(&connection) {
+            self.end_media(connected.participant);
+        }
+        self.handle_disconnected(now, connection);
+    }
+
     /// True when it was known.
     pub(super) fn forget_connection(&mut self, now: Timestamp, connection: ConnectionId) -> bool {
         let Some(connected) = self.connections.remove(&connection) else { return false };

@@ -219,6 +219,7 @@ impl Bench {
             visit,
             participant,
             role,
+            held_by: None,
         };
         let token = Verified::Join {
             claims: JoinClaims { bearer },

@@ -288,8 +288,9 @@ impl Stage {
     fn join(&mut self, name: &str) -> ConnectionId {
         let person = self.person(name);
         let (participant, role, visit) = (person.participant, person.role, person.visit);
-        let claims =
-            JoinClaims { bearer: Bearer { tenant: TENANT, waiting_room: ROOM, visit, participant, role } };
+        let claims = JoinClaims {
+            bearer: Bearer { tenant: TENANT, waiting_room: ROOM, visit, participant, role, held_by: None },
+        };
         let (jti, expires_at) = (self.fresh(), self.now + Duration::from_secs(60));
         self.hello(name, Verified::Join { claims, jti, expires_at })
     }

@@ -15,7 +15,8 @@ impl World {
         let token = match page.seat {
             Some(generation) => {
                 let (visit, participant, role) = (page.visit_id, page.participant, page.role);
-                let bearer = Bearer { tenant: TENANT, waiting_room: ROOM, visit, participant, role };
+                let bearer =
+                    Bearer { tenant: TENANT, waiting_room: ROOM, visit, participant, role, held_by: None };
                 Verified::Resume { claims: ResumeClaims { bearer, generation } }
             }
             None => match owner.greet(&page.link) {
@@ -67,7 +68,8 @@ impl World {
             && self.random.chance(50)
         {
             // The old tab comes back by itself, which it must not.
-            let bearer = Bearer { tenant: TENANT, waiting_room: ROOM, visit, participant, role };
+            let bearer =
+                Bearer { tenant: TENANT, waiting_room: ROOM, visit, participant, role, held_by: None };
             self.next_connection += 1;
             let old = ConnectionId(self.next_connection);
             self.connections.insert(old, Wire { browser, broken: false, up: self.now, down: self.now });
