@@ -3,6 +3,7 @@
 
 mod events;
 mod gate;
+mod graphql;
 mod link;
 mod media;
 mod offer;
@@ -22,7 +23,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const ALL: [Target; 13] = [
+pub const ALL: [Target; 14] = [
     Target { name: "signaling_message", run: signaling::message, changes: 100_000 },
     Target { name: "token", run: token::verify, changes: 20_000 },
     Target { name: "offer", run: offer::read, changes: 20_000 },
@@ -35,6 +36,7 @@ pub const ALL: [Target; 13] = [
     Target { name: "srtp", run: media::srtp, changes: 20_000 },
     Target { name: "whip", run: whip::request, changes: 3_000 },
     Target { name: "media_link", run: link::message, changes: 50_000 },
+    Target { name: "graphql", run: graphql::query, changes: 20_000 },
     Target { name: "events", run: events::decode, changes: 50_000 },
 ];
 

@@ -69,7 +69,7 @@ macro_rules! replays {
 }
 
 replays! {
-    signaling_message token offer answer demux gate framing rtp_forward rtcp srtp whip media_link events
+    signaling_message token offer answer demux gate framing rtp_forward rtcp srtp whip media_link events graphql
 }
 
 #[test]

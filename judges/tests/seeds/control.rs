@@ -96,6 +96,27 @@ pub(super) fn requests() -> Vec<Vec<u8>> {
     .to_vec()
 }
 
+pub(super) fn queries() -> Vec<Vec<u8>> {
+    let person = "id name email roles duties state";
+    let of = Uuid::from_u128(1);
+    let asked = |query: &str| serde_json::json!({ "query": query });
+    [
+        asked("{ me { person { id name } sessions { id current } ways { password } recoveryCodesLeft } }"),
+        asked(&format!("{{ people(limit: 3) {{ people {{ {person} }} next }} }}")),
+        asked(&format!("query Q {{ a: person(id: \"{of}\") {{ ...p }} b: person(id: \"{of}\") {{ ...p }} }} fragment p on Person {{ {person} }}")),
+        serde_json::json!({
+            "query": "query Q($id: ID!, $all: Boolean!) { rights(id: $id) { action allowed places @include(if: $all) } }",
+            "operationName": "Q",
+            "variables": { "id": of, "all": true },
+        }),
+        asked("{ __schema { types { name fields { name } } } }"),
+        asked("{ people { people { ... on Person { __typename } } } }"),
+        asked("mutation { me { recoveryCodesLeft } }"),
+    ]
+    .map(|body| body.to_string().into_bytes())
+    .to_vec()
+}
+
 pub(super) fn links() -> Vec<Vec<u8>> {
     let (call, session, epoch, room) = (1, 2, Epoch(3), Some(RoomId(Uuid::from_u128(4))));
     let (tenant, affinity, direction) = (TENANT, Uuid::from_u128(5), Direction::Subscribe { to: SOMEBODY });

@@ -19,5 +19,6 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ("whip", control::requests()),
         ("media_link", control::links()),
         ("events", control::events()),
+        ("graphql", control::queries()),
     ]
 }
