@@ -1,6 +1,6 @@
 # Thin names for the real commands.
 
-.PHONY: sslyze schemathesis run fleet rolling-restart test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers simulate bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting bench-store bench-lanes bench-audit bench-api kill-store plots loadtest fuzz attack
+.PHONY: sslyze schemathesis run fleet rolling-restart test check lint fmt generate web packages test-rust test-interop test-web photographs test-browsers simulate bench bench-join bench-sfu ramp-sfu line-sfu idle-sfu bench-waiting bench-store bench-lanes bench-audit bench-api kill-store plots loadtest fuzz sbom attack
 
 PROFILE ?= dev
 # Debian packages that the browser tests need, and a program of each.
@@ -117,6 +117,10 @@ simulate:
 # one. `make test` replays the seeds without it.
 fuzz:
 	fuzz/run
+
+# What the program and the pages are made of, as CycloneDX: sbom/.
+sbom:
+	deploy/sbom
 
 # The attacks of OWASP ASVS V17 on a server of its own while calls go on, at length: some minutes. Short in `make test`.
 attack:

@@ -52,6 +52,25 @@ fn look(root: &Path) -> Vec<(String, Finding)> {
     all
 }
 
+/// `${NAME:-…}` in a file of compose is a default; a password has to be asked for.
+#[test]
+fn nothing_is_deployed_with_a_password_that_everybody_knows() {
+    let has_default = |line: &str| {
+        let names = line.split("${").skip(1).filter_map(|rest| rest.split_once(":-")).map(|(name, _)| name);
+        names
+            .into_iter()
+            .any(|name| name.contains("PASSWORD") || name.contains("SECRET") || name.contains("KEY"))
+    };
+    assert!(has_default("x: \"${POSTGRES_PASSWORD:-telehealth}\""), "it would be found");
+    let all: Vec<_> = files(&root()).into_iter().filter(|path| path.starts_with("deploy/")).collect();
+    assert!(all.iter().any(|path| path.ends_with("compose.yaml")));
+    for path in all {
+        let text = fs::read_to_string(root().join(&path)).unwrap();
+        let bad: Vec<_> = text.lines().filter(|line| has_default(line)).collect();
+        assert!(bad.is_empty(), "{path}: {bad:?}");
+    }
+}
+
 #[test]
 fn no_secret_is_in_a_tracked_file() {
     let (found, list) = (look(&root()), allow_list());
