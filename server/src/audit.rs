@@ -144,8 +144,14 @@ fn verify_file(
 fn tell(out: &mut impl Write, report: &Report, anchors: usize) -> io::Result<()> {
     let Report { tenant, at, rows, seals, .. } = report;
     writeln!(out, "tenant {tenant}, written {}: {rows} rows, {seals} seals proven", Utc(*at))?;
-    if report.forgotten > 0 {
-        writeln!(out, "{} rows were forgotten when their time was over, as a seal says", report.forgotten)?;
+    for pruned in &report.pruned {
+        writeln!(
+            out,
+            "rows 1 to {} of partition {} were pruned when their time was over, as signed seals say; the last on {}",
+            pruned.to,
+            pruned.partition.0,
+            Utc(pruned.at)
+        )?;
     }
     for rows in &report.unsealed {
         writeln!(

@@ -31,7 +31,7 @@ mod resolve;
 mod rows;
 mod windows;
 
-pub use report::{Finding, Kind, Report, Unsealed};
+pub use report::{Finding, Kind, Pruned, Report, Unsealed};
 
 use super::chain::ChainId;
 
