@@ -24,7 +24,6 @@ use std::{
 /// What was recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-#[expect(clippy::enum_variant_names, reason = "they name recorded events, whatever machine these are of")]
 pub enum Event {
     /// There is one more.
     PartnerKeyMade {
