@@ -21,6 +21,7 @@ pub mod codes;
 mod config;
 pub mod emergencies;
 mod followed;
+mod holds;
 pub mod limits;
 mod passkeys;
 pub mod passwords;

@@ -42,6 +42,8 @@ id! {
     EmergencyId;
     /// A key of a partner's system.
     PartnerKeyId;
+    /// A legal hold over rows of the audit trail.
+    HoldId;
 }
 
 /// What a partner's key may be used for.

@@ -7,6 +7,7 @@ mod authenticator;
 mod browser;
 mod conventions;
 mod emergencies;
+mod holds;
 mod joining;
 mod managing;
 mod partners;
