@@ -18,7 +18,7 @@ mod people;
 mod store;
 pub(crate) mod vault;
 
-pub(crate) use audit::Audit;
+pub(crate) use audit::{Audit, pruner};
 pub(crate) use store::{Journal, open_store};
 
 use crate::{
@@ -220,6 +220,10 @@ pub(crate) async fn build(
     let identity = match &store {
         Some(store) => Some(Arc::new(base.identity(store, url, audit.as_ref())?)),
         None => None,
+    };
+    let audit = match (audit, &identity) {
+        (Some(audit), Some(identity)) => Some(audit.pruning(&base, identity.holds())?),
+        (audit, _) => audit,
     };
     // Signaling asks whose a token is; people are served, and heard, only where that is this process's.
     let people = identity.clone();
