@@ -14,7 +14,7 @@ use crate::{
     clock::Clock,
     event_log::{Append, AppendError, AuditEnd, ReadError, Refusal, Store, Version},
     lane::{Lane, task},
-    limits::{AUDIT_PAGE, MAX_CHAINS_KNOWN, MAX_READ, SEAL_LOOKS, SEAL_WITHIN, SEALED_ROWS},
+    limits::{AUDIT_PAGE, MAX_READ, SEAL_LOOKS, SEAL_WITHIN, SEALED_ROWS},
 };
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -130,7 +130,7 @@ impl<S: Store + ?Sized> Sealer<S> {
         }
         self.metrics.unsealed.set(i64::try_from(unsealed).unwrap_or(i64::MAX));
         self.metrics.broken.set(self.chains.values().filter(|chain| chain.broken).count() as i64);
-        if self.chains.len() > MAX_CHAINS_KNOWN {
+        if trail::too_many(self.chains.len()) {
             self.chains.clear();
         }
     }

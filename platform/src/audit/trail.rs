@@ -9,6 +9,7 @@ use crate::event_log::{
     AuditEnd, AuditRow, EventStore, Moment, Partition, ReadError, RecordedEvent, Records, StoreFuture,
     Version,
 };
+use crate::limits::MAX_CHAINS_KNOWN;
 use model::TenantId;
 
 /// What a sealer, a copier and an export read. Rows are as they are stored: where PHI is encrypted, this is the store
@@ -93,6 +94,11 @@ pub(super) async fn newest_seal(
     }
 }
 
+/// Whether a process knows of more chains than it may: then it forgets them all, and looks them up again.
+pub(super) const fn too_many(chains: usize) -> bool {
+    chains > MAX_CHAINS_KNOWN
+}
+
 /// Where a chain is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
@@ -161,5 +167,15 @@ pub(super) fn proven(keys: &PublicKeys, id: ChainId, event: &RecordedEvent) -> R
     match seal.verify(keys) {
         Ok(()) => Ok(seal),
         Err(_) => Err(NoPlace::Broken("a seal is not signed by a key of ours")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_chains_are_known_as_may_be_and_no_more() {
+        assert!(!too_many(MAX_CHAINS_KNOWN) && too_many(MAX_CHAINS_KNOWN + 1));
     }
 }

@@ -9,15 +9,13 @@ use super::{
     keys::PublicKeys,
     metrics::Metrics,
     seal::{Seal, What},
-    trail::Trail,
+    trail::{self, Trail as _},
 };
 use crate::{
     clock::Clock,
     event_log::{ReadError, Store},
     lane::{Lane, task},
-    limits::{
-        AUDIT_PAGE, MAX_CHAINS_KNOWN, MAX_READ, WATCH_AGAIN, WATCH_LOOKS, WATCHED_BREAKS, WATCHED_SEALS,
-    },
+    limits::{AUDIT_PAGE, MAX_READ, WATCH_AGAIN, WATCH_LOOKS, WATCHED_BREAKS, WATCHED_SEALS},
 };
 use model::{TenantId, Timestamp};
 use parking_lot::Mutex;
@@ -157,7 +155,7 @@ impl<S: Store + ?Sized> Watcher<S> {
     /// # Errors
     /// The trail cannot be read now.
     pub async fn look(&mut self) -> Result<(), ReadError> {
-        if self.rounds.len() > MAX_CHAINS_KNOWN {
+        if trail::too_many(self.rounds.len()) {
             self.rounds.clear();
             self.chains.known.lock().clear();
         }
@@ -295,5 +293,26 @@ fn miss(places: &mut Vec<Break>, from: u64, to: u64, found_at: Timestamp) {
 impl<S: ?Sized> fmt::Debug for Watcher<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watcher").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_places_are_kept_apart_and_the_last_reaches_on_beyond_that() {
+        let (mut places, now) = (Vec::new(), Timestamp::from_millis(0));
+        for n in 0..WATCHED_BREAKS as u64 {
+            miss(&mut places, n * 10 + 1, n * 10 + 3, now);
+            miss(&mut places, n * 10 + 4, n * 10 + 5, now);
+            assert_eq!(
+                (places.len() as u64, places[n as usize].to),
+                (n + 1, n * 10 + 5),
+                "beside each other: one"
+            );
+        }
+        miss(&mut places, 900, 901, now);
+        assert_eq!((places.len(), places.last().map(|last| last.to)), (WATCHED_BREAKS, Some(901)));
     }
 }
