@@ -48,6 +48,9 @@ const HOLDS: Category = Category { name: "audit-hold", lane: Lane::Standard };
 /// Category of the streams that say who read what: one event each.
 const READING: Category = Category { name: "reading", lane: Lane::Standard };
 
+/// Category of the streams that say that somebody could not sign in: one event each. Guesses hold up nobody's work.
+const FAILURE: Category = Category { name: "sign-in-failure", lane: Lane::Batch };
+
 /// A machine whose events are recorded.
 pub(crate) trait Machine: Sized + Send {
     /// What is recorded of it.
@@ -314,8 +317,23 @@ impl Records {
 
     /// For the auditor, before anything is shown: who is about to read what.
     pub(crate) async fn record_reading(&self, tenant: TenantId, audit: NewAudit) -> Result<(), Failed<()>> {
-        let event = NewEvent { kind: "read", schema: SCHEMA, body: "{}".into(), phi: None, effective: None };
-        let stream = StreamId { tenant, category: READING, id: ids::fresh() };
+        self.record_row(tenant, READING, "read", audit).await
+    }
+
+    /// For the auditor: somebody could not sign in.
+    pub(crate) async fn record_failure(&self, tenant: TenantId, audit: NewAudit) -> Result<(), Failed<()>> {
+        self.record_row(tenant, FAILURE, "failed", audit).await
+    }
+
+    async fn record_row(
+        &self,
+        tenant: TenantId,
+        category: Category,
+        kind: &'static str,
+        audit: NewAudit,
+    ) -> Result<(), Failed<()>> {
+        let event = NewEvent { kind, schema: SCHEMA, body: "{}".into(), phi: None, effective: None };
+        let stream = StreamId { tenant, category, id: ids::fresh() };
         let append = Append {
             key: Some(CommandId(ids::fresh())),
             audit: vec![audit],

@@ -41,7 +41,7 @@ use crate::{
     unit_of, units,
 };
 use axum::{Router, http::StatusCode, middleware, response::IntoResponse as _};
-use identity::{Alarm, Identity};
+use identity::{Alarm, FailureLog, Identity};
 use model::TenantId;
 use platform::{
     bus::{
@@ -107,6 +107,8 @@ pub(crate) struct Process {
     pub(crate) units: Arc<Directory>,
     /// Who hears of emergencies.
     pub(crate) alarm: Option<Alarm>,
+    /// What writes rows about failed sign-ins.
+    pub(crate) failures: Option<FailureLog>,
     /// The way to the trace collector, if there is one.
     pub(crate) traces: Option<Exporter>,
     /// What signs and verifies tokens: rotations are to be looked for.
@@ -234,6 +236,10 @@ pub(crate) async fn build(
         }
         None => None,
     };
+    let failures = match &identity {
+        Some(identity) => Some(FailureLog::new(Arc::clone(identity), &base.registry)?),
+        None => None,
+    };
     // Pages are served without it.
     let people_store = store.clone();
     let store = store.filter(|_| config.roles.has(Role::Signaling));
@@ -320,6 +326,7 @@ pub(crate) async fn build(
         identity,
         units,
         alarm,
+        failures,
         traces,
         keys: base.keys,
     })

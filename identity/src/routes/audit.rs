@@ -216,7 +216,8 @@ async fn view(
         name = names.of(identity, permit.tenant(), AccountId(actor)).await?.name();
     }
     let mut subject_name = None;
-    if let Some(subject) = subject.filter(|_| action.starts_with("person.")) {
+    let to_somebody = |action: &str| action.starts_with("person.") || action == "sign-in.fail";
+    if let Some(subject) = subject.filter(|_| to_somebody(&action)) {
         subject_name = names.of(identity, permit.tenant(), AccountId(subject)).await?.name();
     }
     Ok(RowView { at, action, actor, name, subject, subject_name, body })
