@@ -11,7 +11,7 @@
 //! token is a signed statement of a few minutes that every process can check by itself; whether its session still counts
 //! is looked up at most every two seconds, so that whoever is let in no more is out at once, everywhere.
 //!
-//! Reading order: [`service`], [`records`], [`caller`], [`emergencies`], `routes`, [`passwords`], [`codes`], [`limits`].
+//! Reading order: [`service`], [`records`], [`caller`], [`emergencies`], [`failures`], `routes`, [`passwords`], [`codes`], [`limits`].
 
 #![forbid(unsafe_code)]
 
@@ -20,7 +20,9 @@ pub mod caller;
 pub mod codes;
 mod config;
 pub mod emergencies;
+pub mod failures;
 mod followed;
+mod holds;
 pub mod limits;
 mod passkeys;
 pub mod passwords;
@@ -33,6 +35,7 @@ mod shown;
 
 pub use config::Config;
 pub use emergencies::Alarm;
+pub use failures::FailureLog;
 pub use problems::{NOT_ALLOWED, SESSION_LOCKED, SIGNED_OUT, denied};
 pub use routes::{operations, router};
 pub use service::{Deps, FirstAdministrator, Identity};

@@ -36,6 +36,16 @@ pub const HASHERS: usize = 2;
 /// Passwords that wait to be hashed. Beyond it: 503, at once.
 pub const MAX_WAITING_FOR_HASHER: usize = 64;
 
+/// How often rows about failed sign-ins are written.
+pub const FAILURE_LOOKS: Duration = Duration::from_secs(1);
+
+/// How long an account that has a row about failed sign-ins gets no other; what comes meanwhile is counted in the next.
+pub const FAILURE_PAUSE: Duration = Duration::from_secs(60);
+
+/// Accounts with failed sign-ins that wait for their row in a process, and rows that it writes within [`FAILURE_PAUSE`]. Those of
+/// further accounts are only counted.
+pub const MAX_FAILURES: usize = 10_000;
+
 /// Events of an account or a session that are read at a time.
 pub const READ_PAGE: usize = 256;
 

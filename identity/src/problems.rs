@@ -2,7 +2,7 @@
 
 use crate::records::Failed;
 use identity_core::{
-    account, emergency,
+    account, emergency, hold,
     limits::{MAX_NETWORKS_OF_KEY, MAX_NOTE_CHARS, MAX_PARTNER_KEY_DAYS, REASON_CHARS},
     partner,
     session::{self, Ending},
@@ -75,6 +75,10 @@ pub(crate) const REVIEWED_BEFORE: Kind =
 pub(crate) const TOO_MANY_PARTNER_KEYS: Kind =
     Kind::new("too-many-partner-keys", 409, "There are 50 keys that count. Revoke one first.");
 
+/// As many legal holds are in force as may be.
+pub(crate) const TOO_MANY_HOLDS: Kind =
+    Kind::new("too-many-holds", 409, "There are 100 holds in force. Lift one first, or hold the whole unit.");
+
 /// When to try again after the store could not answer.
 const LATER: Duration = Duration::from_secs(2);
 
@@ -135,6 +139,19 @@ pub(crate) fn of_partner_key(failed: Failed<partner::Rejection>) -> Problem {
         Failed::Rejected(Networks) => invalid("networks", format!("At most {MAX_NETWORKS_OF_KEY}.")),
         Failed::Rejected(Days) => invalid("days", format!("1 to {MAX_PARTNER_KEY_DAYS} days.")),
         Failed::Rejected(TooMany) => Problem::new(TOO_MANY_PARTNER_KEYS),
+    }
+}
+
+pub(crate) fn of_hold(failed: Failed<hold::Rejection>) -> Problem {
+    use hold::Rejection::{Reason, TooMany, Unknown};
+    let (least, most) = (REASON_CHARS.start(), REASON_CHARS.end());
+    match failed {
+        Failed::Later => later(),
+        Failed::Rejected(Unknown) => Problem::new(problem::NOT_FOUND),
+        Failed::Rejected(Reason) => Problem::new(INVALID)
+            .detail(format!("Write {least} to {most} characters."))
+            .with("field", "reason"),
+        Failed::Rejected(TooMany) => Problem::new(TOO_MANY_HOLDS),
     }
 }
 

@@ -8,6 +8,7 @@ use identity_core::{
     account::{self, Account},
     codec::{self, SCHEMA},
     emergency::{self, Emergencies},
+    hold::{self, Holds},
     partner::{self, PartnerKeys},
     session::{self, Session},
     text::Login,
@@ -42,8 +43,13 @@ const LOGIN: Category = Category { name: "login", lane: Lane::Standard };
 const EMERGENCY: Category = Category { name: "emergency", lane: Lane::Critical };
 /// Category of the stream of a unit's partners' keys.
 const PARTNER_KEYS: Category = Category { name: "partner-keys", lane: Lane::Standard };
+/// Category of the stream of a unit's legal holds.
+const HOLDS: Category = Category { name: "audit-hold", lane: Lane::Standard };
 /// Category of the streams that say who read what: one event each.
 const READING: Category = Category { name: "reading", lane: Lane::Standard };
+
+/// Category of the streams that say that somebody could not sign in: one event each. Guesses hold up nobody's work.
+const FAILURE: Category = Category { name: "sign-in-failure", lane: Lane::Batch };
 
 /// A machine whose events are recorded.
 pub(crate) trait Machine: Sized + Send {
@@ -83,6 +89,16 @@ impl Machine for Emergencies {
 impl Machine for PartnerKeys {
     type Event = partner::Event;
     const CATEGORY: Category = PARTNER_KEYS;
+    fn evolve(before: Option<Self>, at: Timestamp, event: Self::Event) -> Option<Self> {
+        let mut all = before.unwrap_or_default();
+        Self::evolve(&mut all, at, event);
+        Some(all)
+    }
+}
+
+impl Machine for Holds {
+    type Event = hold::Event;
+    const CATEGORY: Category = HOLDS;
     fn evolve(before: Option<Self>, at: Timestamp, event: Self::Event) -> Option<Self> {
         let mut all = before.unwrap_or_default();
         Self::evolve(&mut all, at, event);
@@ -265,6 +281,24 @@ impl Records {
         Ok(all.unwrap_or_default())
     }
 
+    /// Decides on a unit's legal holds and records it.
+    pub(crate) async fn change_holds(
+        &self,
+        tenant: TenantId,
+        audit: NewAudit,
+        command: hold::Command,
+    ) -> Result<Holds, Failed<hold::Rejection>> {
+        let none = Holds::default();
+        let decide = |all: Option<&Holds>, _| hold::decide(all.unwrap_or(&none), command.clone());
+        let (all, _) = self.change(tenant, tenant.0, &Some(audit), CommandId(ids::fresh()), decide).await?;
+        Ok(all.unwrap_or_default())
+    }
+
+    /// A unit's legal holds as they are right now.
+    pub(crate) async fn holds(&self, tenant: TenantId) -> Result<Holds, ReadError> {
+        Ok(self.load(tenant, tenant.0).await?.0.unwrap_or_default())
+    }
+
     /// What a unit has one of, if anything came since it was last read.
     pub(crate) async fn follow<M: Machine + Clone + Default>(
         &self,
@@ -283,8 +317,23 @@ impl Records {
 
     /// For the auditor, before anything is shown: who is about to read what.
     pub(crate) async fn record_reading(&self, tenant: TenantId, audit: NewAudit) -> Result<(), Failed<()>> {
-        let event = NewEvent { kind: "read", schema: SCHEMA, body: "{}".into(), phi: None, effective: None };
-        let stream = StreamId { tenant, category: READING, id: ids::fresh() };
+        self.record_row(tenant, READING, "read", audit).await
+    }
+
+    /// For the auditor: somebody could not sign in.
+    pub(crate) async fn record_failure(&self, tenant: TenantId, audit: NewAudit) -> Result<(), Failed<()>> {
+        self.record_row(tenant, FAILURE, "failed", audit).await
+    }
+
+    async fn record_row(
+        &self,
+        tenant: TenantId,
+        category: Category,
+        kind: &'static str,
+        audit: NewAudit,
+    ) -> Result<(), Failed<()>> {
+        let event = NewEvent { kind, schema: SCHEMA, body: "{}".into(), phi: None, effective: None };
+        let stream = StreamId { tenant, category, id: ids::fresh() };
         let append = Append {
             key: Some(CommandId(ids::fresh())),
             audit: vec![audit],

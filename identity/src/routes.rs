@@ -3,6 +3,7 @@
 mod audit;
 mod describe;
 mod emergencies;
+mod holds;
 mod join;
 pub(crate) mod own;
 pub(crate) mod partners;
@@ -66,6 +67,8 @@ pub fn router(identity: Arc<Identity>) -> Router {
         .route("/api/v1/partner-keys/{id}", delete(partners::revoke))
         .route("/api/v1/audit", get(audit::search))
         .route("/api/v1/audit/chain", get(audit::chain))
+        .route("/api/v1/audit/holds", get(holds::list).post(holds::place))
+        .route("/api/v1/audit/holds/{id}", delete(holds::lift))
         .route("/api/v1/emergencies", get(emergencies::list).post(emergencies::ask))
         .route("/api/v1/emergencies/own", get(emergencies::own))
         .route("/api/v1/emergencies/{id}", get(emergencies::one))

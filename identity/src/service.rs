@@ -4,6 +4,7 @@ use crate::{
     Config,
     caller::Believed,
     codes,
+    failures::Failures,
     followed::Followed,
     passwords::Passwords,
     provider::{self, Provider},
@@ -79,6 +80,8 @@ pub struct Identity {
     pub(crate) wrong: Arc<Mutex<Throttle<Guesser>>>,
     pub(crate) board: Arc<Followed<Emergencies>>,
     pub(crate) partner_keys: Arc<Followed<PartnerKeys>>,
+    /// Sign-ins that failed and have no row yet.
+    pub(crate) failures: Arc<Failures>,
     pub(crate) chains: Option<Arc<Chains>>,
     /// Where the request comes from, where that is known.
     pub(crate) from: Option<IpAddr>,
@@ -137,6 +140,7 @@ impl Identity {
             steady: Arc::new(SteadyClock::new(Arc::clone(&clock))),
             board: Arc::default(),
             partner_keys: Arc::default(),
+            failures: Arc::default(),
             from: None,
             chains: None,
             records: Records { store, keys, clock },

@@ -16,13 +16,14 @@
 //! kept. docs/audit.md says what is proven and what is not.
 //!
 //! Reading order: [`chain`], [`keys`], [`seal`], [`trail`], [`sealer`], [`second_place`],
-//! [`file`](mod@file), [`export`], [`mod@verify`], [`watch`].
+//! [`file`](mod@file), [`export`], [`mod@verify`], [`watch`], [`prune`].
 
 pub mod chain;
 pub mod export;
 pub mod file;
 pub mod keys;
 mod metrics;
+pub mod prune;
 pub mod seal;
 pub mod sealer;
 pub mod second_place;
@@ -33,6 +34,7 @@ pub mod watch;
 pub use chain::ChainId;
 pub use keys::{PublicKeys, Signer};
 pub use metrics::Metrics;
+pub use prune::Pruner;
 pub use seal::Seal;
 pub use sealer::Sealer;
 pub use second_place::{Copier, SecondPlace};

@@ -426,8 +426,29 @@ pub const WATCH_LOOKS: Duration = Duration::from_secs(2);
 /// Seals of a chain that a watcher takes at a look: with as many rows as they may have, 2,000 a second.
 pub const WATCHED_SEALS: usize = 4;
 
+/// Places of missing rows that a watcher keeps apart, until a later seal says of some that they were pruned. Further ones
+/// are taken for one with the last.
+pub const WATCHED_BREAKS: usize = 16;
+
 /// When a watcher begins anew with the first row: what was altered after it was looked at is found within that.
 pub const WATCH_AGAIN: Duration = Duration::from_secs(24 * 3_600);
+
+/// The shortest time that rows of the audit trail may be kept: six years with their leap days, as HIPAA asks for records
+/// (45 CFR 164.316(b)(2)). A shorter one is refused; PostgreSQL itself deletes none that is younger, and whoever verifies
+/// finds each that was pruned before.
+pub const MIN_AUDIT_RETENTION: Duration = Duration::from_secs(2_192 * 24 * 3_600);
+
+/// The longest: a hundred years. A longer one is refused; who wants to keep everything turns pruning off.
+pub const MAX_AUDIT_RETENTION: Duration = Duration::from_secs(36_525 * 24 * 3_600);
+
+/// How often a process looks for rows of the audit trail whose time is over.
+pub const PRUNE_LOOKS: Duration = Duration::from_secs(24 * 3_600);
+
+/// How long after its start it looks first: a process that has just come up has better things to do.
+pub const PRUNE_FIRST: Duration = Duration::from_secs(10 * 60);
+
+/// Rows that are pruned on the word of one seal, about: what is over beyond it waits for the next seal, at once.
+pub const PRUNED_AT_ONCE: u64 = 100_000;
 
 /// Rows that a sealer or an export reads at a time: some 20 MB, if all are as large as they may be.
 pub const AUDIT_PAGE: usize = 250;

@@ -93,6 +93,10 @@ actions! {
     ReadRights: NOTHING;
     /// Read and verify who did what.
     ReadAudit: NOTHING;
+    /// See what of it is under a legal hold, and why.
+    SeeHolds: NOTHING;
+    /// Place a legal hold on it, or lift one.
+    ManageHolds: FRESH;
     /// Ask for a record that one has no right to, in an emergency.
     BreakGlass: FRESH;
     /// Hear at once that somebody did, who, and where: no reasons, no patients.

@@ -25,6 +25,6 @@ pub mod table;
 pub use action::{Action, Kind};
 pub use judge::{Denied, Permit, judge, needs_emergency, permit, rights};
 pub use subject::{
-    AccountId, Emergency, EmergencyId, Participant, Partner, PartnerKeyId, Place, Scope, SessionId, Staff,
-    StaffRole, StaffRoles, Subject,
+    AccountId, Emergency, EmergencyId, HoldId, Participant, Partner, PartnerKeyId, Place, Scope, SessionId,
+    Staff, StaffRole, StaffRoles, Subject,
 };

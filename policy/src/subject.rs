@@ -42,12 +42,15 @@ id! {
     EmergencyId;
     /// A key of a partner's system.
     PartnerKeyId;
+    /// A legal hold over rows of the audit trail.
+    HoldId;
 }
 
 /// What a partner's key may be used for.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, schemars::JsonSchema,
 )]
+#[expect(clippy::enum_variant_names, reason = "so far keys only read")]
 pub enum Scope {
     /// Who works here, as what.
     #[serde(rename = "people:read")]

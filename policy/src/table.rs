@@ -98,6 +98,9 @@ pub const RIGHTS: &[(Kind, &[Grant])] = {
         (Kind::ChangePerson, &[Unit(Administrator)]),
         (Kind::ReadRights, &[Unit(Administrator), Unit(Auditor), Oneself]),
         (Kind::ReadAudit, &[Unit(Auditor)]),
+        (Kind::SeeHolds, &[Unit(Administrator), Unit(Auditor)]),
+        // Not an administrator: what they did is in the trail that it keeps.
+        (Kind::ManageHolds, &[Unit(Auditor)]),
         (Kind::BreakGlass, &[Unit(StaffRole::Clinician)]),
         (Kind::SeeBreakGlass, &[Unit(Administrator), Unit(Auditor)]),
         (Kind::ReviewBreakGlass, &[Unit(Auditor)]),

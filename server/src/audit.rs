@@ -5,7 +5,9 @@ use crate::{
     cli::{AuditCommand, Common},
     config::{self, Config},
     failure::Failure,
-    wiring::{EVENTS, TENANT, keys_dir},
+    plan,
+    units::Opening,
+    wiring::{self, EVENTS, TENANT, keys_dir},
 };
 use model::{TenantId, Timestamp};
 use platform::{
@@ -14,15 +16,18 @@ use platform::{
         chain::Canonical,
         export::{ExportError, Exported, export},
         file::{Unreadable, for_each_row},
+        prune::{Kept, Outcome},
         verify::{Anchors, Report, report::Utc, verify},
     },
-    clock::{Clock as _, SystemClock},
+    clock::{Clock, SystemClock},
     event_log::{
         EventStore as _,
         postgres::PostgresStore,
         sqlite::{self, ReadOnly},
     },
+    keys::Keys,
 };
+use prometheus::Registry;
 use serde_json::json;
 use std::{
     fs::{self, File, OpenOptions},
@@ -30,6 +35,7 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 /// Does what was asked. What cannot be read ends with 2, what was tampered with with 1.
@@ -42,6 +48,7 @@ pub(crate) fn run(out: &mut impl Write, what: &AuditCommand) -> Result<ExitCode,
             export_to(out, common, tenant.unwrap_or(TENANT), file)
         }
         AuditCommand::Verify { file, anchors, keys } => verify_file(out, file, anchors, keys.as_deref()),
+        AuditCommand::Prune { common } => prune(out, common),
         AuditCommand::Show { file } => show(out, file).map(|()| ExitCode::SUCCESS),
         AuditCommand::Keys { common } => {
             let keys = public_keys(&config::load(common)?)?;
@@ -114,6 +121,53 @@ fn exported(
     Ok(written?.0)
 }
 
+/// What a server does once a day.
+fn prune(out: &mut impl Write, common: &Common) -> Result<ExitCode, Failure> {
+    let (config, url) = plan::guess_url(common)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|e| Failure::Broken(format!("cannot start: {e}")))?;
+    let outcomes = runtime.block_on(async {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let opened = match wiring::open_store(&config, Arc::clone(&clock), &Registry::new()).await {
+            Ok(opened) => opened,
+            Err(Opening::InUse) => {
+                let running = "a server has the event log open: it prunes by itself, once a day";
+                return Err(Failure::Usage(running.to_owned()));
+            }
+            Err(Opening::Failed(failure)) => return Err(failure),
+        };
+        let keys = Arc::new(Keys::load_or_create(&keys_dir(&config))?);
+        let identity = wiring::identity_of(&config, &opened.store, keys, Arc::clone(&clock), &url)?;
+        let pruner = wiring::pruner(&config, opened.raw, identity.holds(), clock)?;
+        pruner.look().await.map_err(|_| Failure::Broken("the audit trail cannot be read now".into()))
+    })?;
+    for outcome in &outcomes {
+        tell_pruned(out, outcome).map_err(broken_output)?;
+    }
+    let broken = outcomes.iter().any(|outcome| matches!(outcome.kept, Kept::Broken(_)));
+    let later = outcomes.iter().any(|outcome| outcome.kept == Kept::Later);
+    if later && !broken {
+        return Err(Failure::Broken("not all of it could be looked at: once more, later".into()));
+    }
+    Ok(if broken { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn tell_pruned(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
+    let Outcome { chain, pruned_to, rows, kept } = outcome;
+    write!(out, "partition {} of {}: ", chain.partition.0, chain.tenant)?;
+    match pruned_to {
+        Some(to) => write!(out, "{rows} rows went, up to {to}; ")?,
+        None => write!(out, "nothing went; ")?,
+    }
+    match kept {
+        Kept::Time => writeln!(out, "the time of the next is not over"),
+        Kept::Held => writeln!(out, "a legal hold keeps the next"),
+        Kept::NotCopied => writeln!(out, "the next are not in the second place yet"),
+        Kept::Broken(why) => writeln!(out, "STOPPED: {why}. Export and verify"),
+        Kept::Later => writeln!(out, "the store did not answer, or another process was faster"),
+    }
+}
+
 fn verify_file(
     out: &mut impl Write,
     file: &Path,
@@ -144,8 +198,14 @@ fn verify_file(
 fn tell(out: &mut impl Write, report: &Report, anchors: usize) -> io::Result<()> {
     let Report { tenant, at, rows, seals, .. } = report;
     writeln!(out, "tenant {tenant}, written {}: {rows} rows, {seals} seals proven", Utc(*at))?;
-    if report.forgotten > 0 {
-        writeln!(out, "{} rows were forgotten when their time was over, as a seal says", report.forgotten)?;
+    for pruned in &report.pruned {
+        writeln!(
+            out,
+            "rows 1 to {} of partition {} were pruned when their time was over, as signed seals say; the last on {}",
+            pruned.to,
+            pruned.partition.0,
+            Utc(pruned.at)
+        )?;
     }
     for rows in &report.unsealed {
         writeln!(

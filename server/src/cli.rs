@@ -315,6 +315,12 @@ pub(crate) enum AuditCommand {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Prunes rows that are older than `audit.retention_days`, sealed, in the second place if there is one, and under no legal
+    /// hold. Servers do that by themselves once a day; on SQLite none may run. Exit code 1: some rows are not what was sealed.
+    Prune {
+        #[command(flatten)]
+        common: Common,
+    },
     /// Prints the public keys that seals are verified with.
     Keys {
         #[command(flatten)]

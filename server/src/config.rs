@@ -142,6 +142,7 @@ fn load_with(common: &Common, environment: config::Environment) -> Result<Config
     config.sfu.check().map_err(|error| ConfigError(error.to_string()))?;
     fleet::check(&config)?;
     vault::check(&config)?;
+    config.audit.terms()?;
     config.audit.second_place(std::sync::Arc::new(platform::clock::SystemClock))?;
     config.signaling.check().map_err(|error| ConfigError(error.to_string()))?;
     Ok(config)
@@ -238,6 +239,11 @@ mod tests {
     #[test]
     fn a_second_place_is_whole_or_named_by_what_is_missing() {
         assert!(read("[audit]\ncopy_dir = \"/mnt/copies\"", &[]).is_ok());
+        for (days, fits) in [(2_191, false), (2_192, true), (36_525, true), (36_526, false)] {
+            let toml = format!("[audit]\nretention_days = {days}");
+            assert_eq!(read(&toml, &[]).is_ok(), fits, "{days}");
+        }
+        refused("[audit]\nretention_days = 2191", &[], "audit.retention_days");
         let s3 = "[audit]\ns3_endpoint = \"https://s3.test\"\ns3_bucket = \"b\"\ns3_region = \"r\"\ns3_access_key = \"k\"\n";
         refused(s3, &[], "audit.s3_secret_key");
         let secret = [("TELEHEALTH__AUDIT__S3_SECRET_KEY", "sesame")];

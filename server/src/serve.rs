@@ -101,6 +101,7 @@ impl Server {
             journal,
             audit,
             alarm,
+            failures,
             media,
             signaling,
             nodes,
@@ -124,6 +125,9 @@ impl Server {
         }
         if let Some(alarm) = alarm {
             last.spawn(well_done(alarm.run(stop.clone())));
+        }
+        if let Some(failures) = failures {
+            last.spawn(well_done(failures.run(stop.clone())));
         }
         if let Some(audit) = audit {
             last.spawn(well_done(audit.run(stop.clone())));

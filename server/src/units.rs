@@ -115,6 +115,8 @@ impl Desk {
 /// A store for the command line.
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn Store>,
+    /// The same, with PHI as it is on disk.
+    pub(crate) raw: Arc<dyn Store>,
     pub(crate) vault: Arc<platform::vault::Vault>,
 }
 

@@ -18,7 +18,7 @@ mod people;
 mod store;
 pub(crate) mod vault;
 
-pub(crate) use audit::Audit;
+pub(crate) use audit::{Audit, pruner};
 pub(crate) use store::{Journal, open_store};
 
 use crate::{
@@ -41,7 +41,7 @@ use crate::{
     unit_of, units,
 };
 use axum::{Router, http::StatusCode, middleware, response::IntoResponse as _};
-use identity::{Alarm, Identity};
+use identity::{Alarm, FailureLog, Identity};
 use model::TenantId;
 use platform::{
     bus::{
@@ -107,6 +107,8 @@ pub(crate) struct Process {
     pub(crate) units: Arc<Directory>,
     /// Who hears of emergencies.
     pub(crate) alarm: Option<Alarm>,
+    /// What writes rows about failed sign-ins.
+    pub(crate) failures: Option<FailureLog>,
     /// The way to the trace collector, if there is one.
     pub(crate) traces: Option<Exporter>,
     /// What signs and verifies tokens: rotations are to be looked for.
@@ -221,6 +223,10 @@ pub(crate) async fn build(
         Some(store) => Some(Arc::new(base.identity(store, url, audit.as_ref())?)),
         None => None,
     };
+    let audit = match (audit, &identity) {
+        (Some(audit), Some(identity)) => Some(audit.pruning(&base, identity.holds())?),
+        (audit, _) => audit,
+    };
     // Signaling asks whose a token is; people are served, and heard, only where that is this process's.
     let people = identity.clone();
     let identity = identity.filter(|_| has_people);
@@ -228,6 +234,10 @@ pub(crate) async fn build(
         Some(identity) => {
             Some(Alarm::new(Arc::clone(identity), &base.registry)?.of_units(Arc::clone(&units)))
         }
+        None => None,
+    };
+    let failures = match &identity {
+        Some(identity) => Some(FailureLog::new(Arc::clone(identity), &base.registry)?),
         None => None,
     };
     // Pages are served without it.
@@ -316,6 +326,7 @@ pub(crate) async fn build(
         identity,
         units,
         alarm,
+        failures,
         traces,
         keys: base.keys,
     })

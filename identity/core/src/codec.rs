@@ -15,7 +15,7 @@ pub const SCHEMA: u16 = 1;
 const PHI: [&str; 6] = ["login", "name", "password", "totp", "reason", "note"];
 
 /// Every kind of event there is.
-const KINDS: [&str; 28] = [
+const KINDS: [&str; 30] = [
     "invited",
     "reinvited",
     "joined",
@@ -44,6 +44,8 @@ const KINDS: [&str; 28] = [
     "emergency-reviewed",
     "partner-key-made",
     "partner-key-revoked",
+    "hold-placed",
+    "hold-lifted",
 ];
 
 /// An event ready to be appended.

@@ -14,7 +14,7 @@
 //! All decide, are appended, then evolve. What this deliberately is not: a place that hashes passwords, reads clocks or
 //! draws random numbers. A shell brings hashes, times and ids.
 //!
-//! Reading order: [`account`], [`session`], [`passkey`], [`emergency`], [`secret`], [`text`], [`codec`], [`limits`].
+//! Reading order: [`account`], [`session`], [`passkey`], [`emergency`], [`hold`], [`secret`], [`text`], [`codec`], [`limits`].
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -22,6 +22,7 @@
 pub mod account;
 pub mod codec;
 pub mod emergency;
+pub mod hold;
 pub mod limits;
 pub mod partner;
 pub mod passkey;

@@ -63,6 +63,12 @@ pub const REASON_CHARS: std::ops::RangeInclusive<usize> = 10..=500;
 /// Characters of the note of whoever reviews an emergency.
 pub const MAX_NOTE_CHARS: usize = 1_000;
 
+/// Legal holds of a unit in force at a time. A further one is refused: one over the whole unit covers as many as there are.
+pub const MAX_HOLDS: usize = 100;
+
+/// Legal holds of a unit that are known. Beyond it the oldest that was lifted is forgotten here; its events stay.
+pub const MAX_HOLDS_KEPT: usize = 400;
+
 /// Partners' keys of a unit that count at a time. A further one is refused: another has to be revoked first.
 pub const MAX_PARTNER_KEYS: usize = 50;
 

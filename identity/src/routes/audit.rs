@@ -26,7 +26,8 @@ use serde_json::{Value, json as value};
 use uuid::Uuid;
 
 /// What somebody did: as a person of the unit, with a seat, or the platform by itself.
-const PERSON: [&str; 7] = ["person", "people", "partner-key", "session", "emergency", "audit", "visit.read"];
+const PERSON: [&str; 8] =
+    ["person", "people", "partner-key", "session", "emergency", "audit", "hold", "visit.read"];
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -222,7 +223,9 @@ async fn view(
     let key = actor.and_then(|actor| keys.get(PartnerKeyId(actor)));
     name = name.or_else(|| key.map(|key| key.name.clone().into_exposed()));
     let mut subject_name = None;
-    if let Some(subject) = subject.filter(|_| action.starts_with("person.") || action == "people.read") {
+    let to_somebody =
+        |action: &str| action.starts_with("person.") || ["people.read", "sign-in.fail"].contains(&action);
+    if let Some(subject) = subject.filter(|_| to_somebody(&action)) {
         subject_name = names.of(identity, permit.tenant(), AccountId(subject)).await?.name();
     }
     Ok(RowView { at, action, actor, name, subject, subject_name, body })

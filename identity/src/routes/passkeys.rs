@@ -9,6 +9,7 @@ use super::{
     source,
 };
 use crate::{
+    failures::Factor,
     passkeys::{MadePasskey, Purpose, Refused, ShownPasskey},
     problems::{BEGIN_AGAIN, NO_PASSKEYS, SIGNED_OUT, WRONG_PASSKEY, invalid, later, of_account},
     records::Failed,
@@ -78,14 +79,16 @@ pub(crate) async fn sign_in(
     identity.must_wait(attempt)?;
     let at = identity.relying_party().ok_or(NO_PASSKEYS)?;
     identity.check_ticket(Purpose::SignIn, None, &passkey.ticket)?;
-    let wrong = || {
+    let wrong = |whose| {
         identity.was_wrong(attempt);
+        identity.could_not_sign_in(whose, Factor::Passkey);
         Problem::new(WRONG_PASSKEY)
     };
-    let id = passkey.account().ok_or_else(wrong)?;
+    let id = passkey.account().ok_or_else(|| wrong(None))?;
     let account = identity.records.account(identity.tenant, id).await.map_err(|_| later())?;
+    let whose = account.as_ref().map(|_| id);
     let checked = account.as_ref().ok_or(Refused::Wrong).and_then(|account| passkey.check(&at, account));
-    let (shown, counter) = checked.map_err(|_| wrong())?;
+    let (shown, counter) = checked.map_err(|_| wrong(whose))?;
     let session = SessionId(platform::ids::fresh());
     let command = account::Command::ShowPasskey {
         passkey: shown,
@@ -96,7 +99,7 @@ pub(crate) async fn sign_in(
     let audit = NewAudit { subject: Some(session.0), ..audit("session.sign-in", Some(id)) };
     let signed_in = identity.records.change_account(identity.tenant, id, Some(audit), command).await;
     let account = signed_in.map_err(|failed| match failed {
-        Failed::Rejected(_) => wrong(),
+        Failed::Rejected(_) => wrong(whose),
         Failed::Later => later(),
     })?;
     let held = identity.start(id, session, surroundings).await?;

@@ -5,6 +5,7 @@ use super::{Here, Peer, source};
 use crate::{
     answers::Held,
     codes,
+    failures::Factor,
     limits::TICKET_TTL,
     problems::{BEGIN_AGAIN, SIGN_IN_FAILED, WRONG_CODE, later, of_account, of_session},
     records::Failed,
@@ -79,6 +80,7 @@ pub(crate) async fn password(
     let right = identity.passwords.verify(password, hash).await.map_err(|_| later())?;
     let Some(id) = found.filter(|_| right) else {
         identity.was_wrong(attempt);
+        identity.could_not_sign_in(account.as_ref().and(found), Factor::Password);
         return Err(SIGN_IN_FAILED.into());
     };
     let claims = TicketClaims { account: id, login: blind };
@@ -136,6 +138,7 @@ pub(crate) async fn second(
         Err(failed) => {
             if failed == Failed::Rejected(account::Rejection::WrongCode) {
                 identity.was_wrong(attempt);
+                identity.could_not_sign_in(Some(id), Factor::Code);
             }
             return Err(of_account(failed));
         }
@@ -205,6 +208,11 @@ impl Identity {
         if let Some(from) = attempt.from {
             self.wrong_from.lock().failed(from, now);
         }
+    }
+
+    /// For the auditor, by and by: here it takes as long for somebody as for nobody.
+    pub(crate) fn could_not_sign_in(&self, account: Option<AccountId>, factor: Factor) {
+        self.failures.note(self.tenant, account, factor, self.records.clock.now());
     }
 
     pub(crate) fn was_right(&self, attempt: Attempt) {

@@ -7,6 +7,8 @@ mod authenticator;
 mod browser;
 mod conventions;
 mod emergencies;
+mod failures;
+mod holds;
 mod joining;
 mod managing;
 mod partners;

@@ -179,6 +179,8 @@ async fn rights_are_what_the_policy_says() {
             "read-people",
             "read-rights",
             "read-audit",
+            "see-holds",
+            "manage-holds",
             "see-break-glass",
             "review-break-glass",
             "see-partner-keys",

@@ -4,7 +4,7 @@ use super::{
     chain::{self, ChainId, Head},
     file::{About, Extent, Writer},
     keys::PublicKeys,
-    seal::Seal,
+    seal::{Seal, What},
     trail::Trail,
 };
 use crate::{
@@ -38,6 +38,12 @@ pub enum ExportError {
         /// In which partition.
         partition: u16,
     },
+    /// Rows whose time was over went while they were read: exported again, it is as it is then.
+    #[error("rows of partition {partition} were pruned meanwhile: export once more")]
+    Pruned {
+        /// In which partition.
+        partition: u16,
+    },
     /// The file cannot be written.
     #[error("the file cannot be written")]
     Write(#[from] io::Error),
@@ -68,9 +74,14 @@ pub async fn export<W: Write + Seek>(
         writer.chain(chain.partition, 1, chain.genesis())?;
         exported.chains += 1;
         // Seals first: what is sealed is there, so that no seal is about rows that came later than this.
-        exported.seals += write_seals(trail, chain, &mut writer).await?;
+        let (seals, newest) = write_seals(trail, chain, &mut writer).await?;
+        exported.seals += seals;
         writer.rows_follow()?;
         exported.rows += write_rows(trail, chain, &mut writer).await?;
+        if pruned_since(trail, chain, newest).await? {
+            // That they were, no seal in the file would say.
+            return Err(ExportError::Pruned { partition: partition.0 });
+        }
         writer.end_chain()?;
     }
     Ok((exported, writer.finish()?))
@@ -154,12 +165,12 @@ async fn write_seals<W: Write + Seek>(
     trail: &(impl Trail + ?Sized),
     chain: ChainId,
     writer: &mut Writer<W>,
-) -> Result<u64, ExportError> {
+) -> Result<(u64, u64), ExportError> {
     let (mut after, mut count) = (0, 0);
     loop {
         let page =
             trail.audit_seals(chain, after, SEALS_AT_ONCE).await.map_err(|_| failed("seal", after, chain))?;
-        let Some(last) = page.last() else { return Ok(count) };
+        let Some(last) = page.last() else { return Ok((count, after)) };
         after = last.version.0;
         for event in &page {
             match Seal::of_event(chain, event) {
@@ -167,6 +178,24 @@ async fn write_seals<W: Write + Seek>(
                 Err(_) => writer.unreadable_seal(event.version.0)?,
             }
             count += 1;
+        }
+    }
+}
+
+/// Whether a seal behind one says that rows were pruned.
+async fn pruned_since(
+    trail: &(impl Trail + ?Sized),
+    chain: ChainId,
+    mut after: u64,
+) -> Result<bool, ExportError> {
+    loop {
+        let page =
+            trail.audit_seals(chain, after, SEALS_AT_ONCE).await.map_err(|_| failed("seal", after, chain))?;
+        let Some(last) = page.last() else { return Ok(false) };
+        after = last.version.0;
+        let pruned = |event| Seal::of_event(chain, event).is_ok_and(|seal| seal.what == What::Forgotten);
+        if page.iter().any(pruned) {
+            return Ok(true);
         }
     }
 }

@@ -406,3 +406,34 @@ pub fn for_each_row(
     }
     Ok(about)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begun() -> Writer<io::Cursor<Vec<u8>>> {
+        let (extent, tenant, at) = (Extent::All, TenantId(Uuid::nil()), Timestamp::from_millis(0));
+        let about = About { extent, tenant, at, keys: PublicKeys::default() };
+        Writer::begin(io::Cursor::new(Vec::new()), &about).unwrap()
+    }
+
+    #[test]
+    fn a_frame_is_as_large_as_it_may_be_and_no_larger_whoever_wrote_it() {
+        let payload = vec![7; MAX_AUDIT_FRAME_BYTES + 1];
+        let mut writer = begun();
+        writer.frame(Kind::Row, &payload[1..]).unwrap();
+        assert_eq!(writer.frame(Kind::Row, &payload).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        let file = writer.finish().unwrap().into_inner();
+        let (_, mut frames) = open(&file).unwrap();
+        let at = frames.offset() as usize;
+        assert_eq!(frames.next().unwrap().payload.len(), MAX_AUDIT_FRAME_BYTES);
+        assert_eq!(frames.next().unwrap().kind, Kind::Done);
+
+        // Somebody else has written one that is a byte longer.
+        let mut longer = file;
+        let length = u32::try_from(MAX_AUDIT_FRAME_BYTES + 1).unwrap();
+        longer[at + 1..at + FRAME_HEAD].copy_from_slice(&length.to_be_bytes());
+        let (_, mut frames) = open(&longer).unwrap();
+        assert!(matches!(frames.next(), Err(Unreadable::Malformed(offset)) if offset == at as u64));
+    }
+}

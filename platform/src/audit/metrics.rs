@@ -14,6 +14,8 @@ pub struct Metrics {
     pub(super) copy_failures: IntCounter,
     pub(super) uncopied: IntGauge,
     pub(super) copy_lag: IntGauge,
+    pub(super) pruned: IntCounter,
+    pub(super) prune_failures: IntCounter,
 }
 
 impl Metrics {
@@ -48,6 +50,8 @@ impl Metrics {
             )?,
             uncopied: gauge("uncopied_seals", "Seals that are not in the second place yet")?,
             copy_lag: gauge("copy_lag_seconds", "Age of the oldest seal that is not in the second place")?,
+            pruned: counter("pruned_rows_total", "Rows whose time was over that this process has pruned")?,
+            prune_failures: counter("prune_failures_total", "Times that a chain could not be pruned")?,
         })
     }
 }

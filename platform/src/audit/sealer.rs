@@ -4,17 +4,17 @@
 //! the other was faster, and goes on from there. Nothing waits for a sealer but the next seal.
 
 use super::{
-    chain::{self, Canonical, ChainId, Head},
+    chain::{self, Canonical, ChainId},
     keys::{KeyId, SIGNATURE_BYTES, Signer},
     metrics::Metrics,
     seal::{self, Seal, What},
-    trail::{self, Trail},
+    trail::{self, NoPlace, Place, Trail as _},
 };
 use crate::{
     clock::Clock,
     event_log::{Append, AppendError, AuditEnd, ReadError, Refusal, Store, Version},
     lane::{Lane, task},
-    limits::{AUDIT_PAGE, MAX_CHAINS_KNOWN, MAX_READ, SEAL_LOOKS, SEAL_WITHIN, SEALED_ROWS},
+    limits::{AUDIT_PAGE, MAX_READ, SEAL_LOOKS, SEAL_WITHIN, SEALED_ROWS},
 };
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -60,18 +60,6 @@ struct Chain {
     broken: bool,
 }
 
-/// Where a chain is.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    /// Number of the newest seal.
-    seal: u64,
-    /// Its hash.
-    hash: [u8; 32],
-    /// The newest row under it.
-    to: u64,
-    head: Head,
-}
-
 /// Why rows were not sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 enum Failed {
@@ -86,6 +74,15 @@ enum Failed {
 impl From<ReadError> for Failed {
     fn from(_: ReadError) -> Self {
         Self::Later
+    }
+}
+
+impl From<NoPlace> for Failed {
+    fn from(none: NoPlace) -> Self {
+        match none {
+            NoPlace::Read => Self::Later,
+            NoPlace::Broken(why) => Self::Broken(why),
+        }
     }
 }
 
@@ -133,7 +130,7 @@ impl<S: Store + ?Sized> Sealer<S> {
         }
         self.metrics.unsealed.set(i64::try_from(unsealed).unwrap_or(i64::MAX));
         self.metrics.broken.set(self.chains.values().filter(|chain| chain.broken).count() as i64);
-        if self.chains.len() > MAX_CHAINS_KNOWN {
+        if trail::too_many(self.chains.len()) {
             self.chains.clear();
         }
     }
@@ -186,16 +183,8 @@ impl<S: Store + ?Sized> Sealer<S> {
         Ok(())
     }
 
-    /// Where a chain is, by its newest seal, which has to be ours.
     async fn find(&self, id: ChainId) -> Result<Place, Failed> {
-        let Some(event) = trail::newest_seal(&*self.store, id).await? else {
-            return Ok(Place { seal: 0, hash: [0; 32], to: 0, head: id.genesis() });
-        };
-        let seal = Seal::of_event(id, &event).map_err(|_| Failed::Broken("its newest seal is none"))?;
-        if seal.verify(self.signer.public_keys()).is_err() {
-            return Err(Failed::Broken("its newest seal is not signed by a key of ours"));
-        }
-        Ok(Place { seal: seal.number, hash: seal.hash(), to: seal.to, head: seal.head })
+        Ok(trail::place(&*self.store, self.signer.public_keys(), id).await?)
     }
 
     /// Makes the next seal.
@@ -241,7 +230,7 @@ impl<S: Store + ?Sized> Sealer<S> {
             Ok(_) => {
                 self.metrics.seals.inc();
                 self.metrics.sealed.inc_by(seal.digests.len() as u64);
-                Ok(Place { seal: seal.number, hash: seal.hash(), to, head })
+                Ok(Place { seal: seal.number, hash: seal.hash(), of_rows: seal.number, to, head })
             }
             // Somebody else was faster. Where the chain is now, it says itself.
             Err(AppendError::Rejected(Refusal::Conflict { .. })) => self.find(id).await,

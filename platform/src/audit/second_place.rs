@@ -68,6 +68,15 @@ impl From<ReadError> for Stopped {
     }
 }
 
+/// The newest seal of a chain that is in the second place, 0 for none, as far as copies were noted.
+///
+/// # Errors
+/// It cannot be read now.
+pub(super) async fn copied(store: &(impl Store + ?Sized), chain: ChainId) -> Result<u64, ReadError> {
+    let row = store.row(COPIES, chain.tenant, chain.partition.0.to_string()).await?;
+    Ok(row.and_then(|row| Done::read(&row.body)).map_or(0, |done| done.seal))
+}
+
 /// The name of a seal's copy.
 #[must_use]
 pub fn name_of(seal: &Seal) -> String {

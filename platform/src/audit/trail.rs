@@ -1,10 +1,15 @@
 //! Where the audit trail is read: rows as they are stored, and the seals of each chain.
 
-use super::{chain::ChainId, seal};
+use super::{
+    chain::{ChainId, Head},
+    keys::PublicKeys,
+    seal::{self, Seal, What},
+};
 use crate::event_log::{
     AuditEnd, AuditRow, EventStore, Moment, Partition, ReadError, RecordedEvent, Records, StoreFuture,
     Version,
 };
+use crate::limits::MAX_CHAINS_KNOWN;
 use model::TenantId;
 
 /// What a sealer, a copier and an export read. Rows are as they are stored: where PHI is encrypted, this is the store
@@ -86,5 +91,91 @@ pub(super) async fn newest_seal(
             }
             None => not_there = Some(look),
         }
+    }
+}
+
+/// Whether a process knows of more chains than it may: then it forgets them all, and looks them up again.
+pub(super) const fn too_many(chains: usize) -> bool {
+    chains > MAX_CHAINS_KNOWN
+}
+
+/// Where a chain is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Number of the newest seal.
+    pub(super) seal: u64,
+    /// Its hash.
+    pub(super) hash: [u8; 32],
+    /// Number of the newest seal over rows.
+    pub(super) of_rows: u64,
+    /// The newest row under it.
+    pub(super) to: u64,
+    pub(super) head: Head,
+}
+
+/// Why it is not known where a chain is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoPlace {
+    /// It cannot be read now.
+    Read,
+    /// What is there does not hold.
+    Broken(&'static str),
+}
+
+impl From<ReadError> for NoPlace {
+    fn from(_: ReadError) -> Self {
+        Self::Read
+    }
+}
+
+/// Where a chain is, by its newest seals, which have to be ours.
+pub(super) async fn place(
+    trail: &(impl Trail + ?Sized),
+    keys: &PublicKeys,
+    id: ChainId,
+) -> Result<Place, NoPlace> {
+    let none = Place { seal: 0, hash: [0; 32], of_rows: 0, to: 0, head: id.genesis() };
+    let Some(event) = newest_seal(trail, id).await? else { return Ok(none) };
+    let newest = proven(keys, id, &event)?;
+    let rows = rows_seal_up_to(trail, keys, id, newest.number).await?;
+    let (of_rows, to) = rows.map_or((0, 0), |seal| (seal.number, seal.to));
+    Ok(Place { seal: newest.number, hash: newest.hash(), of_rows, to, head: newest.head })
+}
+
+/// The newest seal over rows among those up to a number. What was forgotten in between is passed over.
+pub(super) async fn rows_seal_up_to(
+    trail: &(impl Trail + ?Sized),
+    keys: &PublicKeys,
+    id: ChainId,
+    mut number: u64,
+) -> Result<Option<Seal>, NoPlace> {
+    while number > 0 {
+        let page = trail.audit_seals(id, number - 1, 1).await?;
+        let event = page.first().filter(|event| event.version.0 == number);
+        let seal = proven(keys, id, event.ok_or(NoPlace::Broken("a seal is gone"))?)?;
+        if seal.what == What::Rows {
+            return Ok(Some(seal));
+        }
+        number -= 1;
+    }
+    Ok(None)
+}
+
+/// A seal that one of our keys has signed.
+pub(super) fn proven(keys: &PublicKeys, id: ChainId, event: &RecordedEvent) -> Result<Seal, NoPlace> {
+    let seal = Seal::of_event(id, event).map_err(|_| NoPlace::Broken("what should be a seal is none"))?;
+    match seal.verify(keys) {
+        Ok(()) => Ok(seal),
+        Err(_) => Err(NoPlace::Broken("a seal is not signed by a key of ours")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_chains_are_known_as_may_be_and_no_more() {
+        assert!(!too_many(MAX_CHAINS_KNOWN) && too_many(MAX_CHAINS_KNOWN + 1));
     }
 }

@@ -31,7 +31,7 @@ mod resolve;
 mod rows;
 mod windows;
 
-pub use report::{Finding, Kind, Report, Unsealed};
+pub use report::{Finding, Kind, Pruned, Report, Unsealed};
 
 use super::chain::ChainId;
 
@@ -159,4 +159,48 @@ fn chain(
     let mut alignment = Alignment::new(windows, Rows::new(source, section), report);
     alignment.run()?;
     alignment.end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::{
+            Signer,
+            keys::{KeyId, SIGNATURE_BYTES},
+            seal::What,
+        },
+        event_log::Partition,
+    };
+    use model::Timestamp;
+    use uuid::Uuid;
+
+    #[test]
+    fn seals_of_so_many_chains_anchor_a_verification_and_of_no_more() {
+        let signer = Signer::ephemeral(Timestamp::from_millis(0));
+        let seal = |n: usize, number| {
+            let chain = ChainId { tenant: TenantId(Uuid::from_u128(n as u128)), partition: Partition(0) };
+            let seal = Seal {
+                what: What::Rows,
+                chain,
+                number,
+                from: 1,
+                to: 1,
+                head: chain.genesis(),
+                previous: [0; 32],
+                at: Timestamp::from_millis(1),
+                key: KeyId([0; 8]),
+                digests: vec![[0; 4]],
+                signature: [0; SIGNATURE_BYTES],
+            };
+            seal.sign(&signer)
+        };
+        let (mut anchors, keys) = (Anchors::default(), signer.public_keys());
+        for n in 0..MAX_AUDIT_ANCHORS {
+            assert_eq!(anchors.add(seal(n, 1), keys), Ok(()), "{n}");
+        }
+        assert_eq!(anchors.add(seal(MAX_AUDIT_ANCHORS, 1), keys), Err(TooMany));
+        assert_eq!(anchors.add(seal(7, 2), keys), Ok(()), "a later one of a chain that is known");
+        assert_eq!(anchors.newest.len(), MAX_AUDIT_ANCHORS);
+    }
 }

@@ -9,13 +9,13 @@ use super::{
     keys::PublicKeys,
     metrics::Metrics,
     seal::{Seal, What},
-    trail::Trail,
+    trail::{self, Trail as _},
 };
 use crate::{
     clock::Clock,
     event_log::{ReadError, Store},
     lane::{Lane, task},
-    limits::{AUDIT_PAGE, MAX_CHAINS_KNOWN, MAX_READ, WATCH_AGAIN, WATCH_LOOKS, WATCHED_SEALS},
+    limits::{AUDIT_PAGE, MAX_READ, WATCH_AGAIN, WATCH_LOOKS, WATCHED_BREAKS, WATCHED_SEALS},
 };
 use model::{TenantId, Timestamp};
 use parking_lot::Mutex;
@@ -99,7 +99,7 @@ impl fmt::Debug for Chains {
 }
 
 /// Where a round is.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Round {
     seal: u64,
     hash: [u8; 32],
@@ -108,8 +108,8 @@ struct Round {
     sealed_at: Option<Timestamp>,
     /// What this round has found.
     found: Option<Break>,
-    /// Rows that are missing; perhaps a later seal says that they were forgotten.
-    missing: Option<Break>,
+    /// Rows that are missing; perhaps a later seal says that they were forgotten. One after the other is one.
+    missing: Vec<Break>,
     /// When the round came to the end.
     done: Option<Timestamp>,
 }
@@ -117,7 +117,7 @@ struct Round {
 impl Round {
     fn begin(id: ChainId) -> Self {
         let (hash, head) = ([0; 32], id.genesis());
-        Self { seal: 0, hash, to: 0, head, sealed_at: None, found: None, missing: None, done: None }
+        Self { seal: 0, hash, to: 0, head, sealed_at: None, found: None, missing: Vec::new(), done: None }
     }
 }
 
@@ -155,7 +155,7 @@ impl<S: Store + ?Sized> Watcher<S> {
     /// # Errors
     /// The trail cannot be read now.
     pub async fn look(&mut self) -> Result<(), ReadError> {
-        if self.rounds.len() > MAX_CHAINS_KNOWN {
+        if trail::too_many(self.rounds.len()) {
             self.rounds.clear();
             self.chains.known.lock().clear();
         }
@@ -173,8 +173,9 @@ impl<S: Store + ?Sized> Watcher<S> {
 
     async fn look_at(&mut self, id: ChainId, rows: u64) -> Result<(), ReadError> {
         let now = self.clock.now();
-        let before = self.rounds.get(&id).copied().unwrap_or_else(|| Round::begin(id));
+        let before = self.rounds.get(&id).cloned().unwrap_or_else(|| Round::begin(id));
         let again = before.done.is_some_and(|at| now.since(at) >= WATCH_AGAIN);
+        let first = before.done.is_none();
         let mut round = if again { Round::begin(id) } else { before };
         let seals = self.store.audit_seals(id, round.seal, WATCHED_SEALS).await?;
         let at_end = seals.len() < WATCHED_SEALS;
@@ -189,19 +190,21 @@ impl<S: Store + ?Sized> Watcher<S> {
         }
         if at_end {
             if rows < round.to {
-                note(&mut round.missing, "missing-rows", rows + 1, round.to, now);
+                miss(&mut round.missing, rows + 1, round.to, now);
             }
             round.done = round.done.or(Some(now));
         }
+        let missing = round.missing.first().copied();
+        let (sealed_rows, seals, sealed_at, found) = (round.to, round.seal, round.sealed_at, round.found);
         self.rounds.insert(id, round);
         let mut known = self.chains.known.lock();
         let state = known.entry(id).or_default();
-        if again && before.done.is_some() {
+        if again && !first {
             tracing::debug!(tenant.id = %id.tenant, partition = id.partition.0, "A chain is looked at anew");
         }
-        (state.rows, state.sealed_rows, state.seals) = (rows, round.to, round.seal);
-        state.sealed_at = round.sealed_at;
-        let found = if at_end { round.found.or(round.missing) } else { round.found.or(state.broken) };
+        (state.rows, state.sealed_rows, state.seals) = (rows, sealed_rows, seals);
+        state.sealed_at = sealed_at;
+        let found = if at_end { found.or(missing) } else { found.or(state.broken) };
         if found.is_some() && state.broken.is_none() {
             tracing::error!(
                 tenant.id = %id.tenant, partition = id.partition.0,
@@ -229,7 +232,10 @@ impl<S: Store + ?Sized> Watcher<S> {
         (round.seal, round.hash, round.sealed_at) = (seal.number, seal.hash(), Some(seal.at));
         if seal.what == What::Forgotten {
             // What the signer says was forgotten is not missed.
-            round.missing = round.missing.filter(|missing| missing.to > seal.to);
+            round.missing.retain(|missing| missing.to > seal.to);
+            for missing in &mut round.missing {
+                missing.from = missing.from.max(seal.to + 1);
+            }
             return Ok(());
         }
         if seal.from != from {
@@ -242,13 +248,13 @@ impl<S: Store + ?Sized> Watcher<S> {
             let page = self.store.audit_rows(id, to, limit).await?;
             let here = page.iter().take_while(|row| row.number <= seal.to).count();
             if here == 0 {
-                note(&mut round.missing, "missing-rows", to + 1, seal.to, now);
+                miss(&mut round.missing, to + 1, seal.to, now);
                 (round.to, round.head) = (seal.to, seal.head);
                 return Ok(());
             }
             for row in page.into_iter().take(here) {
                 if row.number != to + 1 {
-                    note(&mut round.missing, "missing-rows", to + 1, row.number - 1, now);
+                    miss(&mut round.missing, to + 1, row.number - 1, now);
                     // What is left of the range fits its seal no more, and that is why.
                     (round.to, round.head) = (seal.to, seal.head);
                     return Ok(());
@@ -275,8 +281,38 @@ fn note(place: &mut Option<Break>, what: &'static str, from: u64, to: u64, found
     place.get_or_insert(Break { what, from, to, found_at });
 }
 
+/// Rows are missing. Beyond as many places as are kept, the last one reaches on.
+fn miss(places: &mut Vec<Break>, from: u64, to: u64, found_at: Timestamp) {
+    let full = places.len() >= WATCHED_BREAKS;
+    match places.last_mut() {
+        Some(last) if full || last.to + 1 == from => last.to = last.to.max(to),
+        _ => places.push(Break { what: "missing-rows", from, to, found_at }),
+    }
+}
+
 impl<S: ?Sized> fmt::Debug for Watcher<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watcher").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_places_are_kept_apart_and_the_last_reaches_on_beyond_that() {
+        let (mut places, now) = (Vec::new(), Timestamp::from_millis(0));
+        for n in 0..WATCHED_BREAKS as u64 {
+            miss(&mut places, n * 10 + 1, n * 10 + 3, now);
+            miss(&mut places, n * 10 + 4, n * 10 + 5, now);
+            assert_eq!(
+                (places.len() as u64, places[n as usize].to),
+                (n + 1, n * 10 + 5),
+                "beside each other: one"
+            );
+        }
+        miss(&mut places, 900, 901, now);
+        assert_eq!((places.len(), places.last().map(|last| last.to)), (WATCHED_BREAKS, Some(901)));
     }
 }

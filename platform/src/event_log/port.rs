@@ -87,6 +87,14 @@ pub trait Records: Send + Sync + 'static {
         before: Option<AuditPlace>,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>>;
+    /// Forgets a tenant's audit rows up to a number, the first ones first, some at a time: cut off, it can be repeated. The
+    /// newest row always stays, so that numbers go on. Only for [`crate::audit::prune`], which says when it may be.
+    fn prune_audit(
+        &self,
+        tenant: TenantId,
+        partition: Partition,
+        up_to: u64,
+    ) -> StoreFuture<'_, Result<(), AppendError>>;
     /// Where audit rows end: every (tenant, partition) with any after a given one, in their order, at most `limit`.
     fn audited(
         &self,

@@ -5,6 +5,7 @@ mod copies;
 mod files;
 mod mutations;
 mod postgres;
+mod pruning;
 mod sealing;
 mod watching;
 
@@ -32,6 +33,11 @@ pub(crate) const CHAIN: ChainId = ChainId { tenant: TENANT, partition: Partition
 
 /// Appends of a command each, a second apart, from the `from`th on. One row each, of every shape.
 pub(crate) async fn fill(store: &dyn Store, from: u64, count: u64) {
+    fill_since(store, DECIDED, from, count).await;
+}
+
+/// The same, at another time.
+pub(crate) async fn fill_since(store: &dyn Store, begin: Timestamp, from: u64, count: u64) {
     for n in from..from + count {
         let id = Uuid::from_u128(u128::from(n) + 1_000);
         let stream = StreamId { tenant: TENANT, category: VISIT, id };
@@ -43,7 +49,7 @@ pub(crate) async fn fill(store: &dyn Store, from: u64, count: u64) {
             body: format!("{{\"n\":{n}}}"),
             phi: n.is_multiple_of(3).then(|| format!("{{\"name\":\"{n}\"}}")),
         };
-        let at = DECIDED + Duration::from_secs(n);
+        let at = begin + Duration::from_secs(n);
         let append = Append::new(stream, Version(0), vec![event], at);
         store.append(Append { audit: vec![audit], ..append }).await.unwrap();
     }

@@ -164,7 +164,6 @@ async fn the_processes_role_sees_and_writes_rows_of_the_tenant_it_names_and_no_o
         "UPDATE events SET body = '{}'".to_owned(),
         "DELETE FROM events".to_owned(),
         "UPDATE audit SET body = '{}'".to_owned(),
-        "DELETE FROM audit".to_owned(),
         "DELETE FROM streams".to_owned(),
         "TRUNCATE table_rows".to_owned(),
         "ALTER TABLE events DISABLE ROW LEVEL SECURITY".to_owned(),
@@ -174,6 +173,23 @@ async fn the_processes_role_sees_and_writes_rows_of_the_tenant_it_names_and_no_o
         assert_eq!(app.refused(&sql).await, SqlState::INSUFFICIENT_PRIVILEGE, "{sql}");
         app.sql("ROLLBACK").await;
     }
+    // Rows of the audit trail go when they are older than six years, and before that the database keeps them.
+    let audited = "SELECT count(*) FROM events.audit";
+    app.sql(&begin(&A.to_string())).await;
+    assert_eq!(app.client.execute("DELETE FROM audit", &[]).await.unwrap(), 0, "too young");
+    app.sql("ROLLBACK").await;
+    let day_of = |days: u64| {
+        format!(
+            "UPDATE events.audit SET at = (extract(epoch FROM now()) * 1000)::bigint - {days}::bigint * 86400000 - 1000"
+        )
+    };
+    for (days, gone) in [(2_191, 0), (2_192, 1)] {
+        admin.sql(&day_of(days)).await;
+        app.sql(&begin(&A.to_string())).await;
+        assert_eq!(app.client.execute("DELETE FROM audit", &[]).await.unwrap(), gone, "{days} days");
+        app.sql("ROLLBACK").await;
+    }
+    assert_eq!(admin.number(audited).await, 2);
     app.sql(&begin(&A.to_string())).await;
     for sql in [
         "UPDATE streams SET version = 9",
@@ -220,6 +236,7 @@ async fn the_fleets_role_does_over_all_tenants_what_it_must_and_nothing_else() {
         "INSERT INTO outbox SELECT partition, position + 9, tenant, subject, body, at FROM outbox",
         "DELETE FROM events",
         "DELETE FROM audit_ends",
+        "DELETE FROM audit",
     ] {
         assert_eq!(app.refused(sql).await, SqlState::INSUFFICIENT_PRIVILEGE, "{sql}");
     }

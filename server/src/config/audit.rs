@@ -1,21 +1,32 @@
-//! The audit trail's second place.
+//! The audit trail: how long it is kept, and its second place.
 
 use super::{ConfigError, SecretUrl};
 use platform::{
-    audit::second_place::{
-        SecondPlace,
-        directory::Directory,
-        s3::{self, S3},
+    audit::{
+        prune::Terms,
+        second_place::{
+            SecondPlace,
+            directory::Directory,
+            s3::{self, S3},
+        },
     },
     clock::Clock,
+    limits::{MAX_AUDIT_RETENTION, MIN_AUDIT_RETENTION},
 };
 use serde::{Deserialize, Serialize};
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-/// Where copies of sealed rows of the audit trail are kept, beside the event log: docs/audit.md.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A day.
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// How long rows of the audit trail are kept, and where copies of them are, beside the event log: docs/audit.md.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Audit {
+    /// How long rows are kept, days: 2,192 (six years) to 36,525. Default 2,557: seven years.
+    pub(crate) retention_days: u32,
+    /// Processes that seal prune what is older, once a day. Default true. Without it, only `telehealth audit prune` does.
+    pub(crate) prune: bool,
     /// Directory that copies are put into, on another machine's disk. It has to be there. Default none.
     pub(crate) copy_dir: Option<PathBuf>,
     /// `https://host[:port]` of S3 or what speaks its protocol. Default none: no copies go there.
@@ -32,7 +43,37 @@ pub(crate) struct Audit {
     pub(crate) s3_ca_file: Option<PathBuf>,
 }
 
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            retention_days: 2_557,
+            prune: true,
+            copy_dir: None,
+            s3_endpoint: None,
+            s3_bucket: None,
+            s3_region: None,
+            s3_access_key: None,
+            s3_secret_key: None,
+            s3_ca_file: None,
+        }
+    }
+}
+
 impl Audit {
+    /// When rows may go.
+    ///
+    /// # Errors
+    /// They would go too early, or be kept for longer than anybody can say.
+    pub(crate) fn terms(&self) -> Result<Terms, ConfigError> {
+        let retention = DAY * self.retention_days;
+        if !(MIN_AUDIT_RETENTION..=MAX_AUDIT_RETENTION).contains(&retention) {
+            let days = |limit: Duration| limit.as_secs() / DAY.as_secs();
+            let (least, most) = (days(MIN_AUDIT_RETENTION), days(MAX_AUDIT_RETENTION));
+            return Err(ConfigError(format!("audit.retention_days: {least} (six years) to {most}")));
+        }
+        Ok(Terms { retention, copied: self.copy_dir.is_some() || self.s3_endpoint.is_some() })
+    }
+
     /// The second place, if there is one.
     ///
     /// # Errors

@@ -1,20 +1,26 @@
-//! What seals the audit trail, and copies it to a second place.
+//! What seals the audit trail, copies it to a second place, looks at it, and prunes it.
 
 use super::{Base, keys_dir};
-use crate::failure::Failure;
+use crate::{config::Config, failure::Failure};
 use platform::{
-    audit::{Chains, Copier, Metrics, Sealer, Signer, Watcher},
+    audit::{Chains, Copier, Metrics, Pruner, Sealer, Signer, Watcher, prune::Holds},
+    clock::Clock,
     event_log::Store,
 };
+use prometheus::Registry;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// Of this process. Others may do the same.
 pub(crate) struct Audit {
+    raw: Arc<dyn Store>,
+    signer: Arc<Signer>,
+    metrics: Metrics,
     sealer: Sealer<dyn Store>,
     copier: Option<Copier<dyn Store>>,
     watcher: Watcher<dyn Store>,
     chains: Arc<Chains>,
+    pruner: Option<Pruner<dyn Store>>,
 }
 
 /// Over the store in which PHI is as it is on disk, so that a key that is shredded leaves the chain as it was.
@@ -32,14 +38,44 @@ pub(super) fn wire(base: &Base<'_>, raw: &Arc<dyn Store>) -> Result<Audit, Failu
     let chains = Arc::new(Chains::new(copier.as_ref().map(|_| metrics.clone())));
     let (keys, clock) = (signer.public_keys().clone(), Arc::clone(&base.clock));
     let watcher = Watcher::new(Arc::clone(raw), keys, clock, Arc::clone(&chains));
-    let sealer = Sealer::new(Arc::clone(raw), signer, Arc::clone(&base.clock), &metrics);
-    Ok(Audit { sealer, copier, watcher, chains })
+    let sealer = Sealer::new(Arc::clone(raw), Arc::clone(&signer), Arc::clone(&base.clock), &metrics);
+    let raw = Arc::clone(raw);
+    Ok(Audit { raw, signer, metrics, sealer, copier, watcher, chains, pruner: None })
+}
+
+/// What prunes, for the command line.
+///
+/// # Errors
+/// One line that names what cannot be used.
+pub(crate) fn pruner(
+    config: &Config,
+    raw: Arc<dyn Store>,
+    holds: Arc<dyn Holds>,
+    clock: Arc<dyn Clock>,
+) -> Result<Pruner<dyn Store>, Failure> {
+    let signer = Arc::new(Signer::load_or_create(&keys_dir(config), clock.now())?);
+    let metrics = Metrics::new(&Registry::new())?;
+    Ok(Pruner::new(raw, signer, clock, holds, config.audit.terms()?, &metrics))
 }
 
 impl Audit {
     /// What is known of the chains, for auditors to see.
     pub(crate) fn chains(&self) -> Arc<Chains> {
         Arc::clone(&self.chains)
+    }
+
+    /// And prunes, once a day, if it is to: who knows of holds is there only now.
+    ///
+    /// # Errors
+    /// What the configuration says of the time cannot be.
+    pub(super) fn pruning(self, base: &Base<'_>, holds: Arc<dyn Holds>) -> Result<Self, Failure> {
+        if !base.config.audit.prune {
+            return Ok(self);
+        }
+        let (raw, signer) = (Arc::clone(&self.raw), Arc::clone(&self.signer));
+        let (terms, clock) = (base.config.audit.terms()?, Arc::clone(&base.clock));
+        let pruner = Pruner::new(raw, signer, clock, holds, terms, &self.metrics);
+        Ok(Self { pruner: Some(pruner), ..self })
     }
 
     /// Until it is told to stop; then what is there is sealed.
@@ -49,6 +85,11 @@ impl Audit {
                 copier.run(stop.clone()).await;
             }
         };
-        tokio::join!(self.sealer.run(stop.clone()), copies, self.watcher.run(stop.clone()));
+        let prunes = async {
+            if let Some(pruner) = self.pruner {
+                pruner.run(stop.clone()).await;
+            }
+        };
+        tokio::join!(self.sealer.run(stop.clone()), copies, self.watcher.run(stop.clone()), prunes);
     }
 }

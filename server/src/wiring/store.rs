@@ -103,7 +103,8 @@ pub(crate) async fn open_store(
         }
     };
     let vault = vault::open(config, clock, registry).await.map_err(failed)?;
-    Ok(Opened { store: Arc::new(Sealing::new(stored, Arc::clone(&vault))), vault })
+    let raw = Arc::clone(&stored);
+    Ok(Opened { store: Arc::new(Sealing::new(stored, Arc::clone(&vault))), raw, vault })
 }
 
 /// The keys, which may be in a database that does not answer yet either.

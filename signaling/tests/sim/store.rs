@@ -326,6 +326,15 @@ impl Records for Reached {
         Reached::read(self, move |store| store.search_audit(tenant, search, before, limit))
     }
 
+    fn prune_audit(
+        &self,
+        tenant: TenantId,
+        partition: Partition,
+        up_to: u64,
+    ) -> StoreFuture<'_, Result<(), AppendError>> {
+        self.write(move |store| store.prune_audit(tenant, partition, up_to), |()| {})
+    }
+
     fn audited(
         &self,
         after: Option<(TenantId, Partition)>,

@@ -187,6 +187,8 @@ export const staff = {
   "right.change-person": "Change roles, and whom to let in",
   "right.read-rights": "See what somebody may do",
   "right.read-audit": "Read who did what",
+  "right.see-holds": "See what is kept for legal reasons",
+  "right.manage-holds": "Keep records for legal reasons, and let them go again",
   "right.break-glass": "Open a record in an emergency, with a reason",
   "right.review-break-glass": "Judge emergency access afterwards",
   "right.read-status": "See how the platform does, without names",

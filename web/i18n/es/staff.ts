@@ -190,6 +190,8 @@ export const staff: Translation<typeof english> = {
   "right.change-person": "Cambiar funciones y accesos",
   "right.read-rights": "Ver qué puede hacer alguien",
   "right.read-audit": "Leer quién hizo qué",
+  "right.see-holds": "Ver qué se conserva por motivos legales",
+  "right.manage-holds": "Conservar registros por motivos legales y liberarlos",
   "right.break-glass": "Abrir un expediente en una emergencia, con un motivo",
   "right.review-break-glass": "Juzgar después los accesos de emergencia",
   "right.read-status": "Ver cómo va la plataforma, sin nombres",

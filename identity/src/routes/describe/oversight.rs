@@ -3,18 +3,19 @@
 use super::super::{
     audit::{ChainsView, Found},
     emergencies::{Ask, List, Own, Review, View, Which},
+    holds::{List as Holds, New as NewHold, View as HoldView},
     partners::{List as PartnerKeys, Made as PartnerKeyMade, Make as NewPartnerKey},
 };
 use crate::{
     limits::{AUDIT_ROWS_PAGE, EMERGENCIES_PAGE, MAX_BODY_BYTES},
     problems::{
         CONFIRM_FIRST, INVALID, NOT_ALLOWED, OWN_EMERGENCY, REVIEWED_BEFORE, SESSION_LOCKED, SIGNED_OUT,
-        TOO_MANY_EMERGENCIES, TOO_MANY_PARTNER_KEYS,
+        TOO_MANY_EMERGENCIES, TOO_MANY_HOLDS, TOO_MANY_PARTNER_KEYS,
     },
 };
 use model::Timestamp;
 use platform::api::{Credential, Operation};
-use policy::{EmergencyId, PartnerKeyId};
+use policy::{EmergencyId, HoldId, PartnerKeyId};
 use uuid::Uuid;
 
 const EMERGENCIES: &str = "emergencies";
@@ -105,5 +106,22 @@ pub(super) fn audit() -> Vec<Operation> {
         of(AUDIT, Operation::get("/api/v1/audit/chain", "See whether the trail is whole"))
             .details("For auditors.")
             .answers::<ChainsView>(200, "Each chain, and what is wrong with it."),
+        of(AUDIT, Operation::get("/api/v1/audit/holds", "List legal holds"))
+            .details("Those in force and the newest of the others, with their reasons. For administrators and auditors. Recorded \
+                for the auditor.")
+            .answers::<Holds>(200, "The newest first."),
+        of(AUDIT, Operation::post("/api/v1/audit/holds", "Place a legal hold"))
+            .details("For auditors, with a fresh factor. Rows that it covers, and all behind the first of them, stay although \
+                their time is over.")
+            .takes::<NewHold>(MAX_BODY_BYTES)
+            .answers::<HoldView>(201, "It is in force.")
+            .fails(CONFIRM_FIRST)
+            .fails(INVALID)
+            .fails(TOO_MANY_HOLDS),
+        of(AUDIT, Operation::delete("/api/v1/audit/holds/{id}", "Lift a legal hold"))
+            .details("For auditors, with a fresh factor.")
+            .path_part::<HoldId>("id", "Which.")
+            .answers_nothing(204, "What it covered may go when its time is over.")
+            .fails(CONFIRM_FIRST),
     ]
 }

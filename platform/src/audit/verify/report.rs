@@ -35,6 +35,8 @@ pub enum Kind {
     UnknownKey,
     /// A seal is signed by a key that did not sign at that time.
     KeyNotValid,
+    /// Rows were pruned before their time, as the seals say.
+    PrunedEarly,
 }
 
 impl Kind {
@@ -60,6 +62,7 @@ impl Kind {
             Self::SealForged => "seal-forged",
             Self::UnknownKey => "unknown-key",
             Self::KeyNotValid => "key-not-valid",
+            Self::PrunedEarly => "pruned-early",
         }
     }
 }
@@ -102,6 +105,17 @@ pub struct Unsealed {
     pub since: Timestamp,
 }
 
+/// Rows of a chain that were pruned when their time was over, as signed seals say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    /// In which partition.
+    pub partition: Partition,
+    /// From the first row to this one.
+    pub to: u64,
+    /// When a seal said so for the last time.
+    pub at: Timestamp,
+}
+
 /// What came out.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -117,8 +131,8 @@ pub struct Report {
     pub rows: u64,
     /// Seals that are proven.
     pub seals: u64,
-    /// Rows that were forgotten when their time was over, as a seal says.
-    pub forgotten: u64,
+    /// Of each chain of which any were.
+    pub pruned: Vec<Pruned>,
     /// When the newest of its seals was made.
     pub sealed_at: Option<Timestamp>,
     /// Of each chain.
@@ -138,7 +152,7 @@ impl Report {
             keys_given,
             rows: 0,
             seals: 0,
-            forgotten: 0,
+            pruned: Vec::new(),
             sealed_at: None,
             unsealed: Vec::new(),
             findings: Vec::new(),
@@ -176,6 +190,7 @@ impl fmt::Display for Finding {
         }
         match (kind, at) {
             (_, None) => {}
+            (Kind::PrunedEarly, Some(at)) => write!(f, "; pruned {}", Utc(at))?,
             (Kind::Deleted | Kind::Truncated | Kind::RolledBack, Some(at)) => {
                 write!(f, "; the row before is of {}", Utc(at))?;
             }
@@ -203,6 +218,7 @@ impl Kind {
             Self::SealForged => "forged: not signed by the key it names, or no seal at all",
             Self::UnknownKey => "signed by a key that nobody here knows",
             Self::KeyNotValid => "signed by a key at a time at which it did not sign",
+            Self::PrunedEarly => "pruned before their time, by a signed seal",
         }
     }
 }

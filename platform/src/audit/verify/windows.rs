@@ -1,13 +1,15 @@
 //! The seals of a chain, judged one after the other, as windows of rows that they are about.
 
-use super::report::{Finding, Kind, Report};
+use super::report::{Finding, Kind, Pruned, Report};
 use crate::audit::{
     chain::{Head, RowDigest},
     file::{Extent, Frames, Kind as FrameKind, Section, Source, Unreadable},
     keys::PublicKeys,
     seal::{Seal, Unproven, What},
 };
+use crate::limits::MIN_AUDIT_RETENTION;
 use model::Timestamp;
+use std::sync::Arc;
 
 /// Rows that a proven seal is about, and those before it that only missing seals were about.
 #[derive(Clone)]
@@ -56,8 +58,8 @@ pub(super) struct Windows<'a> {
     last: Last,
     /// Up to which number it was said why there is no seal.
     explained: u64,
-    /// Rows that were forgotten, as a proven seal says.
-    forgotten: u64,
+    /// Up to which row rows were forgotten, and when, as proven seals say: each further than the one before.
+    forgotten: Arc<[(u64, Timestamp)]>,
     went_back: bool,
     done: bool,
     extent: Extent,
@@ -74,14 +76,15 @@ impl<'a> Windows<'a> {
         report: &mut Report,
     ) -> Result<Self, Unreadable> {
         let partition = section.chain.partition;
-        let mut forgotten = 0;
+        let mut forgotten: Vec<(u64, Timestamp)> = Vec::new();
         let mut frames = Frames::at(source, section.seals);
         while frames.offset() < section.rows {
             let frame = frames.next()?;
             if frame.kind == FrameKind::Seal && frame.payload.get(1) == Some(&1) {
                 let seal = Seal::parse(frame.payload).ok().filter(|seal| seal.verify(keys).is_ok());
                 let ours = seal.filter(|seal| seal.chain == section.chain);
-                forgotten = forgotten.max(ours.map_or(0, |seal| seal.to));
+                let known = forgotten.last().map_or(0, |(to, _)| *to);
+                forgotten.extend(ours.filter(|seal| seal.to > known).map(|seal| (seal.to, seal.at)));
             }
         }
         if frames.offset() != section.rows {
@@ -96,7 +99,9 @@ impl<'a> Windows<'a> {
             let last = section.first.saturating_sub(1);
             report.find(Finding::new(Kind::SealMissing, partition, 1, last.max(1)));
         }
-        report.forgotten += forgotten;
+        if let Some((to, at)) = forgotten.last().copied() {
+            report.pruned.push(Pruned { partition, to, at });
+        }
         let hash = (number == 0).then_some([0; 32]);
         Ok(Self {
             source,
@@ -106,7 +111,7 @@ impl<'a> Windows<'a> {
             anchor: anchor.filter(|_| extent == Extent::All),
             last: Last { number, to, head: before, hash },
             explained: number,
-            forgotten,
+            forgotten: forgotten.into(),
             went_back: false,
             done: false,
             extent,
@@ -122,12 +127,19 @@ impl<'a> Windows<'a> {
 
     /// The same from here on, to look ahead with.
     pub(super) fn ahead(&self) -> Self {
-        Self { frames: Frames::at(self.source, self.frames.offset()), ..*self }
+        let forgotten = Arc::clone(&self.forgotten);
+        Self { frames: Frames::at(self.source, self.frames.offset()), forgotten, ..*self }
     }
 
     /// Rows up to this number were forgotten.
-    pub(super) const fn forgotten(&self) -> u64 {
-        self.forgotten
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten.last().map_or(0, |(to, _)| *to)
+    }
+
+    /// When the rows up to one were forgotten.
+    fn forgotten_at(&self, row: u64) -> Option<Timestamp> {
+        let index = self.forgotten.partition_point(|(to, _)| *to < row);
+        self.forgotten.get(index).map(|(_, at)| *at)
     }
 
     /// The last row under a proven seal so far.
@@ -210,6 +222,12 @@ impl<'a> Windows<'a> {
                 let from = seal.from.min(anchor.from);
                 find(Finding { from, to: anchor.to.max(from), ..of_seal(Kind::RolledBack) });
             }
+        }
+        // How long they were kept, the seals themselves say.
+        let forgotten = self.forgotten_at(seal.to).filter(|_| about_rows && self.extent == Extent::All);
+        if let Some(at) = forgotten.filter(|at| *at < seal.at || at.since(seal.at) < MIN_AUDIT_RETENTION) {
+            let (from, to) = (seal.from, seal.to);
+            find(Finding { at: Some(at), from, to, ..of_seal(Kind::PrunedEarly) });
         }
         if let Some(report) = report {
             report.seals += 1;

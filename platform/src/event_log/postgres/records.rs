@@ -1,13 +1,13 @@
 //! What was recorded beside the events, in PostgreSQL.
 
-use super::{PostgresStore, lane_of, number, roles::Whose, statements, unsigned};
+use super::{PostgresStore, lane_of, number, pool::Member, roles::Whose, statements, unsigned};
 use crate::{
     event_log::{
         AppendError, AuditEnd, AuditOf, AuditPlace, AuditRow, AuditSearch, OutboxMessage, Partition,
         Position, ReadError, Records, StoreFuture,
     },
     lane::Lane,
-    limits::MAX_READ,
+    limits::{FORGOTTEN_AT_ONCE, MAX_READ},
 };
 use model::{TenantId, Timestamp};
 use tokio_postgres::Row;
@@ -113,6 +113,27 @@ impl Records for PostgresStore {
             let rows = self.pools.query(Lane::Standard, Whose::one(tenant), statement, &which).await?;
             let partition = |row: &Row| u16::try_from(row.try_get::<_, i32>(7)?).map_err(|_| ReadError);
             rows.iter().map(|row| audit_row(row, Partition(partition(row)?))).collect()
+        })
+    }
+
+    fn prune_audit(
+        &self,
+        tenant: TenantId,
+        partition: Partition,
+        up_to: u64,
+    ) -> StoreFuture<'_, Result<(), AppendError>> {
+        Box::pin(async move {
+            let which = (i32::from(partition.0), number(up_to), FORGOTTEN_AT_ONCE as i64);
+            loop {
+                let some = async |member: &mut Member| {
+                    let params: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+                        [&tenant.0, &which.0, &which.1, &which.2];
+                    Ok(Ok(member.execute(&statements::PRUNE_AUDIT, &params).await?))
+                };
+                if self.pools.write(Lane::Batch, Whose::one(tenant), some).await? == 0 {
+                    return Ok(());
+                }
+            }
         })
     }
 

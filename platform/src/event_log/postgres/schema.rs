@@ -62,6 +62,13 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         additive: false,
         alone: true,
     },
+    Migration {
+        name: "0006_audit_is_pruned",
+        sql: include_str!("migrations/0006_audit_is_pruned.sql"),
+        yugabyte: include_str!("migrations/yugabyte/0006_audit_is_pruned.sql"),
+        additive: true,
+        alone: false,
+    },
 ];
 
 /// Whose SQL it is.

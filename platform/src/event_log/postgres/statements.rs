@@ -68,6 +68,8 @@ statements! {
     AUDITED = "SELECT tenant, partition, number FROM audit_ends WHERE (tenant, partition) > ($1, $2) ORDER BY tenant, partition LIMIT $3";
     /// A page of a tenant's audit rows.
     AUDIT = "SELECT number, at, action, actor, subject, body, phi FROM audit WHERE tenant = $1 AND partition = $2 AND number > $3 ORDER BY number LIMIT $4";
+    /// The first audit rows of a tenant, but never the newest. The database itself refuses those that are too young.
+    PRUNE_AUDIT = "DELETE FROM audit WHERE tenant = $1 AND partition = $2 AND number <= $3 AND number < (SELECT e.number FROM audit_ends e WHERE e.tenant = $1 AND e.partition = $2) AND number < (SELECT min(a.number) FROM audit a WHERE a.tenant = $1 AND a.partition = $2) + $4";
     /// Audit rows in the order of time, the newest first.
     AUDIT_BY_TIME = "SELECT number, at, action, actor, subject, body, phi, partition FROM audit WHERE tenant = $1 AND (at, partition, number) < ($2, $3, $4) AND at >= $5 ORDER BY at DESC, partition DESC, number DESC LIMIT $6";
     /// The same, of what somebody did.

@@ -124,7 +124,7 @@ fn examine(path: &Path) -> Result<Contents, BackupError> {
     if count(torn)? != 0 {
         return Err(BackupError::Damaged("streams have gaps"));
     }
-    let holes = "SELECT count(*) FROM (SELECT 1 FROM audit GROUP BY tenant, partition HAVING count(*) <> max(number))";
+    let holes = "SELECT count(*) FROM (SELECT 1 FROM audit GROUP BY tenant, partition HAVING count(*) <> max(number) - min(number) + 1)";
     if count(holes)? != 0 {
         return Err(BackupError::Damaged("the audit trail has gaps"));
     }

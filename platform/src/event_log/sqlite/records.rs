@@ -75,6 +75,18 @@ impl Records for SqliteStore {
         )
     }
 
+    fn prune_audit(
+        &self,
+        tenant: TenantId,
+        partition: Partition,
+        up_to: u64,
+    ) -> StoreFuture<'_, Result<(), AppendError>> {
+        Box::pin(self.forget(move |transaction| {
+            let which = (tenant.0.as_bytes(), partition.0, up_to, FORGOTTEN_AT_ONCE);
+            batch::run(transaction, &statements::PRUNE_AUDIT, which)
+        }))
+    }
+
     fn audited(
         &self,
         after: Option<(TenantId, Partition)>,

@@ -36,6 +36,8 @@ statements! {
     NEXT_AUDITED = "SELECT tenant, partition FROM audit WHERE (tenant, partition) > (?1, ?2) ORDER BY tenant, partition LIMIT 1";
     /// A page of a tenant's audit rows.
     AUDIT = "SELECT number, at, action, actor, subject, body, phi FROM audit WHERE tenant = ?1 AND partition = ?2 AND number > ?3 ORDER BY number LIMIT ?4";
+    /// The first audit rows of a tenant, but never the newest: by it the next is numbered.
+    PRUNE_AUDIT = "DELETE FROM audit WHERE tenant = ?1 AND partition = ?2 AND number IN (SELECT number FROM audit WHERE tenant = ?1 AND partition = ?2 AND number <= ?3 AND number < (SELECT max(number) FROM audit WHERE tenant = ?1 AND partition = ?2) ORDER BY number LIMIT ?4)";
     /// Audit rows in the order of time, the newest first.
     AUDIT_BY_TIME = "SELECT number, at, action, actor, subject, body, phi, partition FROM audit WHERE tenant = ?1 AND (at, partition, number) < (?2, ?3, ?4) AND at >= ?5 ORDER BY at DESC, partition DESC, number DESC LIMIT ?6";
     /// The same, of what somebody did.

@@ -123,6 +123,15 @@ impl<S: Store + ?Sized> Records for Sealing<S> {
         })
     }
 
+    fn prune_audit(
+        &self,
+        tenant: TenantId,
+        partition: Partition,
+        up_to: u64,
+    ) -> StoreFuture<'_, Result<(), AppendError>> {
+        self.inner.prune_audit(tenant, partition, up_to)
+    }
+
     fn audited(
         &self,
         after: Option<(TenantId, Partition)>,

@@ -4,6 +4,7 @@ mod commands;
 mod history;
 mod lanes;
 mod owners;
+mod prune;
 mod random;
 mod search;
 mod streams;
@@ -28,6 +29,7 @@ pub async fn conformance(store: Arc<dyn Store>) {
     history::conform(&*store).await;
     lanes::conform(&*store).await;
     search::conform(&*store).await;
+    prune::conform(&*store).await;
     tables::conform(store).await;
 }
 

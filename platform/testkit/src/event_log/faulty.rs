@@ -42,18 +42,38 @@ pub enum Fault {
 pub struct Faulty<S> {
     inner: Arc<S>,
     fault: Mutex<Fault>,
+    /// Which one comes with which write.
+    next: Mutex<Option<(usize, Fault)>>,
     late: Mutex<Vec<Append>>,
 }
 
 impl<S: Store> Faulty<S> {
     /// Without a fault at first. Whoever has the store itself goes around them.
     pub fn new(inner: Arc<S>) -> Self {
-        Self { inner, fault: Mutex::default(), late: Mutex::default() }
+        Self { inner, fault: Mutex::default(), next: Mutex::default(), late: Mutex::default() }
     }
 
     /// From now on this is wrong with it.
     pub fn set(&self, fault: Fault) {
+        *self.next.lock() = None;
         *self.fault.lock() = fault;
+    }
+
+    /// So many writes are well, and from the next one on this is wrong with it.
+    pub fn set_after(&self, writes: usize, fault: Fault) {
+        *self.next.lock() = Some((writes, fault));
+    }
+
+    fn count_write(&self) {
+        let mut next = self.next.lock();
+        match &mut *next {
+            Some((0, fault)) => {
+                *self.fault.lock() = *fault;
+                *next = None;
+            }
+            Some((writes, _)) => *writes -= 1,
+            None => {}
+        }
     }
 
     /// Records what came late, in the order in which it came.
@@ -89,6 +109,7 @@ impl<S: Store> Faulty<S> {
         &'a self,
         write: impl FnOnce(&'a S) -> StoreFuture<'a, Result<T, AppendError>>,
     ) -> StoreFuture<'a, Result<T, AppendError>> {
+        self.count_write();
         match self.fault() {
             Fault::None => write(&self.inner),
             Fault::Away | Fault::ReadOnly => Box::pin(ready(Err(Refusal::Unavailable.into()))),
@@ -192,6 +213,15 @@ impl<S: Store> Records for Faulty<S> {
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<AuditRow>, ReadError>> {
         Faulty::read(self, |inner| inner.search_audit(tenant, search, before, limit))
+    }
+
+    fn prune_audit(
+        &self,
+        tenant: TenantId,
+        partition: Partition,
+        up_to: u64,
+    ) -> StoreFuture<'_, Result<(), AppendError>> {
+        self.write(|inner| inner.prune_audit(tenant, partition, up_to))
     }
 
     fn audited(

@@ -1,17 +1,22 @@
 //! The sealer: when it seals, two of them, restarts, and what it does not go on from.
 
 use super::{CHAIN, attacker::Attacker, exported, fill, judge, later, sealer, seals};
+use model::TenantId;
 use platform::{
-    audit::{Signer, seal},
+    audit::{Chains, Signer, Watcher, seal},
     clock::ManualClock,
-    event_log::{Category, Store, sqlite::SqliteStore},
+    event_log::{Append, Category, NewAudit, NewEvent, Store, StreamId, Version, sqlite::SqliteStore},
     lane::Lane,
-    limits::SEALED_ROWS,
+    limits::{MAX_CHAINS_KNOWN, SEALED_ROWS},
 };
 use prometheus::Registry;
 use std::{sync::Arc, time::Duration};
-use testkit::{event_log::MemoryStore, wait};
+use testkit::{
+    event_log::{MemoryStore, VISIT},
+    wait,
+};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::new(later(10_000)))
@@ -115,4 +120,36 @@ async fn it_does_not_go_on_from_a_seal_that_is_not_ours_nor_over_rows_that_are_g
     Attacker::on(&path).forget_seals(2);
     check("rolled back: it goes on, and a seal of the second place shows it", 3).await;
     assert_eq!(seal::AUDIT_SEAL, Category { name: "audit-seal", lane: Lane::Batch });
+}
+
+#[tokio::test]
+async fn more_chains_than_are_remembered_are_sealed_and_looked_at_all_the_same() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let (signer, clock) = (Arc::new(Signer::ephemeral(later(0))), clock());
+    let record = async |tenant: TenantId, n: u128| {
+        let stream = StreamId { tenant, category: VISIT, id: Uuid::from_u128(n) };
+        let event = NewEvent { kind: "noted", schema: 1, body: "{}".into(), phi: None, effective: None };
+        let audit =
+            NewAudit { action: "visit.note", actor: None, subject: None, body: "{}".into(), phi: None };
+        let append = Append::new(stream, Version(0), vec![event], later(0));
+        store.append(Append { audit: vec![audit], ..append }).await.unwrap();
+    };
+    let tenant = |n: usize| TenantId(Uuid::from_u128(n as u128 + 1));
+    for n in 0..=MAX_CHAINS_KNOWN {
+        record(tenant(n), 1).await;
+    }
+    let mut sealer = sealer(Arc::clone(&store), &signer, &clock, 10);
+    let chains = Arc::new(Chains::new(None));
+    let keys = signer.public_keys().clone();
+    let mut watcher = Watcher::new(Arc::clone(&store), keys, Arc::clone(&clock) as _, Arc::clone(&chains));
+    for round in 1..=2_u64 {
+        // The second time, all have been forgotten.
+        sealer.look(true).await;
+        watcher.look().await.unwrap();
+        for n in [0, MAX_CHAINS_KNOWN / 2, MAX_CHAINS_KNOWN] {
+            let (_, state) = chains.of(tenant(n))[0];
+            assert_eq!((state.sealed_rows, state.seals, state.broken), (round, round, None), "{n}");
+            record(tenant(n), 1 + u128::from(round)).await;
+        }
+    }
 }

@@ -57,6 +57,8 @@ pub const ROUTES: &[(&str, Lane)] = &[
     // Who did what.
     ("/api/v1/audit", Standard),
     ("/api/v1/audit/chain", Standard),
+    ("/api/v1/audit/holds", Standard),
+    ("/api/v1/audit/holds/{id}", Standard),
     ("/api/v1/visit/access", Standard),
     // What there is to ask.
     ("/api", Standard),
