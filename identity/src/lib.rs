@@ -22,6 +22,7 @@ mod config;
 pub mod emergencies;
 mod followed;
 pub mod limits;
+pub mod oversight;
 mod passkeys;
 pub mod passwords;
 mod problems;

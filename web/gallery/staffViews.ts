@@ -1,5 +1,5 @@
 /** Every view and state of the pages for people who work at a clinic, by name. */
-import type { AuditRow, Chains, Emergency, Listed, SignedIn, StaffSession } from "../identity";
+import type { AuditRow, Chains, Emergency, Listed, PartStatus, SignedIn, StaffSession, Status } from "../identity";
 import * as f from "./fixtures";
 
 /** What is pressed (`next`) and what is typed (`email=a@b.c`), by test id. */
@@ -111,7 +111,7 @@ const j = (id: string, answers: StaffView["answers"] = {}, steps: readonly Step[
 const a = (id: string, answers: StaffView["answers"] = {}, steps: readonly Step[] = ["?person"]): StaffView => ({
   id: `staff-admin${id}`,
   app: "staff",
-  page: { is: "admin" },
+  page: { is: "admin", section: "people" },
   answers: { [RENEW]: signedIn(), "GET /api/v1/waiting-rooms": rooms, [PEOPLE]: { people: everybody, next: null }, "POST /api/v1/auth/lock": {}, "POST /api/v1/auth/unlock": {}, "GET /api/v1/people/p2/rights": rights, "GET /api/v1/people/p4/rights": { rights: rights.rights.map((right) => ({ ...right, allowed: false })) }, ...answers },
   steps,
   first: (session) => session.resume(),
@@ -202,6 +202,30 @@ const t = (section: string, id: string, answers: StaffView["answers"] = {}, step
   steps,
   first: (session) => session.resume(),
 });
+const part = (name: string, state: PartStatus["state"] = "well", more: Partial<PartStatus> = {}): PartStatus => ({ part: name, state, since: f.NOW - 25 * MINUTE, ...more });
+const status = (change: Partial<Status> = {}): Status => ({
+  at: f.NOW,
+  visits: { waiting: 7, inCall: 12, longestWaitS: 1_130 },
+  parts: [part("records"), part("waiting-rooms"), part("media")],
+  catchingUp: false,
+  parked: 0,
+  trail: { state: "whole", copies: { missing: 0, lagS: 0 } },
+  emergencies: { open: 0, unreviewed: 0 },
+  ...change,
+});
+const fleet = (of: Record<string, PartStatus["state"]>) =>
+  ["records", "waiting-rooms", "media", "messages", "presence"].map((name) =>
+    part(name, of[name] ?? "well", name === "media" || name === "waiting-rooms" ? { working: { well: 3, strained: 2, away: 0 }[of[name] ?? "well"], of: 3 } : {}),
+  );
+const STATUS = "GET /api/v1/status";
+const q = (id: string, answer: Answer | readonly Answer[], steps: readonly Step[] = ["?verdict"], who: Listed = own): StaffView => ({
+  id: `staff-status${id}`,
+  app: "staff",
+  page: { is: "admin", section: "status" },
+  answers: { [RENEW]: signedIn(who), "GET /api/v1/waiting-rooms": rooms, "GET /api/v1/emergencies?": emergencies(), [STATUS]: answer },
+  steps,
+  first: (session) => session.resume(),
+});
 const me = {
   person: everybody[1],
   ways: { password: true, provider: false, passkeys: true },
@@ -231,6 +255,17 @@ const chosen = ["password=correct horse battery", "next"];
 const filled = ["invite", "new-email=sam.tan@riverside.example", "new-name=Sam Tan", "role-scheduler"];
 
 export const staffViews: readonly StaffView[] = [
+  q("", status()),
+  q("-fleet", status({ parts: fleet({}), visits: { waiting: 0, inCall: 1_204, longestWaitS: 0 } })),
+  q("-database-away", status({ parts: [part("records", "strained"), part("waiting-rooms"), part("media")], emergencies: null })),
+  q("-catching-up", status({ catchingUp: true, trail: { state: "checking", copies: null } })),
+  q("-worst", status({ visits: null, parts: fleet({ records: "away", "waiting-rooms": "away", media: "away", messages: "away", presence: "away" }), parked: 2, trail: { state: "broken", copies: { missing: 9, lagS: 5_400 } }, emergencies: { open: 1, unreviewed: 3 } })),
+  q("-some", status({ parts: fleet({ "waiting-rooms": "strained", media: "strained" }), emergencies: { open: 0, unreviewed: 2 } }), ["?verdict"], auditor),
+  q("-loading", "never", []),
+  q("-failed", refused("unavailable", 503, 30), ["?problem"]),
+  q("-stale", [status(), refused("unavailable", 503, 30)], ["?verdict", "look-again", "?problem"]),
+  q("-long-names", status(), ["?verdict"], { ...longNames[1]!, roles: ["administrator", "auditor", "clinician"] } as Listed),
+  q("-operations", status(), ["?verdict"], person("p6", "Kofi Mensah", "kofi.mensah@riverside.example", ["sre"])),
   r(""),
   r("-none", { "GET /api/v1/waiting-rooms": { waitingRooms: [], next: null } }, ["?no-rooms"]),
   r("-long-names", { "GET /api/v1/waiting-rooms": longRooms }),

@@ -6,5 +6,6 @@ export { CANCELLED, OFFLINE, Problem } from "./problem";
 export { homeOf, returnPath, signInPath } from "./return-path";
 export { createStaffSession, type StaffSession, type StaffState } from "./session";
 export * from "./types";
+export * from "./oversight";
 export * from "./trail";
 export { unitName } from "./unit";

@@ -5,7 +5,9 @@ import { fakeStaff } from "../gallery/staff";
 import { staffViews, type StaffView } from "../gallery/staffViews";
 import { startWords } from "../i18n";
 import { shared } from "../i18n/en/shared";
+import { oversight } from "../i18n/en/oversight";
 import { staff } from "../i18n/en/staff";
+import { trail } from "../i18n/en/trail";
 import "../ui/testing/setup";
 import { LiveRegion } from "../ui/Live/Live";
 import { AccountApp } from "./AccountApp";
@@ -15,7 +17,7 @@ import { JoinApp } from "./JoinApp";
 import { RoomsApp } from "./RoomsApp";
 import { SignInApp } from "./SignInApp";
 
-const words = { ...shared, ...staff };
+const words = { ...shared, ...staff, ...trail, ...oversight };
 beforeEach(() => startWords({ en: () => Promise.resolve(words), es: () => Promise.resolve(words) }, "en"));
 
 function drawn(page: StaffView["page"]) {
@@ -31,9 +33,11 @@ function draw(id: string, change: Partial<StaffView> = {}) {
   if (view === undefined) throw new Error(`no view ${id}`);
   const session = fakeStaff({ ...view, ...change, answers: { ...view.answers, ...change.answers } });
   const go = vi.fn();
+  const page = change.page ?? view.page;
+  location.hash = (page.is === "admin" && page.section) || "";
   render(
     <StaffProvider value={{ session, go }}>
-      <LiveRegion>{drawn(change.page ?? view.page)}</LiveRegion>
+      <LiveRegion>{drawn(page)}</LiveRegion>
     </StaffProvider>,
   );
   void view.first?.(session);
@@ -194,5 +198,63 @@ describe("people", () => {
     fireEvent.click(await screen.findByRole("button", { name: "Dr Amara Lee" }));
     expect(screen.queryByRole("checkbox")).toBeNull();
     for (const name of [/Invite/, /Let in/]) expect(screen.queryByRole("button", { name })).toBeNull();
+  });
+});
+
+describe("status", () => {
+  const verdict = () => screen.findByTestId("verdict");
+
+  it("is what is seen first, in one sentence, and says when it was looked at", async () => {
+    draw("status", { page: { is: "admin" } });
+    expect((await verdict()).textContent).toMatch(/Everything works.*Looked at/s);
+    expect(screen.getByTestId("counts").textContent).toContain("longest wait: 18 min");
+    expect(screen.getByRole("link", { name: "Status" }).getAttribute("aria-current")).toBe("page");
+  });
+
+  it("says what it means for visits, the worst first", async () => {
+    draw("status-worst");
+    expect((await verdict()).textContent).toContain("9 things need attention");
+    const tones = [...document.querySelectorAll<HTMLElement>(".part")].map(({ dataset }) => dataset["tone"]);
+    expect(tones).toEqual([...tones].sort((one, other) => ["danger", "attention", "good"].indexOf(one ?? "") - ["danger", "attention", "good"].indexOf(other ?? "")));
+    screen.getByText(/2 things that were saved/);
+    screen.getByText(/cannot be counted/);
+  });
+
+  it("does not worry anybody about a database that is away while visits go on", async () => {
+    draw("status-database-away");
+    expect((await verdict()).getAttribute("data-tone")).toBe("attention");
+    screen.getByText(/Nothing is lost/);
+  });
+
+  it("shows what was seen last when it cannot be looked at, and says so", async () => {
+    draw("status-stale");
+    await verdict();
+    press("Look again");
+    await screen.findByText(/At .* it was: Everything works/);
+    expect((await verdict()).getAttribute("data-tone")).toBe("attention");
+    expect(screen.getAllByRole("button", { name: "Try again" })).toHaveLength(1);
+  });
+
+  it("is looked at by itself, and not while nobody can see it", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    const { session } = draw("status");
+    const asks = vi.spyOn(session, "ask");
+    await verdict();
+    const asked = () => asks.mock.calls.filter(([{ path }]) => path === "/api/v1/status").length;
+    const before = asked();
+    const hidden = vi.spyOn(document, "visibilityState", "get").mockReturnValue("hidden");
+    await act(() => vi.advanceTimersByTimeAsync(30_000));
+    expect(asked()).toBe(before);
+    hidden.mockRestore();
+    await act(() => vi.advanceTimersByTimeAsync(10_000));
+    expect(asked()).toBe(before + 1);
+    vi.useRealTimers();
+  });
+
+  it("leads who keeps the platform running to it, and shows them nothing else", async () => {
+    draw("status-operations");
+    await verdict();
+    expect(screen.queryByRole("navigation", { name: "Sections" })).toBeNull();
+    expect(screen.queryByRole("link", { name: /emergencies/ })).toBeNull();
   });
 });

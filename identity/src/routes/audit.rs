@@ -5,6 +5,7 @@
 use super::{Here, emergencies::Names, permit};
 use crate::{
     limits::{AUDIT_ROWS_LOOKED_AT, AUDIT_ROWS_PAGE, AUDIT_ROWS_READ, MAX_ACTION_CHARS},
+    oversight::TrailState,
     problems::later,
     service::{Identity, audit},
 };
@@ -249,8 +250,8 @@ pub(super) struct ChainView {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "AuditChains")]
 pub(super) struct ChainsView {
-    /// `whole`, `broken`, `checking`, or `unknown` where this process does not look after them.
-    state: &'static str,
+    /// As far as this process has looked.
+    state: TrailState,
     chains: Vec<ChainView>,
     /// None where nothing is copied to a second place.
     copies: Option<Value>,
@@ -261,15 +262,7 @@ pub(crate) async fn chain(Here(identity): Here, headers: HeaderMap) -> Result<Re
     let (permit, _) = permit::<ReadAudit>(&identity, &headers, |_| Place::unit(identity.tenant)).await?;
     let known = identity.chains.as_ref().map(|chains| (chains.of(permit.tenant()), chains.copies()));
     let (chains, copies) = known.unwrap_or_default();
-    let state = if identity.chains.is_none() {
-        "unknown"
-    } else if chains.iter().any(|(_, chain)| chain.broken.is_some()) {
-        "broken"
-    } else if chains.iter().any(|(_, chain)| chain.verified_at.is_none()) || chains.is_empty() {
-        "checking"
-    } else {
-        "whole"
-    };
+    let state = if identity.chains.is_none() { TrailState::Unknown } else { TrailState::of(&chains) };
     let chains = chains.into_iter().map(|(id, chain)| ChainView {
         partition: id.partition.0,
         rows: chain.rows,

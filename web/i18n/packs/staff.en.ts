@@ -1,5 +1,6 @@
+import { oversight } from "../en/oversight";
 import { shared } from "../en/shared";
 import { staff } from "../en/staff";
 import { trail } from "../en/trail";
 
-export default { ...shared, ...staff, ...trail };
+export default { ...shared, ...staff, ...trail, ...oversight };

@@ -1,5 +1,6 @@
+import { oversight } from "../es/oversight";
 import { shared } from "../es/shared";
 import { staff } from "../es/staff";
 import { trail } from "../es/trail";
 
-export default { ...shared, ...staff, ...trail };
+export default { ...shared, ...staff, ...trail, ...oversight };

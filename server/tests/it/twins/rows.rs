@@ -158,6 +158,7 @@ pub(super) const ROWS: &[Row] = &[
         ..own("GET", "/api/v1/audit", |_| json!({}))
     },
     own("GET", "/api/v1/audit/chain", |_| json!({})),
+    own("GET", "/api/v1/status", |_| json!({})),
     own("GET", "/api/v1/partner-keys", |_| json!({})),
     // Without a scope none is made.
     own("POST", "/api/v1/partner-keys", |_| json!({ "name": "Ana", "scopes": [], "days": 1 })),
