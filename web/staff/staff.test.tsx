@@ -258,3 +258,49 @@ describe("status", () => {
     expect(screen.queryByRole("link", { name: /emergencies/ })).toBeNull();
   });
 });
+
+describe("finding people", () => {
+  const rows = () => screen.getAllByTestId("person").length;
+
+  it("looks through every page, and says when it has", async () => {
+    const page = (from: number, next: string | null) => ({
+      people: Array.from({ length: 50 }, (_, at) => ({ id: `n${from + at}`, name: `Person ${from + at}`, email: `n${from + at}@r.example`, roles: ["scheduler"], duties: [], state: "active" })),
+      next,
+    });
+    const { session } = draw("admin", { answers: { "GET /api/v1/people?": [page(0, "n49"), page(50, "n99"), page(100, null)] } });
+    const asks = vi.spyOn(session, "ask");
+    await screen.findByText("Person 0");
+    const asked = () => asks.mock.calls.filter(([{ path }]) => path.startsWith("/api/v1/people?")).length;
+    const before = asked();
+    write("Name or e-mail", "person 14");
+    await vi.waitFor(() => expect(screen.getByTestId("found").textContent).toBe("12 of 150"));
+    expect([rows(), asked() - before]).toEqual([12, 2]);
+    expect(screen.queryByTestId("more")).toBeNull();
+  });
+
+  it("sorts by what is chosen, and says by which column", async () => {
+    draw("admin");
+    await screen.findByText("Dr Amara Lee");
+    write("In the order of", "state");
+    expect(screen.getAllByTestId("person")[0]?.textContent).toContain("Jonas Weber");
+    expect(screen.getByRole("columnheader", { name: "State" }).getAttribute("aria-sort")).toBe("ascending");
+  });
+
+  it("says that nobody is called so, and shows everybody again", async () => {
+    draw("admin");
+    await screen.findByText("Dr Amara Lee");
+    write("Name or e-mail", "zebedee");
+    screen.getByText("Nobody here is called that");
+    press("Show everybody");
+    expect(rows()).toBe(6);
+  });
+
+  it("keeps what it has found when a page does not come, and goes on when asked to", async () => {
+    draw("admin-search-failed");
+    await screen.findByText("person.1@riverside.example");
+    write("Name or e-mail", "nowak");
+    await screen.findByRole("button", { name: "Try again" });
+    expect(rows()).toBeGreaterThan(0);
+    expect(screen.getByTestId("found").textContent).toMatch(/There are more people/);
+  });
+});
