@@ -21,6 +21,7 @@ mod pages;
 mod problems;
 pub mod status;
 mod unit;
+mod unit_settings;
 mod waiting_rooms;
 
 pub use assets::{Assets, KeepError};
@@ -89,13 +90,14 @@ pub fn router(
     deps: Deps,
     registry: &prometheus::Registry,
 ) -> Result<Router, prometheus::Error> {
+    let units = unit::UnitsHere(deps.units);
     let staffed = deps.staff.map(|staff| {
         waiting_rooms::router(staff.clone(), Arc::clone(&deps.clock))
+            .merge(unit_settings::router(staff.clone(), units.clone(), Arc::clone(&deps.clock)))
             .merge(status::router(staff, Arc::clone(&deps.clock)))
     });
     // Who guessed wrongly waits for as long as was said, even if the machine's clock is set back meanwhile.
     let clock = Arc::new(SteadyClock::new(deps.clock));
-    let units = unit::UnitsHere(deps.units);
     let exchange = exchange::router(config, deps.links, units.clone(), clock, deps.tracer, registry)?;
     Ok(Router::new()
         .merge(exchange)
@@ -111,6 +113,7 @@ pub fn router(
 pub fn operations() -> Vec<platform::api::Operation> {
     let mut all = vec![exchange::operation(), unit::operation(), openapi::operation(), graphql::operation()];
     all.push(status::operation());
+    all.extend(unit_settings::operations());
     all.extend(waiting_rooms::operations());
     all
 }

@@ -1,5 +1,5 @@
 /** Every view and state of the pages for people who work at a clinic, by name. */
-import type { AuditRow, Chains, Emergency, Listed, PartStatus, SignedIn, StaffSession, Status } from "../identity";
+import type { AuditRow, Chains, Emergency, Listed, PartStatus, SignedIn, StaffSession, Status, UnitSettings } from "../identity";
 import * as f from "./fixtures";
 
 /** What is pressed (`next`) and what is typed (`email=a@b.c`), by test id. */
@@ -217,6 +217,16 @@ const fleet = (of: Record<string, PartStatus["state"]>) =>
   ["records", "waiting-rooms", "media", "messages", "presence"].map((name) =>
     part(name, of[name] ?? "well", name === "media" || name === "waiting-rooms" ? { working: { well: 3, strained: 2, away: 0 }[of[name] ?? "well"], of: 3 } : {}),
   );
+const SETTINGS = "GET /api/v1/unit/settings";
+const settings = (change: Partial<UnitSettings> = {}): UnitSettings => ({ name: f.clinic.name, language: "en", zone: "America/New_York", address: "https://visits.riverside.example", hosts: ["visits.riverside.example"], ...change });
+const u = (id: string, answers: StaffView["answers"] = {}, steps: readonly Step[] = ["?unit-name"], who: Listed = own): StaffView => ({
+  id: `staff-unit${id}`,
+  app: "staff",
+  page: { is: "admin", section: "unit" },
+  answers: { [RENEW]: signedIn(who), "GET /api/v1/waiting-rooms": rooms, "GET /api/v1/emergencies?": emergencies(), [SETTINGS]: settings(), "PATCH /api/v1/unit/settings": settings({ name: "Lakeside Hospital" }), ...answers },
+  steps,
+  first: (session) => session.resume(),
+});
 const STATUS = "GET /api/v1/status";
 const q = (id: string, answer: Answer | readonly Answer[], steps: readonly Step[] = ["?verdict"], who: Listed = own): StaffView => ({
   id: `staff-status${id}`,
@@ -255,6 +265,14 @@ const chosen = ["password=correct horse battery", "next"];
 const filled = ["invite", "new-email=sam.tan@riverside.example", "new-name=Sam Tan", "role-scheduler"];
 
 export const staffViews: readonly StaffView[] = [
+  u(""),
+  u("-changed", {}, ["unit-name=Lakeside Hospital", "unit-language=es", "?save-unit"]),
+  u("-empty", {}, ["unit-name= ", "save-unit", "?field-error"]),
+  u("-meanwhile", { "PATCH /api/v1/unit/settings": refused("changed-meanwhile", 412) }, ["unit-name=Lakeside Hospital", "save-unit", "?problem"]),
+  u("-auditor", {}, ["?fact"], auditor),
+  u("-long-names", { [RENEW]: signedIn(longNames[0], {}, f.longClinic.name), [SETTINGS]: settings({ name: f.longClinic.name, zone: "America/Argentina/Buenos_Aires", address: "https://visitas.ambulanzzentrum-universitaetsklinikum.example:8443", hosts: ["visitas.ambulanzzentrum-universitaetsklinikum.example", "visits.riverside.example", "salud.riverside.example"] }) }),
+  u("-loading", { [SETTINGS]: "never" }, []),
+  u("-failed", { [SETTINGS]: refused("unavailable", 503, 30) }, ["?problem"]),
   q("", status()),
   q("-fleet", status({ parts: fleet({}), visits: { waiting: 0, inCall: 1_204, longestWaitS: 0 } })),
   q("-database-away", status({ parts: [part("records", "strained"), part("waiting-rooms"), part("media")], emergencies: null })),

@@ -3,6 +3,17 @@
 export const platformParts = ["records", "waiting-rooms", "media", "messages", "presence"] as const;
 export type PlatformPart = (typeof platformParts)[number];
 
+/** What `/api/v1/unit/settings` answers. */
+export interface UnitSettings {
+  name: string;
+  language: "en" | "es";
+  /** IANA: `America/New_York`. */
+  zone: string;
+  /** What links begin with. */
+  address: string;
+  hosts: string[];
+}
+
 export interface PartStatus {
   part: string;
   state: "well" | "strained" | "away";

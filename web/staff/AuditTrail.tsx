@@ -11,7 +11,7 @@ import { Trouble } from "./Trouble";
 import { roomName, useWaitingRooms } from "./useWaitingRooms";
 import { useTry } from "./useTry";
 
-const kinds = ["visit", "queue", "history", "person", "session", "emergency", "audit", "access", "link"] as const;
+const kinds = ["visit", "queue", "history", "person", "session", "emergency", "audit", "access", "link", "unit"] as const;
 
 interface Wanted {
   from: string;

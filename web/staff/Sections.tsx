@@ -9,17 +9,18 @@ import { BreakGlass } from "./BreakGlass";
 import { Emergencies } from "./Emergencies";
 import { StatusPage } from "./StatusPage";
 import "./trail.css";
+import { UnitPage } from "./UnitPage";
 import { useEmergencies } from "./useEmergencies";
 import { roomName, useWaitingRooms } from "./useWaitingRooms";
 
-const names = ["status", "people", "audit", "emergencies", "emergency"] as const;
+const names = ["status", "people", "unit", "audit", "emergencies", "emergency"] as const;
 type Name = (typeof names)[number];
 
 /** Which sections somebody's roles open. */
 export function sectionsOf(roles: readonly StaffRole[]): Name[] {
   const has = (role: StaffRole) => roles.includes(role);
   const looks = has("administrator") || has("auditor");
-  const open: Record<Name, boolean> = { status: looks || has("sre"), people: looks, audit: has("auditor"), emergencies: looks, emergency: has("clinician") };
+  const open: Record<Name, boolean> = { status: looks || has("sre"), people: looks, unit: looks, audit: has("auditor"), emergencies: looks, emergency: has("clinician") };
   return names.filter((name) => open[name]);
 }
 
@@ -50,6 +51,7 @@ export function Sections({ roles, people }: { roles: readonly StaffRole[]; peopl
       {open.includes("emergencies") && here !== "emergencies" && <Alert />}
       {here === "status" && <StatusPage />}
       {here === "people" && people}
+      {here === "unit" && <UnitPage changes={roles.includes("administrator")} />}
       {here === "audit" && <AuditTrail />}
       {here === "emergencies" && <Emergencies judges={judges} />}
       {here === "emergency" && <BreakGlass />}

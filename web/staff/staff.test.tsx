@@ -304,3 +304,32 @@ describe("finding people", () => {
     expect(screen.getByTestId("found").textContent).toMatch(/There are more people/);
   });
 });
+
+describe("the clinic's settings", () => {
+  it("are saved as what changed, if they still are what was seen", async () => {
+    const { session } = draw("unit");
+    await screen.findByLabelText("Name");
+    const asks = vi.spyOn(session, "askTagged");
+    expect(screen.queryByRole("button", { name: "Save" })).toBeNull();
+    write("Name", " Lakeside Hospital ");
+    press("Save");
+    await vi.waitFor(() => expect(screen.getByTestId("live-polite").textContent).toContain("Saved"));
+    expect(asks.mock.calls[0]?.[0]).toMatchObject({ method: "PATCH", body: { name: "Lakeside Hospital" } });
+    expect((screen.getByLabelText("Name") as HTMLInputElement).value).toBe("Lakeside Hospital");
+  });
+
+  it("show what somebody else has made of them", async () => {
+    draw("unit-meanwhile");
+    await screen.findByLabelText("Name");
+    write("Name", "Lakeside Hospital");
+    press("Save");
+    await screen.findByText("Somebody has changed this meanwhile");
+    press("See what it is now");
+  });
+
+  it("cannot be changed by an auditor", async () => {
+    draw("unit-auditor");
+    await screen.findAllByTestId("fact");
+    expect(screen.queryByRole("textbox")).toBeNull();
+  });
+});

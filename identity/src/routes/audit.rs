@@ -26,7 +26,7 @@ use serde_json::{Value, json as value};
 use uuid::Uuid;
 
 /// What somebody did: as a person of the unit, with a seat, or the platform by itself.
-const PERSON: [&str; 5] = ["person", "session", "emergency", "audit", "visit.read"];
+const PERSON: [&str; 6] = ["person", "session", "emergency", "audit", "visit.read", "unit"];
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]

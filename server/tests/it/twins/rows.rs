@@ -159,6 +159,8 @@ pub(super) const ROWS: &[Row] = &[
     },
     own("GET", "/api/v1/audit/chain", |_| json!({})),
     own("GET", "/api/v1/status", |_| json!({})),
+    own("GET", "/api/v1/unit/settings", |_| json!({})),
+    own("PATCH", "/api/v1/unit/settings", |_| json!({})),
     own("GET", "/api/v1/partner-keys", |_| json!({})),
     // Without a scope none is made.
     own("POST", "/api/v1/partner-keys", |_| json!({ "name": "Ana", "scopes": [], "days": 1 })),
