@@ -1,7 +1,7 @@
 //! Who asks, by the access token of the request.
 
 use crate::{
-    limits::{BELIEVED_FOR, MAX_BELIEVED},
+    limits::{BELIEVED_FOR, BELIEVED_FOR_STATUS, MAX_BELIEVED},
     routes::partners,
     service::Identity,
 };
@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use platform::{event_log::ReadError, keys::bearer};
 use policy::{AccountId, Kind, Partner, Place, SessionId, Staff, Subject};
 use serde::{Deserialize, Serialize};
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 /// `aud` of an access token.
 pub const ACCESS_AUDIENCE: &str = "access";
@@ -40,11 +40,17 @@ pub(crate) struct Believed(Mutex<HashMap<(TenantId, SessionId), LookedUp>>);
 type LookedUp = (Timestamp, Option<Staff>);
 
 impl Believed {
-    fn get(&self, tenant: TenantId, session: SessionId, now: Timestamp) -> Option<Option<Staff>> {
+    fn get(
+        &self,
+        tenant: TenantId,
+        session: SessionId,
+        now: Timestamp,
+        within: Duration,
+    ) -> Option<Option<Staff>> {
         let known = self.0.lock();
         let (at, staff) = known.get(&(tenant, session))?;
         // A clock that was set back must not make it last.
-        (now >= *at && now.since(*at) < BELIEVED_FOR).then(|| staff.clone())
+        (now >= *at && now.since(*at) < within).then(|| staff.clone())
     }
 
     fn put(&self, tenant: TenantId, session: SessionId, now: Timestamp, staff: Option<Staff>) {
@@ -89,6 +95,12 @@ fn seen(claims: AccessClaims, account: &Account, session: &Session) -> Staff {
     }
 }
 
+fn subject(claims: AccessClaims, staff: Option<Staff>) -> Subject {
+    staff
+        .filter(|staff| staff.account == claims.account && staff.tenant == claims.tenant)
+        .map_or(Subject::Stranger, Subject::Staff)
+}
+
 impl Identity {
     /// Who asks: somebody who is signed in, or a stranger.
     ///
@@ -118,10 +130,8 @@ impl Identity {
             let partner = |key: &PartnerKey| Partner { tenant, key: id, scopes: key.scopes.clone() };
             return Ok(key.map_or(Subject::Stranger, |key| Subject::Partner(partner(key))));
         }
-        let verified = self.records.keys.verify::<AccessClaims>(ACCESS_AUDIENCE, now, token).ok();
-        let claims = verified.map(|verified| verified.claims).filter(|claims| claims.tenant == tenant);
-        let Some(claims) = claims else { return Ok(Subject::Stranger) };
-        let staff = match self.believed.get(claims.tenant, claims.session, now) {
+        let Some(claims) = self.claims(tenant, token, now) else { return Ok(Subject::Stranger) };
+        let staff = match self.believed.get(claims.tenant, claims.session, now, BELIEVED_FOR) {
             Some(staff) => staff,
             None => {
                 let staff = self.look_up(claims, now).await?;
@@ -129,9 +139,30 @@ impl Identity {
                 staff
             }
         };
-        Ok(staff
-            .filter(|staff| staff.account == claims.account && staff.tenant == claims.tenant)
-            .map_or(Subject::Stranger, Subject::Staff))
+        Ok(subject(claims, staff))
+    }
+
+    /// Who asks for what names nobody: while the store does not answer, whoever this process knew a few minutes ago.
+    ///
+    /// # Errors
+    /// The store does not answer, and they were not known.
+    pub async fn who_lately(&self, headers: &HeaderMap) -> Result<Subject, ReadError> {
+        let known = self.who(headers).await;
+        if known.is_ok() {
+            return known;
+        }
+        let now = self.records.clock.now();
+        let claims = bearer(headers).and_then(|token| self.claims(self.tenant, token, now));
+        let lately = claims.and_then(|claims| {
+            let staff = self.believed.get(claims.tenant, claims.session, now, BELIEVED_FOR_STATUS)?;
+            Some(subject(claims, staff))
+        });
+        lately.ok_or(ReadError)
+    }
+
+    fn claims(&self, tenant: TenantId, token: &str, now: Timestamp) -> Option<AccessClaims> {
+        let verified = self.records.keys.verify::<AccessClaims>(ACCESS_AUDIENCE, now, token).ok();
+        verified.map(|verified| verified.claims).filter(|claims| claims.tenant == tenant)
     }
 
     /// The partners' keys of a unit as they were within the last second.

@@ -27,6 +27,10 @@ pub const DEVICE_TTL: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 /// are noticed everywhere within that.
 pub const BELIEVED_FOR: Duration = Duration::from_secs(2);
 
+/// How long somebody is believed who asks how the platform does while the store does not answer: then it is asked most, and
+/// it names nobody. Their access token counts no longer either.
+pub const BELIEVED_FOR_STATUS: Duration = ACCESS_TTL;
+
 /// Sessions that are remembered at a time. Beyond it all are looked up again.
 pub const MAX_BELIEVED: usize = 20_000;
 

@@ -237,6 +237,12 @@ impl Identity {
         }
     }
 
+    /// In which healthcare unit.
+    #[must_use]
+    pub const fn unit_id(&self) -> TenantId {
+        self.tenant
+    }
+
     /// What browsers call the unit's server.
     pub(crate) fn public_url(&self) -> &str {
         &self.public_url

@@ -3,14 +3,18 @@
 
 use crate::{
     limits::PEOPLE_PAGE,
-    problems::denied,
+    problems::{denied, later},
     routes::{own, people},
-    service::Identity,
+    service::{Identity, audit},
 };
-use platform::problem::{self, Problem};
+use platform::{
+    event_log::NewAudit,
+    problem::{self, Problem},
+};
 use policy::{
     AccountId, Denied, Permit, Staff,
-    action::{ManageOwnAccount, ReadPeople, ReadRights},
+    action::{ChangeUnit, ManageOwnAccount, ReadPeople, ReadRights},
+    judge::By,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -63,6 +67,22 @@ impl Identity {
         staff: &Staff,
     ) -> Result<Value, Problem> {
         written(&own::account(self, permit, staff).await?)
+    }
+
+    /// For the auditor, before a unit is changed: who changes what of it. The registry of units is no unit's own, so the two
+    /// cannot be one transaction.
+    ///
+    /// # Errors
+    /// 503: then nothing may be changed.
+    pub async fn note_unit_change(
+        &self,
+        permit: &Permit<ChangeUnit>,
+        fields: &[&str],
+    ) -> Result<(), Problem> {
+        let (actor, subject) = (permit.by().map(By::id), Some(permit.tenant().0));
+        let body = serde_json::json!({ "fields": fields }).to_string();
+        let audit = NewAudit { actor, subject, body, ..audit("unit.change", None) };
+        self.records.record_reading(permit.tenant(), audit).await.map_err(|_| later())
     }
 
     /// How a refusal of the policy is answered.

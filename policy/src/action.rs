@@ -107,6 +107,10 @@ actions! {
     SeePartnerKeys: NOTHING;
     /// Make a partner's key, or revoke one.
     ManagePartnerKeys: FRESH;
+    /// See how one's own unit is set up: its name, address, language and time zone.
+    SeeUnit: NOTHING;
+    /// Change its name, language or time zone.
+    ChangeUnit: FRESH;
     /// See how the platform does: no names.
     ReadStatus: NOTHING;
 }

@@ -106,6 +106,8 @@ pub const RIGHTS: &[(Kind, &[Grant])] = {
         (Kind::ReviewBreakGlass, &[Unit(Auditor)]),
         (Kind::SeePartnerKeys, &[Unit(Administrator), Unit(Auditor)]),
         (Kind::ManagePartnerKeys, &[Unit(Administrator)]),
+        (Kind::SeeUnit, &[Unit(Administrator), Unit(Auditor)]),
+        (Kind::ChangeUnit, &[Unit(Administrator)]),
         (Kind::ReadStatus, &[Unit(Administrator), Unit(Auditor), Unit(Sre), Process]),
     ]
 };

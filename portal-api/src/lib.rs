@@ -4,7 +4,7 @@
 //! What it deliberately is not: a place with state. It asks signaling through the
 //! [`Links`](signaling_core::port::Links) port; everything else it serves is files.
 //!
-//! Reading order: [`exchange`], [`unit`], [`pages`], [`assets`], [`headers`], [`limits`].
+//! Reading order: [`exchange`], [`unit`], [`status`], [`pages`], [`assets`], [`headers`], [`limits`].
 
 #![forbid(unsafe_code)]
 
@@ -14,11 +14,14 @@ mod exchange;
 pub mod gateway;
 pub mod graphql;
 mod headers;
+mod here;
 pub mod limits;
 mod openapi;
 mod pages;
 mod problems;
+pub mod status;
 mod unit;
+mod unit_settings;
 mod waiting_rooms;
 
 pub use assets::{Assets, KeepError};
@@ -33,7 +36,7 @@ use platform::{
     problem::{self, Problem},
     trace::Tracer,
 };
-use signaling_core::port::{Links, WaitingRooms};
+use signaling_core::port::{Links, Visits, WaitingRooms};
 use std::sync::Arc;
 use tenancy::Directory;
 
@@ -54,11 +57,16 @@ pub struct Deps {
 }
 
 /// What those need who work at a clinic.
+#[derive(Clone)]
 pub struct Staffed {
     /// Who asks.
     pub identity: Arc<Identity>,
     /// Where they work.
     pub rooms: Arc<dyn WaitingRooms>,
+    /// How many visits go on; none where nobody can count them.
+    pub visits: Option<Arc<dyn Visits>>,
+    /// How the platform does.
+    pub platform: Arc<dyn status::Platform>,
 }
 
 impl std::fmt::Debug for Staffed {
@@ -82,14 +90,18 @@ pub fn router(
     deps: Deps,
     registry: &prometheus::Registry,
 ) -> Result<Router, prometheus::Error> {
-    let rooms = deps.staff.map(|staff| waiting_rooms::router(staff, Arc::clone(&deps.clock)));
+    let units = unit::UnitsHere(deps.units);
+    let staffed = deps.staff.map(|staff| {
+        waiting_rooms::router(staff.clone(), Arc::clone(&deps.clock))
+            .merge(unit_settings::router(staff.clone(), units.clone(), Arc::clone(&deps.clock)))
+            .merge(status::router(staff, Arc::clone(&deps.clock)))
+    });
     // Who guessed wrongly waits for as long as was said, even if the machine's clock is set back meanwhile.
     let clock = Arc::new(SteadyClock::new(deps.clock));
-    let units = unit::UnitsHere(deps.units);
     let exchange = exchange::router(config, deps.links, units.clone(), clock, deps.tracer, registry)?;
     Ok(Router::new()
         .merge(exchange)
-        .merge(rooms.unwrap_or_default())
+        .merge(staffed.unwrap_or_default())
         .merge(unit::router(units))
         .merge(pages::router(deps.assets))
         .merge(problems::router())
@@ -100,6 +112,8 @@ pub fn router(
 #[must_use]
 pub fn operations() -> Vec<platform::api::Operation> {
     let mut all = vec![exchange::operation(), unit::operation(), openapi::operation(), graphql::operation()];
+    all.push(status::operation());
+    all.extend(unit_settings::operations());
     all.extend(waiting_rooms::operations());
     all
 }

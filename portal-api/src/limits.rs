@@ -11,6 +11,15 @@ pub const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most waiting rooms of one answer; more are refused with 400, and found on the next page.
 pub const ROOMS_PAGE: usize = 50;
 
+/// How long counting a unit's visits may take. Beyond it the answer says that nobody knows now.
+pub const CENSUS_WITHIN: Duration = Duration::from_secs(3);
+
+/// Largest body of a change to a unit's settings, bytes: a name, a time zone and a language. Larger ones are refused with 413.
+pub const MAX_SETTINGS_BYTES: usize = 4 * 1_024;
+
+/// Time such a request may take, its body's arrival included. Beyond it: 408.
+pub const SETTINGS_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// Builds whose assets are served, the running one included. A tab that was open before a deploy still
 /// finds the code it has not loaded yet.
 pub const KEPT_BUILDS: usize = 2;

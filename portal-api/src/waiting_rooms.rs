@@ -6,6 +6,7 @@
 use crate::{
     Staffed,
     exchange::{Answer, granted},
+    here::{Here, identity_of},
     limits::ROOMS_PAGE,
 };
 use axum::{
@@ -18,7 +19,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use identity::{Identity, NOT_ALLOWED, SESSION_LOCKED, SIGNED_OUT, denied};
+use identity::{NOT_ALLOWED, SESSION_LOCKED, SIGNED_OUT, denied};
 use model::{Phi, Timestamp, WaitingRoomId};
 use platform::{
     api::{Credential, Operation},
@@ -31,7 +32,6 @@ use serde::{Deserialize, Serialize};
 use signaling_core::port::{RoomName, RoomsBusy};
 use signaling_protocol::view::ClinicView;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use tenancy::Unit;
 
 /// When to ask again after the store could not answer.
 const LATER: Duration = Duration::from_secs(2);
@@ -72,20 +72,13 @@ pub(crate) fn operations() -> [Operation; 2] {
     ]
 }
 
-/// The unit that a request is for, as whoever listens has found it by its host; none is home.
-type Here = Option<Extension<Arc<Unit>>>;
-
 /// Where a request comes from.
 type Peer = Option<Extension<ConnectInfo<SocketAddr>>>;
 
 impl Rooms {
     /// Who asks, in the healthcare unit that the request is for.
     async fn who(&self, unit: Here, peer: Peer, headers: &HeaderMap) -> Result<Subject, Problem> {
-        let identity = match unit {
-            Some(Extension(unit)) => self.staff.identity.in_unit(&unit),
-            None => Identity::clone(&self.staff.identity),
-        };
-        let identity = identity.asked_from(peer.map(|peer| peer.0.0.ip()));
+        let identity = identity_of(&self.staff, unit).asked_from(peer.map(|peer| peer.0.0.ip()));
         identity.who(headers).await.map_err(|_| later())
     }
 

@@ -24,6 +24,7 @@ const ABOUT: About = About {
         ("waiting-rooms", "Where clinicians work."),
         ("emergencies", "Reading what one otherwise may not, because somebody is in danger."),
         ("audit", "Who did what."),
+        ("unit", "The healthcare unit, and how the platform does."),
         ("partners", "Keys of partners' systems."),
         ("graphql", "Flexible reads, with the same rights."),
         ("description", "This description."),

@@ -1,5 +1,6 @@
 //! `/metrics`, `/healthz`, `/readyz`, on a listener of their own.
 
+pub(crate) mod board;
 pub(crate) mod probe;
 mod readiness;
 

@@ -46,6 +46,13 @@ const fn yes() -> bool {
     true
 }
 
+/// How many processes are well, of how many, by what they do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Strength {
+    pub(crate) rooms: (u32, u32),
+    pub(crate) media: (u32, u32),
+}
+
 /// Keeps the lists.
 pub(crate) struct Nodes {
     presence: Arc<dyn Presence>,
@@ -54,14 +61,15 @@ pub(crate) struct Nodes {
     media: watch::Sender<Vec<NodeInfo>>,
     signaling: watch::Sender<Vec<String>>,
     others_are_well: watch::Sender<bool>,
+    strength: watch::Sender<Strength>,
     known: BTreeMap<String, (Member, Instant)>,
 }
 
 impl Nodes {
     pub(crate) fn new(presence: Arc<dyn Presence>, name: String, me: Member) -> Self {
         let (media, signaling) = (watch::Sender::new(Vec::new()), watch::Sender::new(Vec::new()));
-        let others_are_well = watch::Sender::new(false);
-        Self { presence, name, me, media, signaling, others_are_well, known: BTreeMap::new() }
+        let (others_are_well, strength) = (watch::Sender::new(false), watch::Sender::default());
+        Self { presence, name, me, media, signaling, others_are_well, strength, known: BTreeMap::new() }
     }
 
     /// What this process is called.
@@ -82,6 +90,11 @@ impl Nodes {
     /// Whether for each of this process's roles another one is there that is well.
     pub(crate) fn others_are_well(&self) -> watch::Receiver<bool> {
         self.others_are_well.subscribe()
+    }
+
+    /// How many do what, and how many of them are well.
+    pub(crate) fn strength(&self) -> watch::Receiver<Strength> {
+        self.strength.subscribe()
     }
 
     /// Looks once: before anybody is let in, so that the first is not told that nobody is there.
@@ -122,6 +135,15 @@ impl Nodes {
         };
         let others = Vec::from(self.me.roles.clone()).into_iter().all(able);
         self.others_are_well.send_replace(others);
+        let of = |role| {
+            let staying = self.with(role).filter(|(_, member)| !member.draining);
+            staying.fold((0, 0), |(well, all), (name, member)| {
+                // Who is missing in the list may be dead: it is not said to be well.
+                (well + u32::from(member.well && listed.contains(name)), all + 1)
+            })
+        };
+        let strength = Strength { rooms: of(Role::Signaling), media: of(Role::Sfu) };
+        self.strength.send_replace(strength);
         replace(&self.media, media);
         replace(&self.signaling, signaling);
     }
@@ -199,7 +221,7 @@ mod tests {
     async fn who_is_missing_in_the_list_may_still_be_there_but_nobody_leaves_because_of_them() {
         let presence: Arc<dyn Presence> = Arc::new(MemoryPresence::default());
         let mut nodes = Nodes::new(Arc::clone(&presence), "one".into(), member(1, Role::Sfu));
-        let (media, well) = (nodes.media(), nodes.others_are_well());
+        let (media, well, strength) = (nodes.media(), nodes.others_are_well(), nodes.strength());
         nodes.look().await;
         assert!(!*well.borrow());
         let key = Key::new(KIND, None, "two".to_owned()).unwrap();
@@ -207,9 +229,11 @@ mod tests {
         presence.announce(key.clone(), other.into(), NODE_TTL).await.unwrap();
         nodes.look().await;
         assert!(*well.borrow());
+        assert_eq!(strength.borrow().media, (1, 1));
         presence.withdraw(key).await.unwrap();
         nodes.look().await;
         assert!(!*well.borrow());
         assert_eq!(media.borrow().len(), 1);
+        assert_eq!(strength.borrow().media, (0, 1));
     }
 }

@@ -5,10 +5,7 @@ use crate::{
     cli::Serve,
     demo,
     failure::Failure,
-    health::{
-        self, Checks,
-        probe::{self, Findings},
-    },
+    health::{self, Checks, probe},
     http,
     limits::{DRAIN_DEADLINE, MOVED_LOOK},
     nodes::Nodes,
@@ -72,7 +69,7 @@ impl Server {
     async fn serve(self, args: &Serve, shutdown: CancellationToken) -> Result<(), Failure> {
         let Self { process, plan, url, http, metrics, inside } = self;
         let accepting = Arc::new(AtomicBool::new(false));
-        let (probes, findings) = (wiring::probes(&process), Arc::<Findings>::default());
+        let (probes, findings) = (wiring::probes(&process), Arc::clone(&process.findings));
         let (well, is_well) = watch::channel(true);
         let others = process.nodes.as_ref().map(Nodes::others_are_well);
         let checks = Checks {
@@ -111,6 +108,8 @@ impl Server {
             units,
             traces,
             keys,
+            findings: _,
+            board,
         } = process;
 
         // Media, metrics and the ways between processes outlive the rest: calls go on while signaling says goodbye.
@@ -149,7 +148,7 @@ impl Server {
         });
         last.spawn(well_done(keys.watch(stop.clone())));
         last.spawn(serve_http(metrics, None, health::router(registry, checks), stop.clone()));
-        last.spawn(well_done(probe::run(probes, findings, well, stop.clone())));
+        last.spawn(well_done(probe::run(probes, findings, board, well, stop.clone())));
         if !inside.is_empty() {
             last.spawn(serve_http(inside, None, inside_router, stop.clone()));
         }

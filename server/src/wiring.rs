@@ -9,6 +9,8 @@
 //! | `Presence` | memory | Redis |
 //! | `MediaNode`, `MediaEvent` | the SFU of this process | those of all nodes, over the media link |
 //! | `Links` | signaling of this process | the same, or whichever signaling process answers |
+//! | `Visits` | signaling of this process | all signaling processes |
+//! | `Platform` | what the probes found | the same, and what all processes say of themselves |
 //! | `VerifyToken` | the keys of this process | the keys all share |
 //! | `People` | accounts, from the event log | the same |
 //! | `Clock` | the machine's | the machine's |
@@ -27,7 +29,10 @@ use crate::{
     config::Config,
     devices::{self, Devices},
     failure::Failure,
-    health::probe::{self, Probe},
+    health::{
+        board::{Board, Sign, Sources},
+        probe::{self, Findings, Probe},
+    },
     http::{
         HttpMetrics,
         lanes::{Lanes, routes},
@@ -67,8 +72,8 @@ use prometheus::Registry;
 use sfu::http::VerifyToken;
 use sfu_core::port::{MediaEvent, MediaNode};
 use sfu_link::{Fleet, fleet, node};
-use signaling::RemoteLinks;
-use signaling_core::port::Links;
+use signaling::{RemoteLinks, RemoteVisits};
+use signaling_core::port::{Links, Visits};
 use std::{fs, net::SocketAddr, os::unix::fs::DirBuilderExt as _, path::PathBuf, sync::Arc};
 use tenancy::Directory;
 use tokio::sync::mpsc;
@@ -113,6 +118,10 @@ pub(crate) struct Process {
     pub(crate) traces: Option<Exporter>,
     /// What signs and verifies tokens: rotations are to be looked for.
     pub(crate) keys: Arc<Keys>,
+    /// What the probes find.
+    pub(crate) findings: Arc<Findings>,
+    /// How each part does, for those who look after a unit.
+    pub(crate) board: Arc<Board>,
 }
 
 /// The media plane of this process.
@@ -183,7 +192,7 @@ pub(crate) async fn build(
         Some(_) => Some(sfu_link::Metrics::new(&base.registry)?),
         None => None,
     };
-    let mut nodes = base.nodes(inside.as_deref())?;
+    let (mut nodes, presence) = base.nodes(inside.as_deref())?.unzip();
     if let Some(nodes) = &mut nodes {
         nodes.look().await;
     }
@@ -243,6 +252,7 @@ pub(crate) async fn build(
     // Pages are served without it.
     let people_store = store.clone();
     let store = store.filter(|_| config.roles.has(Role::Signaling));
+    let mut bus = None;
     let signaling = match &store {
         None => None,
         Some(store) => {
@@ -257,7 +267,8 @@ pub(crate) async fn build(
                     return Err(Failure::Usage("roles: signaling alone needs sfu beside it".into()));
                 }
             };
-            let relay = base.relay(store).await?;
+            let (relay, up) = base.relay(store).await?;
+            bus = up;
             let deps = signaling::Deps {
                 store: Arc::clone(store),
                 waker: relay.waker(),
@@ -289,9 +300,29 @@ pub(crate) async fn build(
         let (me, nodes) = (nodes.name().to_owned(), nodes.media());
         Arc::new(Devices { media: media.handle.clone(), verifier: base.verifier(), me, nodes })
     });
+    let visits: Option<Arc<dyn Visits>> = match (&nodes, &signaling) {
+        (Some(nodes), _) => {
+            let (keys, clock) = (Arc::clone(&base.keys), Arc::clone(&base.clock));
+            Some(Arc::new(RemoteVisits::new(keys, clock, base.process, nodes.signaling())))
+        }
+        (None, Some(signaling)) => Some(Arc::new(signaling.handle.clone())),
+        (None, None) => None,
+    };
+    let findings = Arc::<Findings>::default();
+    let sources = Sources {
+        findings: Arc::clone(&findings),
+        journal: journal.clone(),
+        bus,
+        presence,
+        fleet: nodes.as_ref().map(Nodes::strength),
+        has_rooms: signaling.is_some(),
+    };
+    let board = Arc::new(Board::new(sources, Arc::clone(&base.clock)));
     let staff = identity.as_ref().zip(people_store).map(|(identity, store)| portal_api::Staffed {
         identity: Arc::clone(identity),
         rooms: Arc::new(signaling::Rooms::new(store, Arc::clone(&base.keys), Arc::clone(&base.clock))),
+        visits,
+        platform: Arc::clone(&board) as _,
     });
     let parts = Parts {
         media: media.as_ref(),
@@ -329,6 +360,8 @@ pub(crate) async fn build(
         failures,
         traces,
         keys: base.keys,
+        findings,
+        board,
     })
 }
 
@@ -339,10 +372,15 @@ pub(crate) fn keys_dir(config: &Config) -> PathBuf {
 
 impl Base<'_> {
     /// The list of the fleet's processes; none when this one is alone.
-    fn nodes(&self, inside: Option<&str>) -> Result<Option<Nodes>, Failure> {
+    fn nodes(&self, inside: Option<&str>) -> Result<Option<(Nodes, Sign)>, Failure> {
         let (Some(address), Some(redis)) = (inside, self.config.presence.redis()) else { return Ok(None) };
         let presence = RedisPresence::start(redis, &self.registry)
             .map_err(|error| Failure::Usage(format!("presence.redis: {error}")))?;
+        let presence = Arc::new(presence);
+        let up: Sign = {
+            let presence = Arc::downgrade(&presence);
+            Box::new(move || presence.upgrade().is_some_and(|presence| presence.is_connected()))
+        };
         let name = self.config.fleet.name.clone().unwrap_or_else(|| name_of(address));
         if Key::new("process", None, name.clone()).is_err() {
             return Err(Failure::Usage("fleet.name: 1 to 64 of A-Z, a-z, 0-9, `_`, `.` and `-`".into()));
@@ -355,7 +393,7 @@ impl Base<'_> {
             draining: false,
             well: true,
         };
-        Ok(Some(Nodes::new(Arc::new(presence), name, me)))
+        Ok(Some((Nodes::new(presence, name, me), up)))
     }
 
     /// The media plane of this process, and what it tells where nobody else listens.
@@ -406,21 +444,28 @@ impl Base<'_> {
     }
 
     /// What tells other services what signaling has recorded.
-    async fn relay(&self, store: &Arc<dyn Store>) -> Result<Relay<dyn Store, dyn Bus>, Failure> {
+    async fn relay(
+        &self,
+        store: &Arc<dyn Store>,
+    ) -> Result<(Relay<dyn Store, dyn Bus>, Option<Sign>), Failure> {
         let clock = Arc::clone(&self.clock);
+        let mut up: Option<Sign> = None;
         let bus: Arc<dyn Bus> = match self.config.bus.nats() {
             Some(config) => {
                 let started = NatsBus::start(config, clock, &self.registry).await;
-                Arc::new(
+                let nats = Arc::new(
                     started.map_err(|error| Failure::Usage(format!("bus.nats: {error}{}", cause(&error))))?,
-                )
+                );
+                let there = Arc::downgrade(&nats);
+                up = Some(Box::new(move || there.upgrade().is_some_and(|nats| nats.is_connected())));
+                nats
             }
             None => Arc::new(MemoryBus::new(memory::Config::default(), clock, &self.registry)?),
         };
         let service = Service::new("signaling").map_err(|error| Failure::Broken(error.to_string()))?;
         let config = relay::Config { service, consumers: Vec::new() };
         let metrics = outbox::Metrics::new(&self.registry)?;
-        Ok(Relay::new(config, Arc::clone(store), bus, Arc::clone(&self.clock), &metrics))
+        Ok((Relay::new(config, Arc::clone(store), bus, Arc::clone(&self.clock), &metrics), up))
     }
 
     /// Who checks the tokens of devices.
@@ -552,10 +597,10 @@ pub(crate) fn cause(error: &dyn std::error::Error) -> String {
 pub(crate) fn probes(process: &Process) -> Vec<Probe> {
     let mut probes = Vec::new();
     if let Some(store) = &process.store {
-        probes.push(Probe { name: "event log", run: probe::store(store) });
+        probes.push(Probe { name: probe::EVENT_LOG, run: probe::store(store) });
     }
     if let Some(media) = &process.media {
-        probes.push(Probe { name: "media", run: probe::media(media.handle.clone()) });
+        probes.push(Probe { name: probe::MEDIA, run: probe::media(media.handle.clone()) });
     }
     probes
 }

@@ -19,7 +19,7 @@ use signaling_core::{
         Fresh,
         program::{Done, Greeting},
     },
-    port::{LinkError, LinkGrant, Links, PortFuture},
+    port::{Census, LinkError, LinkGrant, Links, NotNow, PortFuture, Visits},
     token::{JOIN_AUDIENCE, JOIN_TTL, JoinClaims},
     waiting_room::Opened,
 };
@@ -175,6 +175,10 @@ impl Handle {
                 let tenant = tenant.unwrap_or_else(|| self.shared.units.now().home().id);
                 return granted(self.exchange(tenant, secret.clone()).await);
             }
+            Question::Count { tenant } => {
+                let Census { waiting, in_call, longest_wait } = self.shared.metrics.census(*tenant);
+                return Reply::Counted { waiting, in_call, longest_wait_s: longest_wait.as_secs() };
+            }
         };
         for _ in 0..limits::MAX_FINDS {
             if deadline::has_passed() {
@@ -205,7 +209,7 @@ impl Handle {
                 let fresh = self.shared.fresh();
                 ask(inbox, |done| Input::Invite { id, name, reason, fresh, done }).await
             }
-            Question::Exchange { .. } => Err(HandleError::Unavailable),
+            Question::Exchange { .. } | Question::Count { .. } => Err(HandleError::Unavailable),
         };
         match done {
             Ok(Ok(Done::Opened { clinician })) => Reply::Opened { clinician },
@@ -255,6 +259,13 @@ impl Links for Handle {
             let greeted = tokio::time::timeout(limits::ASK_TIMEOUT, self.greeting(tenant, hash)).await;
             greeted.unwrap_or(Err(LinkError::Busy)).map(|greeting| self.grant(greeting))
         })
+    }
+}
+
+/// Where this is the only process that has any.
+impl Visits for Handle {
+    fn census(&self, tenant: TenantId) -> PortFuture<'_, Result<Census, NotNow>> {
+        Box::pin(std::future::ready(Ok(self.shared.metrics.census(tenant))))
     }
 }
 

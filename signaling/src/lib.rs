@@ -45,6 +45,7 @@ mod socket;
 mod sweep;
 mod traces;
 mod upgrade;
+mod visits;
 mod who;
 
 pub use config::Config;
@@ -52,6 +53,7 @@ pub use handle::{Handle, HandleError, Invitation, NewInvitation, NewWaitingRoom,
 pub use links::RemoteLinks;
 pub use rooms::Rooms;
 pub use service::{Deps, Error, Service};
+pub use visits::RemoteVisits;
 
 /// What the routes under `/api` say of themselves.
 #[must_use]

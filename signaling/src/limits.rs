@@ -22,6 +22,8 @@ pub const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 pub const MEDIA_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a program's question (an invitation, a link) may take.
 pub const ASK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long all signaling processes may take to count a unit's visits. Beyond it nobody knows now how many there are.
+pub const COUNT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest WebSocket message that is read at all. What is longer than the protocol allows but not than
 /// this is read and refused by name; longer breaks off.
 pub const READ_LIMIT: usize = 2 * signaling_protocol::limits::MAX_MESSAGE_BYTES;

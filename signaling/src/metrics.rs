@@ -1,6 +1,7 @@
 //! What an operator watches.
 
-use model::{Timestamp, WaitingRoomId};
+use crate::find::Home;
+use model::{TenantId, Timestamp};
 use parking_lot::Mutex;
 use platform::clock::Clock;
 use prometheus::{
@@ -10,6 +11,7 @@ use prometheus::{
 };
 use signaling_core::{
     owner::{AppendFailure, Appended, Handled},
+    port::Census,
     visit::Escalation,
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -28,12 +30,27 @@ pub(crate) struct Metrics {
     waits: Arc<Waits>,
 }
 
-/// Who waits where, since when: one entry per waiting room with somebody in it.
+/// Who waits and talks where, since when: one entry per waiting room with somebody in it.
 struct Waits {
     clock: Arc<dyn Clock>,
-    rooms: Mutex<HashMap<WaitingRoomId, (i64, Timestamp)>>,
+    rooms: Mutex<HashMap<Home, Counted>>,
     people: IntGauge,
     oldest: prometheus::Gauge,
+}
+
+/// Of one waiting room.
+#[derive(Clone, Copy, Default)]
+struct Counted {
+    waiting: u32,
+    /// Since when the first of them waits.
+    since: Option<Timestamp>,
+    in_call: u32,
+}
+
+impl Counted {
+    fn oldest(&self, now: Timestamp) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| now.since(since))
+    }
 }
 
 impl Metrics {
@@ -163,21 +180,36 @@ impl Metrics {
         self.admit_to_seat.observe(took.as_secs_f64());
     }
 
-    pub(crate) fn waiting(&self, room: WaitingRoomId, since: impl Iterator<Item = Timestamp>) {
-        let (mut people, mut oldest) = (0, None);
+    /// Who waits in a room, since when each, and in how many of its visits people talk.
+    pub(crate) fn waiting(&self, room: Home, since: impl Iterator<Item = Timestamp>, in_call: u32) {
+        let mut counted = Counted { in_call, ..Counted::default() };
         for since in since {
-            people += 1;
-            oldest = Some(oldest.map_or(since, |oldest: Timestamp| oldest.min(since)));
+            counted.waiting += 1;
+            counted.since = Some(counted.since.map_or(since, |oldest| oldest.min(since)));
         }
         let mut rooms = self.waits.rooms.lock();
-        match oldest {
-            Some(oldest) => rooms.insert(room, (people, oldest)),
-            None => rooms.remove(&room),
-        };
+        if counted.waiting > 0 || counted.in_call > 0 {
+            rooms.insert(room, counted);
+        } else {
+            rooms.remove(&room);
+        }
     }
 
-    pub(crate) fn forget_room(&self, room: WaitingRoomId) {
+    pub(crate) fn forget_room(&self, room: Home) {
         self.waits.rooms.lock().remove(&room);
+    }
+
+    /// The visits of a unit, as far as they are this process's.
+    pub(crate) fn census(&self, tenant: TenantId) -> Census {
+        let now = self.waits.clock.now();
+        let rooms = self.waits.rooms.lock();
+        let of_unit = rooms.iter().filter(|(home, _)| home.tenant == tenant);
+        let of_room = |counted: &Counted| Census {
+            waiting: counted.waiting,
+            in_call: counted.in_call,
+            longest_wait: counted.oldest(now),
+        };
+        of_unit.fold(Census::default(), |sum, (_, counted)| sum.and(of_room(counted)))
     }
 }
 
@@ -192,12 +224,10 @@ impl Collector for WaitsCollector {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let now = self.0.clock.now();
-        let (people, oldest) = self
-            .0
-            .rooms
-            .lock()
-            .values()
-            .fold((0, Duration::ZERO), |(sum, age), (n, since)| (sum + n, age.max(now.since(*since))));
+        let (people, oldest) =
+            self.0.rooms.lock().values().fold((0_i64, Duration::ZERO), |(sum, age), counted| {
+                (sum + i64::from(counted.waiting), age.max(counted.oldest(now)))
+            });
         self.0.people.set(people);
         self.0.oldest.set(oldest.as_secs_f64());
         let mut families = self.0.people.collect();
@@ -218,4 +248,40 @@ fn histogram(name: &str, help: &str, buckets: Vec<f64>) -> prometheus::Result<Hi
 /// An error code as clients see it.
 fn name(code: signaling_protocol::ErrorCode) -> String {
     serde_json::to_value(code).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::WaitingRoomId;
+    use uuid::Uuid;
+
+    struct At(Timestamp);
+
+    impl Clock for At {
+        fn now(&self) -> Timestamp {
+            self.0
+        }
+    }
+
+    #[test]
+    fn visits_are_counted_by_unit_and_a_room_that_is_empty_or_gone_counts_no_more() {
+        let minute = |n: i64| Timestamp::from_millis(n * 60_000);
+        let metrics = Metrics::new(&Registry::new(), Arc::new(At(minute(10)))).unwrap();
+        let home = |unit: u128, room: u128| Home {
+            tenant: TenantId(Uuid::from_u128(unit)),
+            room: WaitingRoomId(Uuid::from_u128(room)),
+        };
+        let of = |unit: u128| metrics.census(TenantId(Uuid::from_u128(unit)));
+        metrics.waiting(home(1, 1), [minute(8), minute(3)].into_iter(), 1);
+        metrics.waiting(home(1, 2), [minute(6)].into_iter(), 0);
+        metrics.waiting(home(2, 3), std::iter::empty(), 1);
+        let seven = Duration::from_secs(7 * 60);
+        assert_eq!(of(1), Census { waiting: 3, in_call: 1, longest_wait: seven });
+        assert_eq!(of(2), Census { waiting: 0, in_call: 1, longest_wait: Duration::ZERO });
+        metrics.waiting(home(1, 1), std::iter::empty(), 0);
+        metrics.forget_room(home(2, 3));
+        assert_eq!((of(1).waiting, of(1).in_call), (1, 0));
+        assert_eq!(of(2), Census::default());
+    }
 }

@@ -69,6 +69,8 @@ pub(crate) enum Question {
         #[serde(serialize_with = "model::phi::expose")]
         secret: Phi<String>,
     },
+    /// Count the visits of a healthcare unit that are this process's.
+    Count { tenant: TenantId },
 }
 
 /// And is answered.
@@ -94,6 +96,9 @@ pub(crate) enum Reply {
     NoSuchLink,
     /// The visit of the link is over.
     Over { clinic: ClinicView },
+    /// So many visits.
+    #[serde(rename_all = "camelCase")]
+    Counted { waiting: u32, in_call: u32, longest_wait_s: u64 },
     /// Refused, for good.
     Rejected { because: Rejection },
     /// Not now.
@@ -268,6 +273,7 @@ mod tests {
                 reason: "B".to_owned().into(),
             },
             Question::Exchange { tenant: Some(tenant), secret: "C".to_owned().into() },
+            Question::Count { tenant },
         ];
         asked.iter().map(|question| serde_json::to_string(question).unwrap()).collect()
     }
@@ -288,7 +294,7 @@ mod tests {
         }
 
         #[test]
-        fn a_question_with_a_byte_changed_is_read_or_refused(which in 0..2_usize, at: usize, byte: u8) {
+        fn a_question_with_a_byte_changed_is_read_or_refused(which in 0..3_usize, at: usize, byte: u8) {
             let mut bytes = questions().swap_remove(which).into_bytes();
             let at = at % bytes.len();
             bytes[at] = byte;

@@ -130,7 +130,7 @@ impl Room {
             self.carry_out();
         }
         self.shared.note_owed(self.owner.tenant(), self.owner.id());
-        self.shared.metrics.forget_room(self.owner.id());
+        self.shared.metrics.forget_room(self.home());
         self.inbox.close();
         while let Some(input) = self.inbox.recv().await {
             // Whoever came too late comes again; a question without an answer is asked again.

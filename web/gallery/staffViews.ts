@@ -1,5 +1,5 @@
 /** Every view and state of the pages for people who work at a clinic, by name. */
-import type { AuditRow, Chains, Emergency, Listed, PartnerKey, SignedIn, StaffSession } from "../identity";
+import type { AuditRow, Chains, Emergency, Listed, PartnerKey, PartStatus, SignedIn, StaffSession, Status, UnitSettings } from "../identity";
 import * as f from "./fixtures";
 
 /** What is pressed (`next`) and what is typed (`email=a@b.c`), by test id. */
@@ -111,7 +111,7 @@ const j = (id: string, answers: StaffView["answers"] = {}, steps: readonly Step[
 const a = (id: string, answers: StaffView["answers"] = {}, steps: readonly Step[] = ["?person"]): StaffView => ({
   id: `staff-admin${id}`,
   app: "staff",
-  page: { is: "admin" },
+  page: { is: "admin", section: "people" },
   answers: { [RENEW]: signedIn(), "GET /api/v1/waiting-rooms": rooms, [PEOPLE]: { people: everybody, next: null }, "POST /api/v1/auth/lock": {}, "POST /api/v1/auth/unlock": {}, "GET /api/v1/people/p2/rights": rights, "GET /api/v1/people/p4/rights": { rights: rights.rights.map((right) => ({ ...right, allowed: false })) }, ...answers },
   steps,
   first: (session) => session.resume(),
@@ -225,6 +225,40 @@ const keys = [
 const keyMade = { key: "thp_01a209a382a871758e1f0c2b5a9d4e33_HAMcm7vxGhWPhMIKwj47DMZD9ueQkX2sLr8yVbN5tQw", partnerKey: keys[0] };
 const aKey = ["new-key", "system-name=Lakeside laboratory", "scope-visits:read", "scope-waiting-rooms:read", "networks=192.0.2.0/24\n2001:db8::/32"];
 const MAKE_KEY = "POST /api/v1/partner-keys";
+const part = (name: string, state: PartStatus["state"] = "well", more: Partial<PartStatus> = {}): PartStatus => ({ part: name, state, since: f.NOW - 25 * MINUTE, ...more });
+const status = (change: Partial<Status> = {}): Status => ({
+  at: f.NOW,
+  visits: { waiting: 7, inCall: 12, longestWaitS: 1_130 },
+  parts: [part("records"), part("waiting-rooms"), part("media")],
+  catchingUp: false,
+  parked: 0,
+  trail: { state: "whole", copies: { missing: 0, lagS: 0 } },
+  emergencies: { open: 0, unreviewed: 0 },
+  ...change,
+});
+const fleet = (of: Record<string, PartStatus["state"]>) =>
+  ["records", "waiting-rooms", "media", "messages", "presence"].map((name) =>
+    part(name, of[name] ?? "well", name === "media" || name === "waiting-rooms" ? { working: { well: 3, strained: 2, away: 0 }[of[name] ?? "well"], of: 3 } : {}),
+  );
+const SETTINGS = "GET /api/v1/unit/settings";
+const settings = (change: Partial<UnitSettings> = {}): UnitSettings => ({ name: f.clinic.name, language: "en", zone: "America/New_York", address: "https://visits.riverside.example", hosts: ["visits.riverside.example"], ...change });
+const u = (id: string, answers: StaffView["answers"] = {}, steps: readonly Step[] = ["?unit-name"], who: Listed = own): StaffView => ({
+  id: `staff-unit${id}`,
+  app: "staff",
+  page: { is: "admin", section: "unit" },
+  answers: { [RENEW]: signedIn(who), "GET /api/v1/waiting-rooms": rooms, "GET /api/v1/emergencies?": emergencies(), [SETTINGS]: settings(), "PATCH /api/v1/unit/settings": settings({ name: "Lakeside Hospital" }), ...answers },
+  steps,
+  first: (session) => session.resume(),
+});
+const STATUS = "GET /api/v1/status";
+const q = (id: string, answer: Answer | readonly Answer[], steps: readonly Step[] = ["?verdict"], who: Listed = own): StaffView => ({
+  id: `staff-status${id}`,
+  app: "staff",
+  page: { is: "admin", section: "status" },
+  answers: { [RENEW]: signedIn(who), "GET /api/v1/waiting-rooms": rooms, "GET /api/v1/emergencies?": emergencies(), [STATUS]: answer },
+  steps,
+  first: (session) => session.resume(),
+});
 const me = {
   person: everybody[1],
   ways: { password: true, provider: false, passkeys: true },
@@ -254,6 +288,25 @@ const chosen = ["password=correct horse battery", "next"];
 const filled = ["invite", "new-email=sam.tan@riverside.example", "new-name=Sam Tan", "role-scheduler"];
 
 export const staffViews: readonly StaffView[] = [
+  u(""),
+  u("-changed", {}, ["unit-name=Lakeside Hospital", "unit-language=es", "?save-unit"]),
+  u("-empty", {}, ["unit-name= ", "save-unit", "?field-error"]),
+  u("-meanwhile", { "PATCH /api/v1/unit/settings": refused("changed-meanwhile", 412) }, ["unit-name=Lakeside Hospital", "save-unit", "?problem"]),
+  u("-auditor", {}, ["?fact"], auditor),
+  u("-long-names", { [RENEW]: signedIn(longNames[0], {}, f.longClinic.name), [SETTINGS]: settings({ name: f.longClinic.name, zone: "America/Argentina/Buenos_Aires", address: "https://visitas.ambulanzzentrum-universitaetsklinikum.example:8443", hosts: ["visitas.ambulanzzentrum-universitaetsklinikum.example", "visits.riverside.example", "salud.riverside.example"] }) }),
+  u("-loading", { [SETTINGS]: "never" }, []),
+  u("-failed", { [SETTINGS]: refused("unavailable", 503, 30) }, ["?problem"]),
+  q("", status()),
+  q("-fleet", status({ parts: fleet({}), visits: { waiting: 0, inCall: 1_204, longestWaitS: 0 } })),
+  q("-database-away", status({ parts: [part("records", "strained"), part("waiting-rooms"), part("media")], emergencies: null })),
+  q("-catching-up", status({ catchingUp: true, trail: { state: "checking", copies: null } })),
+  q("-worst", status({ visits: null, parts: fleet({ records: "away", "waiting-rooms": "away", media: "away", messages: "away", presence: "away" }), parked: 2, trail: { state: "broken", copies: { missing: 9, lagS: 5_400 } }, emergencies: { open: 1, unreviewed: 3 } })),
+  q("-some", status({ parts: fleet({ "waiting-rooms": "strained", media: "strained" }), emergencies: { open: 0, unreviewed: 2 } }), ["?verdict"], auditor),
+  q("-loading", "never", []),
+  q("-failed", refused("unavailable", 503, 30), ["?problem"]),
+  q("-stale", [status(), refused("unavailable", 503, 30)], ["?verdict", "look-again", "?problem"]),
+  q("-long-names", status(), ["?verdict"], { ...longNames[1]!, roles: ["administrator", "auditor", "clinician"] } as Listed),
+  q("-operations", status(), ["?verdict"], person("p6", "Kofi Mensah", "kofi.mensah@riverside.example", ["sre"])),
   r(""),
   r("-none", { "GET /api/v1/waiting-rooms": { waitingRooms: [], next: null } }, ["?no-rooms"]),
   r("-long-names", { "GET /api/v1/waiting-rooms": longRooms }),
@@ -329,6 +382,12 @@ export const staffViews: readonly StaffView[] = [
   a("-nobody", { [PEOPLE]: { people: [own], next: null } }),
   a("-fifty", { [PEOPLE]: { people: many, next: "m49" } }),
   a("-more-failed", { [PEOPLE]: [{ people: many, next: "m49" }, "offline"] }, ["more", "?problem"]),
+  a("-search", {}, ["search=abebe", "?found"]),
+  a("-search-order", {}, ["order=state", "?found"]),
+  a("-search-nobody", {}, ["search=Zebedee", "?clear"]),
+  a("-search-looking", { [PEOPLE]: [{ people: many, next: "m49" }, "never"] }, ["search=nowak", "?found"]),
+  a("-search-failed", { [PEOPLE]: [{ people: many, next: "m49" }, "offline"] }, ["search=nowak", "?problem"]),
+  a("-search-long-names", { [RENEW]: signedIn(longNames[0], {}, f.longClinic.name), [PEOPLE]: { people: longNames, next: null } }, ["search=schmetter", "?found"]),
   a("-long-names", { [RENEW]: signedIn(longNames[0], {}, f.longClinic.name), [PEOPLE]: { people: longNames, next: null } }),
   a("-person-long-names", { [PEOPLE]: { people: [own, ...longNames.slice(1)], next: null } }, ["open-p2"]),
   a("-person", {}, ["open-p2"]),

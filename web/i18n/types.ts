@@ -1,5 +1,6 @@
 /** Types that make a missing key or a missing value a compile error. */
 import type { clinic } from "./en/clinic";
+import type { oversight } from "./en/oversight";
 import type { patient } from "./en/patient";
 import type { problems } from "./en/problems";
 import type { shared } from "./en/shared";
@@ -12,7 +13,14 @@ export type Language = "en" | "es";
 /** A catalogue with exactly the keys of the English one. */
 export type Translation<English> = { readonly [Key in keyof English]: string };
 
-type English = typeof shared & typeof problems & typeof patient & typeof clinic & typeof staff & typeof systems & typeof trail;
+type English = typeof shared &
+  typeof problems &
+  typeof patient &
+  typeof clinic &
+  typeof staff &
+  typeof systems &
+  typeof trail &
+  typeof oversight;
 type Raw = keyof English & string;
 type WithoutPlural<K extends string> = K extends `${infer Base}_one` | `${infer Base}_other` ? Base : K;
 

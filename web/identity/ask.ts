@@ -8,12 +8,16 @@ export interface Question {
   path: string;
   body?: unknown;
   token?: string | undefined;
+  /** Only if it still is what was seen then: the `tag` of that answer. */
+  match?: string | undefined;
 }
 
 export interface Answer {
   body: unknown;
   /** The server's time, where it says it. */
   at: number | null;
+  /** Which state of it was answered, where the server says it. */
+  tag: string | null;
 }
 
 /**
@@ -33,7 +37,7 @@ export async function ask(env: Env, question: Question): Promise<Answer> {
   }
 }
 
-async function once(env: Env, { method, path, body, token }: Question): Promise<Answer> {
+async function once(env: Env, { method, path, body, token, match }: Question): Promise<Answer> {
   let response: Response;
   try {
     response = await env.fetch(path, {
@@ -41,6 +45,7 @@ async function once(env: Env, { method, path, body, token }: Question): Promise<
       headers: {
         accept: "application/json",
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(match === undefined ? {} : { "if-match": match }),
         ...(body === undefined ? {} : { "content-type": "application/json" }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -53,9 +58,10 @@ async function once(env: Env, { method, path, body, token }: Question): Promise<
     throw new Problem(error instanceof DOMException && error.name === "TimeoutError" ? "out-of-time" : OFFLINE);
   }
   if (!response.ok) throw await problemOf(response);
-  if (response.status === 204) return { body: null, at: serverTime(response) };
+  const answer = { at: serverTime(response), tag: response.headers.get("etag") };
+  if (response.status === 204) return { body: null, ...answer };
   try {
-    return { body: await response.json(), at: serverTime(response) };
+    return { body: await response.json(), ...answer };
   } catch {
     throw new Problem("internal");
   }

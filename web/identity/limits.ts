@@ -42,5 +42,8 @@ export const CODE_DIGITS = 6;
 /** Letters and digits of a recovery code. */
 export const RECOVERY_CHARS = 16;
 
+/** Most people that the page looks through for a search or another order. Beyond it, it says that there are more. */
+export const PEOPLE_SEARCHED = 5_000;
+
 /** People on one page of the list. */
 export const PEOPLE_PAGE = 50;

@@ -17,7 +17,7 @@ export function returnPath(wanted: string | null, origin: string): string | null
 
 /** The page of somebody's role; none if there is none yet. */
 export function homeOf(roles: readonly StaffRole[]): string | null {
-  if (roles.includes("administrator") || roles.includes("auditor")) return "/admin";
+  if (roles.some((role) => role === "administrator" || role === "auditor" || role === "sre")) return "/admin";
   return roles.includes("clinician") ? "/rooms" : null;
 }
 

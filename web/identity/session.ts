@@ -64,6 +64,8 @@ export interface StaffSession {
   signOut(): Promise<void>;
   /** Asks as whoever is signed in; waits for the lock and for factors. Throws a `Problem` and nothing else. */
   ask<T>(question: Omit<Question, "token">): Promise<T>;
+  /** The same, with which state of it was answered: for what is changed only if it still is so. */
+  askTagged<T>(question: Omit<Question, "token">): Promise<{ body: T; tag: string | null }>;
   dispose(): void;
 }
 
@@ -277,11 +279,16 @@ class Staffed implements StaffSession {
   }
 
   async ask<T>(question: Omit<Question, "token">): Promise<T> {
+    return (await this.askTagged<T>(question)).body;
+  }
+
+  async askTagged<T>(question: Omit<Question, "token">): Promise<{ body: T; tag: string | null }> {
     let confirmed = false;
     for (;;) {
       if (this.state.locked) await this.#unlocked();
       try {
-        return (await this.#asked(question)).body as T;
+        const { body, tag } = await this.#asked(question);
+        return { body: body as T, tag };
       } catch (problem) {
         if (!(problem instanceof Problem)) throw problem;
         if (problem.code === "session-locked") this.#isLocked();

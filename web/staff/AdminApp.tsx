@@ -9,6 +9,7 @@ import { useStaffState } from "./context";
 import { Guarded } from "./Guarded";
 import { NewPerson } from "./NewPerson";
 import { Own } from "./Own";
+import { everybody, isNarrow, PeopleSearch } from "./PeopleSearch";
 import { PeopleTable } from "./PeopleTable";
 import { PersonPanel } from "./PersonPanel";
 import { Sections, sectionsOf } from "./Sections";
@@ -61,7 +62,8 @@ function Desk() {
 /** The list always; beside it whoever was chosen, or somebody new. On a phone, one of the two. */
 function Columns({ oneself, changes }: { oneself: string; changes: boolean }) {
   const { t } = useWords();
-  const list = usePeople();
+  const [wanted, setWanted] = useState(everybody);
+  const list = usePeople(isNarrow(wanted));
   const [beside, setBeside] = useState<{ is: "person"; id: string } | { is: "new" } | null>(null);
   const [link, setLink] = useState<{ id: string; link: string } | null>(null);
   const opener = useRef<Element | null>(null);
@@ -109,7 +111,8 @@ function Columns({ oneself, changes }: { oneself: string; changes: boolean }) {
           )}
         </div>
         {!changes && <p className="admin__look quiet">{t("admin.look-only")}</p>}
-        <PeopleTable list={list} oneself={oneself} chosen={chosen?.id ?? null} changes={changes} onChoose={(id) => show({ is: "person", id })} />
+        <PeopleSearch wanted={wanted} onWant={setWanted} list={list} />
+        <PeopleTable wanted={wanted} onClear={() => setWanted(everybody)} list={list} oneself={oneself} chosen={chosen?.id ?? null} changes={changes} onChoose={(id) => show({ is: "person", id })} />
       </section>
       <div className="admin__beside">
         {beside?.is === "new" ? (

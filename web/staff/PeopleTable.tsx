@@ -3,6 +3,8 @@ import { useWords } from "../i18n";
 import type { PersonState } from "../identity";
 import { Button } from "../ui/Button/Button";
 import { Icon } from "../ui/Icon/Icon";
+import { findPeople } from "./findPeople";
+import { isNarrow, type Wanted } from "./PeopleSearch";
 import { RoleNames } from "./Roles";
 import { Trouble } from "./Trouble";
 import type { usePeople } from "./usePeople";
@@ -26,6 +28,8 @@ export function State({ of }: { of: PersonState }) {
 }
 
 interface Props {
+  wanted: Wanted;
+  onClear: () => void;
   list: ReturnType<typeof usePeople>;
   oneself: string;
   chosen: string | null;
@@ -35,8 +39,8 @@ interface Props {
 }
 
 /** Who works here. The roles are stated, because rows that are laid out anew on a phone would lose them. */
-export function PeopleTable({ list, oneself, chosen, changes, onChoose }: Props) {
-  const { t } = useWords();
+export function PeopleTable({ wanted, onClear, list, oneself, chosen, changes, onChoose }: Props) {
+  const { t, language } = useWords();
   const { people, problem, loading, hasMore } = list;
   const again = (
     <Button onClick={list.again} data-testid="try-again">
@@ -51,22 +55,24 @@ export function PeopleTable({ list, oneself, chosen, changes, onChoose }: Props)
       </div>
     );
   }
+  const shown = findPeople(people, wanted.search, wanted.order, language);
+  const sorted = (column: string) => (wanted.order === (column === "roles" ? "role" : column) ? "ascending" : undefined);
   const alone = !hasMore && people.every((person) => person.id === oneself);
   return (
     <>
-      {people.length > 0 && (
+      {shown.length > 0 && (
         <table className="people" role="table" aria-labelledby="people-title">
           <thead role="rowgroup">
             <tr role="row">
               {(["name", "email", "roles", "state"] as const).map((column) => (
-                <th key={column} role="columnheader" scope="col">
+                <th key={column} role="columnheader" scope="col" aria-sort={sorted(column)}>
                   {t(`admin.${column}`)}
                 </th>
               ))}
             </tr>
           </thead>
           <tbody role="rowgroup">
-            {people.map((person) => (
+            {shown.map((person) => (
               // The button's own click arrives here too.
               <tr key={person.id} role="row" data-chosen={person.id === chosen} onClick={() => onChoose(person.id)} data-testid="person">
                 <td role="cell" className="people__who">
@@ -95,14 +101,23 @@ export function PeopleTable({ list, oneself, chosen, changes, onChoose }: Props)
         </table>
       )}
       <div className="admin__state">
-        {alone && (
+        {shown.length === 0 && people.length > 0 && !loading && problem === null && (
+          <>
+            <h2>{t("find.nobody")}</h2>
+            <p className="quiet">{t("find.nobody-why")}</p>
+            <Button onClick={onClear} data-testid="clear">
+              {t("find.clear")}
+            </Button>
+          </>
+        )}
+        {alone && !isNarrow(wanted) && (
           <>
             <h2>{t("admin.empty-title")}</h2>
             <p className="quiet">{t(changes ? "admin.empty" : "admin.empty-nobody")}</p>
           </>
         )}
         <Trouble problem={problem} actions={again} />
-        {hasMore && problem === null && (
+        {hasMore && problem === null && !isNarrow(wanted) && (
           <Button busy={loading} onClick={list.more} data-testid="more">
             {t(loading ? "admin.loading" : "admin.more")}
           </Button>

@@ -7,19 +7,29 @@ import { Icon } from "../ui/Icon/Icon";
 import { AuditTrail } from "./AuditTrail";
 import { BreakGlass } from "./BreakGlass";
 import { Emergencies } from "./Emergencies";
+import { StatusPage } from "./StatusPage";
 import { Systems } from "./Systems";
 import "./trail.css";
+import { UnitPage } from "./UnitPage";
 import { useEmergencies } from "./useEmergencies";
 import { roomName, useWaitingRooms } from "./useWaitingRooms";
 
-const names = ["people", "audit", "emergencies", "systems", "emergency"] as const;
+const names = ["status", "people", "unit", "audit", "emergencies", "systems", "emergency"] as const;
 type Name = (typeof names)[number];
 
 /** Which sections somebody's roles open. */
 export function sectionsOf(roles: readonly StaffRole[]): Name[] {
   const has = (role: StaffRole) => roles.includes(role);
   const looks = has("administrator") || has("auditor");
-  const open: Record<Name, boolean> = { people: looks, audit: has("auditor"), emergencies: looks, systems: looks, emergency: has("clinician") };
+  const open: Record<Name, boolean> = {
+    status: looks || has("sre"),
+    people: looks,
+    unit: looks,
+    audit: has("auditor"),
+    emergencies: looks,
+    systems: looks,
+    emergency: has("clinician"),
+  };
   return names.filter((name) => open[name]);
 }
 
@@ -48,7 +58,9 @@ export function Sections({ roles, people }: { roles: readonly StaffRole[]; peopl
         </nav>
       )}
       {open.includes("emergencies") && here !== "emergencies" && <Alert />}
+      {here === "status" && <StatusPage />}
       {here === "people" && people}
+      {here === "unit" && <UnitPage changes={roles.includes("administrator")} />}
       {here === "audit" && <AuditTrail />}
       {here === "emergencies" && <Emergencies judges={judges} />}
       {here === "systems" && <Systems changes={roles.includes("administrator")} />}

@@ -5,13 +5,15 @@ import { fakeStaff } from "../gallery/staff";
 import { staffViews } from "../gallery/staffViews";
 import { startWords } from "../i18n";
 import { shared } from "../i18n/en/shared";
+import { oversight } from "../i18n/en/oversight";
 import { staff } from "../i18n/en/staff";
+import { trail } from "../i18n/en/trail";
 import "../ui/testing/setup";
 import { LiveRegion } from "../ui/Live/Live";
 import { StaffProvider } from "./context";
 import { draw, pageOf } from "./testing/draw";
 
-const words = { ...shared, ...staff };
+const words = { ...shared, ...staff, ...trail, ...oversight };
 beforeEach(() => startWords({ en: () => Promise.resolve(words), es: () => Promise.resolve(words) }, "en"));
 
 const write = (label: string | RegExp, value: string) => fireEvent.change(screen.getByLabelText(label), { target: { value } });
@@ -169,5 +171,138 @@ describe("people", () => {
     fireEvent.click(await screen.findByRole("button", { name: "Dr Amara Lee" }));
     expect(screen.queryByRole("checkbox")).toBeNull();
     for (const name of [/Invite/, /Let in/]) expect(screen.queryByRole("button", { name })).toBeNull();
+  });
+});
+
+describe("status", () => {
+  const verdict = () => screen.findByTestId("verdict");
+
+  it("is what is seen first, in one sentence, and says when it was looked at", async () => {
+    draw("status", { page: { is: "admin" } });
+    expect((await verdict()).textContent).toMatch(/Everything works.*Looked at/s);
+    expect(screen.getByTestId("counts").textContent).toContain("longest wait: 18 min");
+    expect(screen.getByRole("link", { name: "Status" }).getAttribute("aria-current")).toBe("page");
+  });
+
+  it("says what it means for visits, the worst first", async () => {
+    draw("status-worst");
+    expect((await verdict()).textContent).toContain("9 things need attention");
+    const tones = [...document.querySelectorAll<HTMLElement>(".part")].map(({ dataset }) => dataset["tone"]);
+    expect(tones).toEqual([...tones].sort((one, other) => ["danger", "attention", "good"].indexOf(one ?? "") - ["danger", "attention", "good"].indexOf(other ?? "")));
+    screen.getByText(/2 things that were saved/);
+    screen.getByText(/cannot be counted/);
+  });
+
+  it("does not worry anybody about a database that is away while visits go on", async () => {
+    draw("status-database-away");
+    expect((await verdict()).getAttribute("data-tone")).toBe("attention");
+    screen.getByText(/Nothing is lost/);
+  });
+
+  it("shows what was seen last when it cannot be looked at, and says so", async () => {
+    draw("status-stale");
+    await verdict();
+    press("Look again");
+    await screen.findByText(/At .* it was: Everything works/);
+    expect((await verdict()).getAttribute("data-tone")).toBe("attention");
+    expect(screen.getAllByRole("button", { name: "Try again" })).toHaveLength(1);
+  });
+
+  it("is looked at by itself, and not while nobody can see it", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    const { session } = draw("status");
+    const asks = vi.spyOn(session, "ask");
+    await verdict();
+    const asked = () => asks.mock.calls.filter(([{ path }]) => path === "/api/v1/status").length;
+    const before = asked();
+    const hidden = vi.spyOn(document, "visibilityState", "get").mockReturnValue("hidden");
+    await act(() => vi.advanceTimersByTimeAsync(30_000));
+    expect(asked()).toBe(before);
+    hidden.mockRestore();
+    await act(() => vi.advanceTimersByTimeAsync(10_000));
+    expect(asked()).toBe(before + 1);
+    vi.useRealTimers();
+  });
+
+  it("leads who keeps the platform running to it, and shows them nothing else", async () => {
+    draw("status-operations");
+    await verdict();
+    expect(screen.queryByRole("navigation", { name: "Sections" })).toBeNull();
+    expect(screen.queryByRole("link", { name: /emergencies/ })).toBeNull();
+  });
+});
+
+describe("finding people", () => {
+  const rows = () => screen.getAllByTestId("person").length;
+
+  it("looks through every page, and says when it has", async () => {
+    const page = (from: number, next: string | null) => ({
+      people: Array.from({ length: 50 }, (_, at) => ({ id: `n${from + at}`, name: `Person ${from + at}`, email: `n${from + at}@r.example`, roles: ["scheduler"], duties: [], state: "active" })),
+      next,
+    });
+    const { session } = draw("admin", { answers: { "GET /api/v1/people?": [page(0, "n49"), page(50, "n99"), page(100, null)] } });
+    const asks = vi.spyOn(session, "ask");
+    await screen.findByText("Person 0");
+    const asked = () => asks.mock.calls.filter(([{ path }]) => path.startsWith("/api/v1/people?")).length;
+    const before = asked();
+    write("Name or e-mail", "person 14");
+    await vi.waitFor(() => expect(screen.getByTestId("found").textContent).toBe("12 of 150"));
+    expect([rows(), asked() - before]).toEqual([12, 2]);
+    expect(screen.queryByTestId("more")).toBeNull();
+  });
+
+  it("sorts by what is chosen, and says by which column", async () => {
+    draw("admin");
+    await screen.findByText("Dr Amara Lee");
+    write("In the order of", "state");
+    expect(screen.getAllByTestId("person")[0]?.textContent).toContain("Jonas Weber");
+    expect(screen.getByRole("columnheader", { name: "State" }).getAttribute("aria-sort")).toBe("ascending");
+  });
+
+  it("says that nobody is called so, and shows everybody again", async () => {
+    draw("admin");
+    await screen.findByText("Dr Amara Lee");
+    write("Name or e-mail", "zebedee");
+    screen.getByText("Nobody here is called that");
+    press("Show everybody");
+    expect(rows()).toBe(6);
+  });
+
+  it("keeps what it has found when a page does not come, and goes on when asked to", async () => {
+    draw("admin-search-failed");
+    await screen.findByText("person.1@riverside.example");
+    write("Name or e-mail", "nowak");
+    await screen.findByRole("button", { name: "Try again" });
+    expect(rows()).toBeGreaterThan(0);
+    expect(screen.getByTestId("found").textContent).toMatch(/There are more people/);
+  });
+});
+
+describe("the clinic's settings", () => {
+  it("are saved as what changed, if they still are what was seen", async () => {
+    const { session } = draw("unit");
+    await screen.findByLabelText("Name");
+    const asks = vi.spyOn(session, "askTagged");
+    expect(screen.queryByRole("button", { name: "Save" })).toBeNull();
+    write("Name", " Lakeside Hospital ");
+    press("Save");
+    await vi.waitFor(() => expect(screen.getByTestId("live-polite").textContent).toContain("Saved"));
+    expect(asks.mock.calls[0]?.[0]).toMatchObject({ method: "PATCH", body: { name: "Lakeside Hospital" } });
+    expect((screen.getByLabelText("Name") as HTMLInputElement).value).toBe("Lakeside Hospital");
+  });
+
+  it("show what somebody else has made of them", async () => {
+    draw("unit-meanwhile");
+    await screen.findByLabelText("Name");
+    write("Name", "Lakeside Hospital");
+    press("Save");
+    await screen.findByText("Somebody has changed this meanwhile");
+    press("See what it is now");
+  });
+
+  it("cannot be changed by an auditor", async () => {
+    draw("unit-auditor");
+    await screen.findAllByTestId("fact");
+    expect(screen.queryByRole("textbox")).toBeNull();
   });
 });

@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useRef } from "react";
-import { type Listed, PEOPLE_PAGE, type PeoplePage, type Problem } from "../identity";
+import { type Listed, PEOPLE_PAGE, PEOPLE_SEARCHED, type PeoplePage, type Problem } from "../identity";
 import { useStaff, useStaffState } from "./context";
 import { usePages } from "./usePages";
 
@@ -15,8 +15,8 @@ interface People {
   put: (person: Listed) => void;
 }
 
-/** Who works here, page by page. */
-export function usePeople(): People {
+/** Who works here, page by page; with `all`, to the end: names are encrypted where they are kept, so only here they can be searched. */
+export function usePeople(all: boolean): People {
   const { session } = useStaff();
   const { trouble } = useStaffState();
   const ask = useCallback(
@@ -34,6 +34,12 @@ export function usePeople(): People {
     if (troubled.current && trouble === null) void load(null);
     troubled.current = trouble !== null;
   }, [trouble, load]);
+
+  const known = people?.length ?? 0;
+  useEffect(() => {
+    // What failed is tried again when somebody asks for it.
+    if (all && next !== null && !loading && problem === null && known < PEOPLE_SEARCHED) void load(next);
+  }, [all, next, loading, problem, known, load]);
 
   return {
     people,

@@ -5,6 +5,7 @@
 use super::{Here, emergencies::Names, permit};
 use crate::{
     limits::{AUDIT_ROWS_LOOKED_AT, AUDIT_ROWS_PAGE, AUDIT_ROWS_READ, MAX_ACTION_CHARS},
+    oversight::TrailState,
     problems::later,
     service::{Identity, audit},
 };
@@ -26,8 +27,8 @@ use serde_json::{Value, json as value};
 use uuid::Uuid;
 
 /// What somebody did: as a person of the unit, with a seat, or the platform by itself.
-const PERSON: [&str; 8] =
-    ["person", "people", "partner-key", "session", "emergency", "audit", "hold", "visit.read"];
+const PERSON: [&str; 9] =
+    ["person", "people", "partner-key", "session", "emergency", "audit", "hold", "visit.read", "unit"];
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -258,8 +259,8 @@ pub(super) struct ChainView {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "AuditChains")]
 pub(super) struct ChainsView {
-    /// `whole`, `broken`, `checking`, or `unknown` where this process does not look after them.
-    state: &'static str,
+    /// As far as this process has looked.
+    state: TrailState,
     chains: Vec<ChainView>,
     /// None where nothing is copied to a second place.
     copies: Option<Value>,
@@ -270,15 +271,7 @@ pub(crate) async fn chain(Here(identity): Here, headers: HeaderMap) -> Result<Re
     let (permit, _) = permit::<ReadAudit>(&identity, &headers, |_| Place::unit(identity.tenant)).await?;
     let known = identity.chains.as_ref().map(|chains| (chains.of(permit.tenant()), chains.copies()));
     let (chains, copies) = known.unwrap_or_default();
-    let state = if identity.chains.is_none() {
-        "unknown"
-    } else if chains.iter().any(|(_, chain)| chain.broken.is_some()) {
-        "broken"
-    } else if chains.iter().any(|(_, chain)| chain.verified_at.is_none()) || chains.is_empty() {
-        "checking"
-    } else {
-        "whole"
-    };
+    let state = if identity.chains.is_none() { TrailState::Unknown } else { TrailState::of(&chains) };
     let chains = chains.into_iter().map(|(id, chain)| ChainView {
         partition: id.partition.0,
         rows: chain.rows,

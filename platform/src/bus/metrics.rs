@@ -82,6 +82,10 @@ impl BusMetrics {
         gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    pub(super) fn is_connected(&self, connection: &str) -> bool {
+        self.connected.with_label_values(&[connection]).get() == 1
+    }
+
     pub(super) fn connected(&self, connection: &str, up: bool) {
         self.connected.with_label_values(&[connection]).set(up.into());
     }

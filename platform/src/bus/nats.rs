@@ -32,6 +32,9 @@ mod refusal;
 mod stream;
 mod wire;
 
+/// The connection for what is told and not kept.
+const LIVE: &str = "live";
+
 /// Where the servers are and how they are used.
 #[derive(Clone)]
 pub struct Config {
@@ -115,7 +118,7 @@ impl NatsBus {
         registry: &Registry,
     ) -> Result<Self, StartError> {
         let metrics = BusMetrics::new(registry).map_err(StartError::Metrics)?;
-        let live = Live::new(Link::open("live", &config, &metrics).await?, metrics.clone());
+        let live = Live::new(Link::open(LIVE, &config, &metrics).await?, metrics.clone());
         let mut lanes = Vec::new();
         let mut guardians = JoinSet::new();
         for lane in Lane::ALL {
@@ -131,6 +134,13 @@ impl NatsBus {
         }
         let lanes: [_; 3] = lanes.try_into().map_err(|_| StartError::Bus(BusError::Unavailable))?;
         Ok(Self { lanes, live, clock, metrics, _guardians: guardians })
+    }
+
+    /// Whether every connection is up, as far as is known.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.metrics.is_connected(LIVE)
+            && Lane::ALL.iter().all(|lane| self.metrics.is_connected(lane.as_str()))
     }
 
     fn lane(&self, lane: Lane) -> &Arc<LaneLink> {

@@ -119,6 +119,12 @@ impl RedisPresence {
         Ok(Self { route, held, metrics, _keeper: tasks })
     }
 
+    /// Whether Redis answered when it was last asked.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.metrics.connected.get() == 1
+    }
+
     /// Runs an operation within the time limit and counts when it fails.
     async fn within<T>(
         &self,

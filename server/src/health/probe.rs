@@ -1,12 +1,17 @@
 //! Probes: each exercises the thing itself.
 
-use super::readiness::Readiness;
+use super::{board::Board, readiness::Readiness};
 use crate::limits::{PROBE_EVERY, PROBE_WITHIN};
 use parking_lot::Mutex;
 use platform::event_log::{AppendError, Partition, Position, Refusal, Store, Table};
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+/// What writes to the event log and reads it.
+pub(crate) const EVENT_LOG: &str = "event log";
+/// What goes through every shard.
+pub(crate) const MEDIA: &str = "media";
 
 /// Makes one probe; whether it succeeded.
 type Run = Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
@@ -33,6 +38,7 @@ impl Findings {
 pub(crate) async fn run(
     probes: Vec<Probe>,
     findings: Arc<Findings>,
+    board: Arc<Board>,
     well: watch::Sender<bool>,
     shutdown: CancellationToken,
 ) {
@@ -61,6 +67,7 @@ pub(crate) async fn run(
             state.1 = found;
             state.0.is_well()
         };
+        board.look();
         well.send_if_modified(|before| std::mem::replace(before, is_well) != is_well);
     }
 }

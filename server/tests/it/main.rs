@@ -24,6 +24,7 @@ mod links;
 mod matrix;
 mod process;
 mod schemathesis;
+mod status;
 mod tls;
 mod token_keys;
 mod trace;

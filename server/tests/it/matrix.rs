@@ -28,7 +28,7 @@ pub(crate) enum Who {
 }
 
 use Scope::{People, Visits, WaitingRooms};
-use StaffRole::{Administrator, Auditor, Clinician};
+use StaffRole::{Administrator, Auditor, Clinician, Sre};
 use Who::{Anybody, ClinicianSeat, Device, PatientSeat, Roles, Staff};
 
 /// The methods of each route under `/api`, as the matrix has them.
@@ -89,6 +89,9 @@ pub(crate) const MATRIX: &[(&str, &str, Who)] = &[
     ("GET", "/api/v1/partner-keys", Roles(&[Administrator, Auditor])),
     ("POST", "/api/v1/partner-keys", Roles(&[Administrator])),
     ("DELETE", "/api/v1/partner-keys/{id}", Roles(&[Administrator])),
+    ("GET", "/api/v1/unit/settings", Roles(&[Administrator, Auditor])),
+    ("PATCH", "/api/v1/unit/settings", Roles(&[Administrator])),
+    ("GET", "/api/v1/status", Roles(&[Administrator, Auditor, Sre])),
     ("GET", "/api/v1/people", Roles(&[Administrator, Auditor])),
     ("GET", "/api/v1/people/{id}", Roles(&[Administrator, Auditor])),
     ("POST", "/api/v1/people", Roles(&[Administrator])),

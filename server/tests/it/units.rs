@@ -102,3 +102,50 @@ fn every_process_on_a_database_serves_a_change() {
         assert_eq!(unit(server, "whatever.example").0, 404);
     }
 }
+
+#[test]
+fn an_administrator_changes_what_their_own_unit_is_called_and_nobody_elses() {
+    const SETTINGS: &str = "/api/v1/unit/settings";
+    let unit = crate::matrix::Unit::start();
+    let (server, token) = (&unit.server, Some(unit.administrator.as_str()));
+    let changes = |tag: &str, body: &serde_json::Value| {
+        let authorization = format!("Bearer {}", unit.administrator);
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/json"),
+            ("if-match", tag),
+        ];
+        crate::http::ask(server.http(), "PATCH", SETTINGS, &headers, &body.to_string())
+    };
+    let seen = crate::matrix::asks(server, "GET", SETTINGS, token, &serde_json::Value::Null);
+    assert_eq!((seen.status, &seen.json()["language"]), (200, &serde_json::json!("en")), "{}", seen.body);
+    let tag = seen.headers["etag"].clone();
+    let body =
+        serde_json::json!({ "name": "  Lakeside Hospital ", "language": "es", "zone": "America/New_York" });
+    let changed = changes(&tag, &body);
+    assert_eq!((changed.status, &changed.json()["name"]), (200, &serde_json::json!("Lakeside Hospital")));
+    let public = crate::http::get(server.http(), "/api/v1/unit");
+    assert_eq!(public.json(), serde_json::json!({ "name": "Lakeside Hospital", "language": "es" }));
+    // Who has seen what is no longer so changes nothing; nor does nonsense.
+    let late = changes(&tag, &serde_json::json!({ "name": "Other" }));
+    assert_eq!((late.status, late.code()), (412, "changed-meanwhile".to_owned()));
+    for (body, field) in [
+        (serde_json::json!({ "name": "x".repeat(101) }), "name"),
+        (serde_json::json!({ "zone": "Mars/Olympus" }), "zone"),
+    ] {
+        let refused = changes(&changed.headers["etag"], &body);
+        assert_eq!((refused.status, refused.code()), (422, "invalid".to_owned()));
+        assert_eq!(refused.json()["field"], field);
+    }
+    let own_hosts = changes(&changed.headers["etag"], &serde_json::json!({ "hosts": ["b.example"] }));
+    assert_eq!(own_hosts.status, 400, "where a unit is found is the operator's to say");
+    let trail = server.data().join("trail.audit");
+    let exported = server.runs(&["audit", "export", "--out", trail.to_str().unwrap()], &[]);
+    assert!(exported.status.success());
+    let shown =
+        String::from_utf8(crate::process::run(&["audit", "show", trail.to_str().unwrap()], &[]).stdout)
+            .unwrap();
+    let rows: Vec<_> = shown.lines().filter(|row| row.contains("\"unit.change\"")).collect();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert!(rows[0].contains("\"name\"") && !rows[0].contains("Lakeside"), "{}", rows[0]);
+}

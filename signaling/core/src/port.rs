@@ -4,7 +4,7 @@ use crate::token::HeldBy;
 use model::{Phi, Role, TenantId, Timestamp, WaitingRoomId};
 use policy::{AccountId, Permit, SessionId, Subject, action::JoinWaitingRoom};
 use signaling_protocol::view::ClinicView;
-use std::{future::Future, net::IpAddr, pin::Pin};
+use std::{future::Future, net::IpAddr, pin::Pin, time::Duration};
 
 /// A future that the port's methods return: this crate knows no runtime.
 pub type PortFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -97,6 +97,35 @@ pub trait Links: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("nobody can say now")]
 pub struct NotNow;
+
+/// How many visits of a healthcare unit go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Patients who wait.
+    pub waiting: u32,
+    /// Visits in which people talk.
+    pub in_call: u32,
+    /// How long the longest of those waits has lasted.
+    pub longest_wait: Duration,
+}
+
+impl Census {
+    /// Of two processes, or of two waiting rooms.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            waiting: self.waiting.saturating_add(other.waiting),
+            in_call: self.in_call.saturating_add(other.in_call),
+            longest_wait: self.longest_wait.max(other.longest_wait),
+        }
+    }
+}
+
+/// Counts visits, for whoever looks after the platform: no names.
+pub trait Visits: Send + Sync + 'static {
+    /// Those of a unit, in every process: a part of them would be read as all.
+    fn census(&self, tenant: TenantId) -> PortFuture<'_, Result<Census, NotNow>>;
+}
 
 /// Those who have an account: whose an access token is, and what they are called.
 pub trait People: Send + Sync + 'static {

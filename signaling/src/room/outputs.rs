@@ -8,7 +8,7 @@ use sfu_core::port::MediaError;
 use signaling_core::{
     owner::{ConnectionId, Output},
     token::{RESUME_AUDIENCE, RESUME_TTL, ResumeClaims},
-    visit::Phase,
+    visit::{Phase, Visit},
 };
 use signaling_protocol::ServerMessage;
 use std::sync::Arc;
@@ -131,6 +131,8 @@ impl Room {
             Phase::Waiting(wait) => Some(wait.since),
             Phase::Booked | Phase::InCall(_) | Phase::Ended { .. } => None,
         });
-        self.shared.metrics.waiting(self.owner.id(), waiting);
+        let talks = |visit: &&Visit| matches!(visit.phase(), Phase::InCall(_));
+        let in_call = u32::try_from(self.owner.visits().filter(talks).count()).unwrap_or(u32::MAX);
+        self.shared.metrics.waiting(self.home(), waiting, in_call);
     }
 }

@@ -29,6 +29,7 @@ export default () =>
       // The page is left at once: nobody could look whether the press landed.
       await page.click(id("join-passkey"));
       await at(page, "/admin");
+      await press(page, "section-people");
       await shown(page, "person");
       const { credentials } = await cdp.send("WebAuthn.getCredentials", { authenticatorId: authenticator });
       assert.deepEqual([credentials.length, credentials[0].rpId, credentials[0].isResidentCredential], [1, "localhost", true]);
@@ -43,6 +44,7 @@ export default () =>
       await silent(false);
       await press(page, "passkey");
       await at(page, "/admin");
+      await press(page, "section-people");
       await shown(page, "person");
     });
 

@@ -26,6 +26,9 @@ export default () =>
       page = await person.open(server.links.administrator, { own: true });
       ({ email, key, recovery } = await joins(page));
       await at(page, "/admin");
+      await says(page, "Everything works");
+      await looks(page, "staff-status");
+      await press(page, "section-people");
       await says(page, email);
       await looks(page, "staff-admin");
     });
@@ -50,6 +53,7 @@ export default () =>
       await write(page, "code", totp(key, 1));
       await press(page, "finish");
       await at(page, "/admin");
+      await press(page, "section-people");
       await shown(page, "person");
     });
 
@@ -164,6 +168,7 @@ export default () =>
       await write(page, "recovery", recovery[0].toLowerCase().replaceAll("-", " "));
       await press(page, "finish");
       await at(page, "/admin");
+      await press(page, "section-people");
       await shown(page, "person");
       // Refusals that were asked for are all that the console has.
       assert.deepEqual(page.troubles.filter((trouble) => !/status of 401/.test(trouble)), []);

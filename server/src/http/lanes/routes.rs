@@ -44,6 +44,9 @@ pub const ROUTES: &[(&str, Lane)] = &[
     ("/api/v1/people/{id}/rights", Standard),
     // Whose pages these are.
     ("/api/v1/unit", Standard),
+    ("/api/v1/unit/settings", Standard),
+    // How the platform does: asked when it does not do well.
+    ("/api/v1/status", Standard),
     // What verifies our tokens.
     ("/.well-known/jwks.json", Standard),
     // Somebody may be dying: it waits for nobody's office work.

@@ -162,6 +162,9 @@ pub(super) const ROWS: &[Row] = &[
     // Without a reason none is placed.
     own("POST", "/api/v1/audit/holds", |_| json!({ "over": { "what": "unit" }, "reason": "" })),
     Row { found_by: None, ..person("DELETE", "/api/v1/audit/holds/{id}", |_| json!({})) },
+    own("GET", "/api/v1/status", |_| json!({})),
+    own("GET", "/api/v1/unit/settings", |_| json!({})),
+    own("PATCH", "/api/v1/unit/settings", |_| json!({})),
     own("GET", "/api/v1/partner-keys", |_| json!({})),
     // Without a scope none is made.
     own("POST", "/api/v1/partner-keys", |_| json!({ "name": "Ana", "scopes": [], "days": 1 })),
