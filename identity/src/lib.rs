@@ -33,6 +33,6 @@ mod shown;
 
 pub use config::Config;
 pub use emergencies::Alarm;
-pub use problems::{NOT_ALLOWED, SESSION_LOCKED, SIGNED_OUT, denied};
+pub use problems::{CONFIRM_FIRST, INVALID, NOT_ALLOWED, SESSION_LOCKED, SIGNED_OUT, denied};
 pub use routes::{operations, router};
 pub use service::{Deps, FirstAdministrator, Identity};

@@ -39,7 +39,7 @@ pub const SIGNED_OUT: Kind = Kind::new("signed-out", 401, "You are signed out. P
 /// The session is locked.
 pub const SESSION_LOCKED: Kind = Kind::new("session-locked", 403, "The screen is locked. Unlock it first.");
 /// A factor must be shown again.
-pub(crate) const CONFIRM_FIRST: Kind =
+pub const CONFIRM_FIRST: Kind =
     Kind::new("confirm-first", 403, "Please confirm with a code of your app that it is you.");
 /// The role does not allow it.
 pub const NOT_ALLOWED: Kind = Kind::new("not-allowed", 403, "Your role does not allow this.");
@@ -50,7 +50,7 @@ pub(crate) const NO_INVITATION: Kind = Kind::new(
     "This invitation does not work any more. Ask whoever invited you for another one.",
 );
 /// What was typed cannot be taken.
-pub(crate) const INVALID: Kind = Kind::new("invalid", 422, "Something you wrote cannot be taken.");
+pub const INVALID: Kind = Kind::new("invalid", 422, "Something you wrote cannot be taken.");
 /// Somebody with that address works here already.
 pub(crate) const EXISTS: Kind =
     Kind::new("person-exists", 409, "Somebody with this e-mail address is here already.");
