@@ -103,6 +103,10 @@ actions! {
     SeePartnerKeys: NOTHING;
     /// Make a partner's key, or revoke one.
     ManagePartnerKeys: FRESH;
+    /// See where the unit's webhooks go, and what became of what was sent.
+    SeeWebhooks: NOTHING;
+    /// Add, remove or switch on a webhook, change its secret, have it send again.
+    ManageWebhooks: FRESH;
     /// See how the platform does: no names.
     ReadStatus: NOTHING;
 }

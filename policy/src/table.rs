@@ -103,6 +103,8 @@ pub const RIGHTS: &[(Kind, &[Grant])] = {
         (Kind::ReviewBreakGlass, &[Unit(Auditor)]),
         (Kind::SeePartnerKeys, &[Unit(Administrator), Unit(Auditor)]),
         (Kind::ManagePartnerKeys, &[Unit(Administrator)]),
+        (Kind::SeeWebhooks, &[Unit(Administrator), Unit(Auditor)]),
+        (Kind::ManageWebhooks, &[Unit(Administrator)]),
         (Kind::ReadStatus, &[Unit(Administrator), Unit(Auditor), Unit(Sre), Process]),
     ]
 };

@@ -25,6 +25,7 @@ const ABOUT: About = About {
         ("emergencies", "Reading what one otherwise may not, because somebody is in danger."),
         ("audit", "Who did what."),
         ("partners", "Keys of partners' systems."),
+        ("webhooks", "Where a unit's events are sent."),
         ("graphql", "Flexible reads, with the same rights."),
         ("description", "This description."),
     ],
@@ -35,7 +36,8 @@ const ABOUT: About = About {
 /// Every operation of the public listener under `/api`.
 #[must_use]
 pub fn operations() -> Vec<Operation> {
-    [identity::operations(), signaling::operations(), portal_api::operations()].concat()
+    [identity::operations(), signaling::operations(), webhooks::operations(), portal_api::operations()]
+        .concat()
 }
 
 /// The OpenAPI document.

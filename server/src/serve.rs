@@ -101,6 +101,7 @@ impl Server {
             journal,
             audit,
             alarm,
+            webhooks,
             media,
             signaling,
             nodes,
@@ -124,6 +125,9 @@ impl Server {
         }
         if let Some(alarm) = alarm {
             last.spawn(well_done(alarm.run(stop.clone())));
+        }
+        if let Some(webhooks) = webhooks {
+            last.spawn(well_done(webhooks.run(stop.clone())));
         }
         if let Some(audit) = audit {
             last.spawn(well_done(audit.run(stop.clone())));
