@@ -12,7 +12,7 @@ use crate::{
     book::{self, Book, Delivery, Ends, Lost, Pen, Places},
     limits::{FORGOTTEN_AT_ONCE, LOOKS, MAX_HOMES, MAX_SENDING, PAGES_AT_ONCE, PEEKED_AT_ONCE, READ_AT_ONCE},
     metrics::Metrics,
-    records::{Failed, Records, WEBHOOKS},
+    records::{Failed, Records, Unloaded, WEBHOOKS},
     sender::{Parcel, Post},
     signature::{random, signature},
     turn::Turn,
@@ -276,7 +276,15 @@ impl<'a> Desk<'a> {
 
     /// A unit's webhooks as they are now.
     async fn take_up(&mut self, tenant: TenantId) -> Result<(), Lost> {
-        let (webhooks, _) = self.records.load(tenant).await?;
+        let webhooks = match self.records.load(tenant).await {
+            Ok((webhooks, _)) => webhooks,
+            Err(Unloaded::Away) => return Err(Lost),
+            // The other units' are sent all the same.
+            Err(Unloaded::Unreadable) => {
+                self.units.remove(&tenant);
+                return Ok(());
+            }
+        };
         let mut unit = match self.units.remove(&tenant) {
             Some(unit) => Unit { webhooks, ..unit },
             None => Unit { webhooks, ends: self.book.ends(tenant).await?, live: BTreeMap::new() },

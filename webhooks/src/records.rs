@@ -30,6 +30,21 @@ pub(crate) enum Failed {
     Rejected(Rejection),
 }
 
+/// Why a unit's webhooks are not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unloaded {
+    /// The store does not answer.
+    Away,
+    /// A record of theirs cannot be read, which is logged.
+    Unreadable,
+}
+
+impl From<ReadError> for Unloaded {
+    fn from(_: ReadError) -> Self {
+        Self::Away
+    }
+}
+
 /// What is recorded of units' webhooks.
 #[derive(Clone)]
 pub(crate) struct Records {
@@ -43,7 +58,7 @@ const fn stream(tenant: TenantId) -> StreamId {
 
 impl Records {
     /// A unit's webhooks as they are now.
-    pub(crate) async fn load(&self, tenant: TenantId) -> Result<(Webhooks, Version), ReadError> {
+    pub(crate) async fn load(&self, tenant: TenantId) -> Result<(Webhooks, Version), Unloaded> {
         let (mut all, mut version) = (Webhooks::default(), Version(0));
         loop {
             let page = self.store.read(stream(tenant), version, READ_AT_ONCE, Moment::NOW).await?;
@@ -53,7 +68,7 @@ impl Records {
                 let decoded = codec::decode(&event.kind, event.schema, &event.body, event.phi.as_deref());
                 let decoded = decoded.map_err(|error| {
                     tracing::error!(tenant.id = %tenant, %error, "A record of webhooks cannot be read");
-                    ReadError
+                    Unloaded::Unreadable
                 })?;
                 all.evolve(event.at, decoded);
             }
@@ -73,7 +88,7 @@ impl Records {
         // The same for every try: one that was recorded and not heard of is not recorded again.
         let key = CommandId(ids::fresh());
         for _ in 0..TRIES {
-            let (mut all, version) = self.load(tenant).await.map_err(|ReadError| Failed::Later)?;
+            let (mut all, version) = self.load(tenant).await.map_err(|_| Failed::Later)?;
             let now = self.clock.now();
             let events = decide(&all, command.clone()).map_err(Failed::Rejected)?;
             if events.is_empty() {
