@@ -92,9 +92,6 @@ pub const PROVIDER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest answer of it, bytes. Larger ones are none.
 pub const MAX_PROVIDER_ANSWER_BYTES: usize = 256 * 1_024;
 
-/// Longest address of its ends. Longer ones are refused.
-pub const MAX_PROVIDER_URL_CHARS: usize = 2_048;
-
 /// Keys it publishes that are looked at. Further ones are not.
 pub const MAX_PROVIDER_KEYS: usize = 32;
 

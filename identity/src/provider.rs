@@ -18,9 +18,10 @@ use crate::limits::{
 };
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{Http, Url};
+use http::Http;
 use jsonwebtoken::jwk::Jwk;
 use model::{Phi, Timestamp};
+use platform::outbound::Url;
 use policy::StaffRole;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

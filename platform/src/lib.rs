@@ -2,7 +2,7 @@
 //! audit trail, bus, outbox, presence, telemetry, problems, lifecycle.
 //!
 //! Reading order: [`clock`], [`ids`], [`keys`], [`lane`], [`event_log`], [`vault`], [`audit`], [`bus`], [`outbox`], [`presence`],
-//! [`problem`], [`body`], [`throttle`], [`rate`], [`api`], [`conditional`], [`once`], [`mod@exchange`], [`telemetry`], [`mod@trace`], [`lifecycle`], [`limits`].
+//! [`problem`], [`body`], [`throttle`], [`rate`], [`api`], [`conditional`], [`once`], [`mod@exchange`], [`outbound`], [`telemetry`], [`mod@trace`], [`lifecycle`], [`limits`].
 
 #![forbid(unsafe_code)]
 
@@ -20,6 +20,7 @@ pub mod lane;
 pub mod lifecycle;
 pub mod limits;
 pub mod once;
+pub mod outbound;
 pub mod outbox;
 pub mod presence;
 pub mod problem;

@@ -491,3 +491,7 @@ pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 128;
 
 /// Who asked lately and is counted. Beyond it those whose quota is full again are forgotten, and if there are none, all.
 pub const MAX_RATED: usize = 100_000;
+
+/// Longest address of a server that somebody else names, characters: the hospital's own sign-in, a webhook. Longer ones are
+/// refused.
+pub const MAX_OUTBOUND_URL_CHARS: usize = 2_048;

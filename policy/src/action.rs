@@ -111,6 +111,10 @@ actions! {
     SeeUnit: NOTHING;
     /// Change its name, language or time zone.
     ChangeUnit: FRESH;
+    /// See where the unit's webhooks go, and what became of what was sent.
+    SeeWebhooks: NOTHING;
+    /// Add, remove or switch on a webhook, change its secret, have it send again.
+    ManageWebhooks: FRESH;
     /// See how the platform does: no names.
     ReadStatus: NOTHING;
 }

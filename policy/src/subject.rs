@@ -50,7 +50,6 @@ id! {
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, schemars::JsonSchema,
 )]
-#[expect(clippy::enum_variant_names, reason = "so far keys only read")]
 pub enum Scope {
     /// Who works here, as what.
     #[serde(rename = "people:read")]

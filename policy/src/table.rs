@@ -108,6 +108,8 @@ pub const RIGHTS: &[(Kind, &[Grant])] = {
         (Kind::ManagePartnerKeys, &[Unit(Administrator)]),
         (Kind::SeeUnit, &[Unit(Administrator), Unit(Auditor)]),
         (Kind::ChangeUnit, &[Unit(Administrator)]),
+        (Kind::SeeWebhooks, &[Unit(Administrator), Unit(Auditor)]),
+        (Kind::ManageWebhooks, &[Unit(Administrator)]),
         (Kind::ReadStatus, &[Unit(Administrator), Unit(Auditor), Unit(Sre), Process]),
     ]
 };

@@ -26,6 +26,7 @@ const ABOUT: About = About {
         ("audit", "Who did what."),
         ("unit", "The healthcare unit, and how the platform does."),
         ("partners", "Keys of partners' systems."),
+        ("webhooks", "Where a unit's events are sent."),
         ("graphql", "Flexible reads, with the same rights."),
         ("description", "This description."),
     ],
@@ -36,7 +37,8 @@ const ABOUT: About = About {
 /// Every operation of the public listener under `/api`.
 #[must_use]
 pub fn operations() -> Vec<Operation> {
-    [identity::operations(), signaling::operations(), portal_api::operations()].concat()
+    [identity::operations(), signaling::operations(), webhooks::operations(), portal_api::operations()]
+        .concat()
 }
 
 /// The OpenAPI document.

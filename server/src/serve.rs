@@ -99,6 +99,7 @@ impl Server {
             audit,
             alarm,
             failures,
+            webhooks,
             media,
             signaling,
             nodes,
@@ -127,6 +128,9 @@ impl Server {
         }
         if let Some(failures) = failures {
             last.spawn(well_done(failures.run(stop.clone())));
+        }
+        if let Some(webhooks) = webhooks {
+            last.spawn(well_done(webhooks.run(stop.clone())));
         }
         if let Some(audit) = audit {
             last.spawn(well_done(audit.run(stop.clone())));

@@ -79,6 +79,7 @@ use tenancy::Directory;
 use tokio::sync::mpsc;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use uuid::Uuid;
+use webhooks::Deliverer;
 
 /// The healthcare unit that is always there; what a server served before there was a registry of them.
 pub(crate) const TENANT: TenantId = TenantId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001));
@@ -114,6 +115,8 @@ pub(crate) struct Process {
     pub(crate) alarm: Option<Alarm>,
     /// What writes rows about failed sign-ins.
     pub(crate) failures: Option<FailureLog>,
+    /// What sends to partners' systems.
+    pub(crate) webhooks: Option<Deliverer>,
     /// The way to the trace collector, if there is one.
     pub(crate) traces: Option<Exporter>,
     /// What signs and verifies tokens: rotations are to be looked for.
@@ -215,6 +218,7 @@ pub(crate) async fn build(
         None => None,
     };
     let vault = log.as_ref().map(|log| Arc::clone(log.store.vault()));
+    let raw = log.as_ref().map(|log| Arc::clone(&log.raw));
     let (store, journal) = match log {
         Some(log) => (Some(log.store as Arc<dyn Store>), log.journal),
         None => (None, None),
@@ -248,6 +252,10 @@ pub(crate) async fn build(
     let failures = match &identity {
         Some(identity) => Some(FailureLog::new(Arc::clone(identity), &base.registry)?),
         None => None,
+    };
+    let webhooks = match (&identity, &store, raw) {
+        (Some(_), Some(store), Some(raw)) => Some(base.webhooks(store, raw).await?),
+        _ => None,
     };
     // Pages are served without it.
     let people_store = store.clone();
@@ -318,6 +326,10 @@ pub(crate) async fn build(
         has_rooms: signaling.is_some(),
     };
     let board = Arc::new(Board::new(sources, Arc::clone(&base.clock)));
+    let webhook_routes = match identity.as_ref().zip(people_store.as_ref()) {
+        Some((identity, store)) => Some(base.webhook_routes(identity, store)?),
+        None => None,
+    };
     let staff = identity.as_ref().zip(people_store).map(|(identity, store)| portal_api::Staffed {
         identity: Arc::clone(identity),
         rooms: Arc::new(signaling::Rooms::new(store, Arc::clone(&base.keys), Arc::clone(&base.clock))),
@@ -330,6 +342,7 @@ pub(crate) async fn build(
         signaling: signaling.as_ref(),
         identity: identity.as_ref(),
         units: &units,
+        webhooks: webhook_routes,
         staff,
     };
     let router = base.router(links, assets, parts)?;
@@ -358,6 +371,7 @@ pub(crate) async fn build(
         units,
         alarm,
         failures,
+        webhooks,
         traces,
         keys: base.keys,
         findings,
@@ -494,6 +508,36 @@ impl Base<'_> {
         })
     }
 
+    /// What sends to partners' systems.
+    async fn webhooks(&self, store: &Arc<dyn Store>, raw: Arc<dyn Store>) -> Result<Deliverer, Failure> {
+        let config = &self.config.webhooks;
+        let sender = webhooks::Sender::new(config).ok_or_else(|| {
+            Failure::Usage("webhooks.ca_file: cannot be read, or holds no certificate".into())
+        })?;
+        let deps = webhooks::deliverer::Deps {
+            store: Arc::clone(store),
+            raw,
+            clock: Arc::clone(&self.clock),
+            post: Arc::new(sender),
+            visits: signaling::VISIT,
+            alone: self.config.store.postgres().is_none(),
+        };
+        let opened = Deliverer::open(deps, &self.registry).await;
+        opened.map_err(|error| Failure::Broken(error.to_string()))
+    }
+
+    /// Where partners' systems are registered.
+    fn webhook_routes(
+        &self,
+        identity: &Arc<Identity>,
+        store: &Arc<dyn Store>,
+    ) -> Result<webhooks::Routes, Failure> {
+        let (identity, store, clock) = (Arc::clone(identity), Arc::clone(store), Arc::clone(&self.clock));
+        webhooks::Routes::new(&self.config.webhooks, identity, store, clock, TENANT).ok_or_else(|| {
+            Failure::Usage("webhooks.ports: ports separated by commas, `443` for example".into())
+        })
+    }
+
     /// What people's browsers ask.
     fn router(
         &self,
@@ -501,7 +545,7 @@ impl Base<'_> {
         assets: Assets,
         parts: Parts<'_>,
     ) -> Result<Router, Failure> {
-        let Parts { media, devices, signaling, identity, units, staff } = parts;
+        let Parts { media, devices, signaling, identity, units, webhooks, staff } = parts;
         let (mut router, mut counted) = (Router::new(), None);
         if self.config.roles.has(Role::Portal) {
             router = router.merge(jwks::router(Arc::clone(&self.keys), Arc::clone(&self.clock)));
@@ -513,6 +557,9 @@ impl Base<'_> {
                 router.merge(portal_api::graphql::router(Arc::clone(&known) as _, Arc::clone(&self.clock)));
             let clock = Arc::clone(&self.clock);
             counted = Some(Gateway::new(&self.config.portal, known, clock, &self.registry)?);
+        }
+        if let Some(webhooks) = webhooks {
+            router = router.merge(webhooks.router());
         }
         if let Some(links) = links.filter(|_| self.config.roles.has(Role::Portal)) {
             let portal = portal_api::Deps {
@@ -563,6 +610,7 @@ struct Parts<'a> {
     signaling: Option<&'a Signaling>,
     identity: Option<&'a Arc<Identity>>,
     units: &'a Arc<Directory>,
+    webhooks: Option<webhooks::Routes>,
     staff: Option<portal_api::Staffed>,
 }
 

@@ -51,6 +51,7 @@ mod who;
 pub use config::Config;
 pub use handle::{Handle, HandleError, Invitation, NewInvitation, NewWaitingRoom, OpenedRoom};
 pub use links::RemoteLinks;
+pub use load::VISIT;
 pub use rooms::Rooms;
 pub use service::{Deps, Error, Service};
 pub use visits::RemoteVisits;

@@ -25,7 +25,7 @@ use std::sync::Arc;
 /// Category of a waiting room's stream.
 pub(crate) const WAITING_ROOM: Category = Category { name: "waiting-room", lane: Lane::Critical };
 /// Category of a visit's stream.
-pub(crate) const VISIT: Category = Category { name: "visit", lane: Lane::Critical };
+pub const VISIT: Category = Category { name: "visit", lane: Lane::Critical };
 
 /// The stream of a waiting room's owner, as the store names it.
 pub(crate) const fn stream_id(tenant: TenantId, room: WaitingRoomId, stream: Stream) -> StreamId {

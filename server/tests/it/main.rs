@@ -33,3 +33,4 @@ mod twins;
 mod units;
 mod visit;
 mod waiting_rooms;
+mod webhooks;

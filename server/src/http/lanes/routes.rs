@@ -57,6 +57,12 @@ pub const ROUTES: &[(&str, Lane)] = &[
     ("/api/v1/emergencies/{id}/review", Standard),
     ("/api/v1/partner-keys", Standard),
     ("/api/v1/partner-keys/{id}", Standard),
+    ("/api/v1/webhooks", Standard),
+    ("/api/v1/webhooks/{id}", Standard),
+    ("/api/v1/webhooks/{id}/secret", Standard),
+    ("/api/v1/webhooks/{id}/on", Standard),
+    ("/api/v1/webhooks/{id}/replay", Standard),
+    ("/api/v1/webhooks/{id}/deliveries", Standard),
     // Who did what.
     ("/api/v1/audit", Standard),
     ("/api/v1/audit/chain", Standard),

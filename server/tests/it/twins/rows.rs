@@ -169,6 +169,14 @@ pub(super) const ROWS: &[Row] = &[
     // Without a scope none is made.
     own("POST", "/api/v1/partner-keys", |_| json!({ "name": "Ana", "scopes": [], "days": 1 })),
     person("DELETE", "/api/v1/partner-keys/{id}", |_| json!({})),
+    own("GET", "/api/v1/webhooks", |_| json!({})),
+    // Without an event none is added.
+    own("POST", "/api/v1/webhooks", |_| json!({ "url": "https://his.example", "events": [] })),
+    Row { found_by: None, ..person("DELETE", "/api/v1/webhooks/{id}", |_| json!({})) },
+    Row { found_by: None, ..person("POST", "/api/v1/webhooks/{id}/secret", |_| json!({})) },
+    Row { found_by: None, ..person("POST", "/api/v1/webhooks/{id}/on", |_| json!({})) },
+    Row { found_by: None, ..person("POST", "/api/v1/webhooks/{id}/replay", |_| json!({ "fromTime": 0 })) },
+    Row { found_by: None, ..person("GET", "/api/v1/webhooks/{id}/deliveries", |_| json!({})) },
     own("GET", "/api/v1/visit/access", |_| json!({})),
     secret("/api/v1/visit/access", 401, |ids| json!({ "secret": ids.link })),
     own("GET", "/api/v1/emergencies", |_| json!({})),
