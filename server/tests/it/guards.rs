@@ -95,7 +95,9 @@ fn every_crate_forbids_unsafe_code_or_says_why_not() {
 /// Paths of `.route("…"` in what the public listener serves.
 pub(crate) fn routes() -> BTreeSet<String> {
     let mut files = Vec::new();
-    for part in ["portal-api/src", "identity/src", "signaling/src", "sfu/src", "platform/src/keys"] {
+    for part in
+        ["portal-api/src", "identity/src", "webhooks/src", "signaling/src", "sfu/src", "platform/src/keys"]
+    {
         sources(&root().join(part), &mut files);
     }
     // What processes ask of one another comes in elsewhere.
