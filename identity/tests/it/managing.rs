@@ -184,6 +184,7 @@ async fn rights_are_what_the_policy_says() {
             "see-break-glass",
             "review-break-glass",
             "see-partner-keys",
+            "see-unit",
             "read-status"
         ]
     );
