@@ -39,7 +39,7 @@ pub(crate) async fn run(args: &Serve) -> Result<(), Failure> {
     let mut signals = JoinSet::new();
     lifecycle::cancel_on_signal(shutdown.clone(), &mut signals)
         .map_err(|e| Failure::Broken(format!("cannot listen for signals: {e}")))?;
-    Server::bind(plan).await?.serve(args, shutdown).await
+    Box::pin(Server::bind(plan).await?.serve(args, shutdown)).await
 }
 
 struct Server {
