@@ -185,6 +185,7 @@ async fn rights_are_what_the_policy_says() {
             "review-break-glass",
             "see-partner-keys",
             "see-unit",
+            "see-webhooks",
             "read-status"
         ]
     );
