@@ -11,7 +11,7 @@ import { Trouble } from "./Trouble";
 import { roomName, useWaitingRooms } from "./useWaitingRooms";
 import { useTry } from "./useTry";
 
-const kinds = ["visit", "queue", "history", "person", "people", "session", "sign-in", "hold", "emergency", "partner-key", "unit", "audit", "access", "link"] as const;
+const kinds = ["visit", "queue", "history", "person", "people", "session", "sign-in", "hold", "emergency", "partner-key", "webhook", "unit", "audit", "access", "link"] as const;
 
 interface Wanted {
   from: string;

@@ -95,6 +95,7 @@ export const trail = {
   "did.session.confirm": "{{who}} confirmed who they are",
   "did.sign-in.fail": "Somebody failed to sign in as {{whom}}",
   "did.hold.place": "{{who}} placed a hold: nothing it covers is deleted",
+  "did.hold.list": "{{who}} looked at the holds",
   "did.hold.lift": "{{who}} lifted a hold",
   "did.audit.prune": "{{who}} deleted rows whose time was over",
   "did.emergency.begin": "{{who}} declared an emergency in the waiting room of {{room}}",

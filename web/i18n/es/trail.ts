@@ -98,6 +98,7 @@ export const trail: Translation<typeof english> = {
   "did.session.confirm": "{{who}} confirmó su identidad",
   "did.sign-in.fail": "Alguien no consiguió iniciar sesión como {{whom}}",
   "did.hold.place": "{{who}} impuso una retención: nada de lo que abarca se borra",
+  "did.hold.list": "{{who}} miró las retenciones",
   "did.hold.lift": "{{who}} levantó una retención",
   "did.audit.prune": "{{who}} borró líneas cuyo plazo había pasado",
   "did.emergency.begin": "{{who}} declaró una emergencia en la sala de {{room}}",
