@@ -44,6 +44,16 @@ describe.each(packs)("the %s words", (_app, english, spanish) => {
   });
 });
 
+it("the staff's pages have words for everything that an account may do", () => {
+  // What a seat in a visit may do stands in no account.
+  const ofSeats = ["report", "connect-media", "check-in", "leave", "chat", "share", "direct-share", "lead", "stream-device", "read-own-access"];
+  const described = JSON.parse(readFileSync(join(import.meta.dirname, "../../docs/openapi.json"), "utf8"));
+  const actions: string[] = described.components.schemas.Action.oneOf.map((one: { const: string }) => one.const);
+  expect(actions.length).toBeGreaterThan(20);
+  const wordless = actions.filter((action) => !ofSeats.includes(action) && !(`right.${action}` in staffEn));
+  expect(wordless).toEqual([]);
+});
+
 describe("saying", () => {
   it("fills in values and picks the plural", () => {
     const words = { "a.b_one": "{{count}} person", "a.b_other": "{{count}} people", plain: "{{name}}, {{name}}" };
