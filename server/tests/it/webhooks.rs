@@ -2,6 +2,7 @@
 
 use crate::{
     browser::Browser,
+    http::get,
     matrix::{asks, joins},
     process::Server,
 };
@@ -20,7 +21,7 @@ use std::{
     path::Path,
     sync::{Arc, Mutex},
 };
-use testkit::engines::until;
+use testkit::engines::{Postgres, RedisServer, until};
 
 const WEBHOOKS: &str = "/api/v1/webhooks";
 
@@ -290,6 +291,60 @@ async fn for_a_day_either_secret_verifies_and_who_is_gone_is_switched_off() {
             "{method} {path}"
         );
     }
+}
+
+/// Two processes on one PostgreSQL: one sends, and when it is killed the other goes on where it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_fleet_one_process_sends_and_another_takes_over() {
+    let (postgres, redis) = (Postgres::start(false), RedisServer::start());
+    let (database, presence) = (postgres.url(), redis.url());
+    let dir = tempfile::tempdir().unwrap();
+    let ca_file = dir.path().join("ca.pem");
+    let receiver = Receiver::start(&ca_file);
+    let ports = format!("443, {}", receiver.port);
+    let start = |name: &str, demo: &[&str]| {
+        let environment = [
+            ("TELEHEALTH__HTTP__PUBLIC_URL", "http://visits.example"),
+            ("TELEHEALTH__FLEET__LISTEN", "127.0.0.1:0"),
+            ("TELEHEALTH__FLEET__NAME", name),
+            ("TELEHEALTH__FLEET__KEYS_DIR", dir.path().to_str().unwrap()),
+            ("TELEHEALTH__STORE__POSTGRES", &database),
+            ("TELEHEALTH__PRESENCE__REDIS", &presence),
+            ("TELEHEALTH__IDENTITY__PASSWORD_MEMORY_KIB", "64"),
+            ("TELEHEALTH__WEBHOOKS__ALLOW_PRIVATE", "true"),
+            ("TELEHEALTH__WEBHOOKS__PORTS", &ports),
+            ("TELEHEALTH__WEBHOOKS__CA_FILE", ca_file.to_str().unwrap()),
+        ];
+        Server::start_with(&[&["--roles", "portal,signaling"], demo].concat(), &environment)
+    };
+    let first = start("first", &["--demo"]);
+    let second = start("second", &[]);
+    let administrator = joins(&first, first.administrator());
+    let body =
+        json!({ "url": receiver.url(), "events": ["visit.checked-in", "visit.admitted", "visit.ended"] });
+    let added = asks(&second, "POST", WEBHOOKS, Some(&administrator), &body);
+    assert_eq!(added.status, 201, "{}", added.body);
+    receiver.with(|hook| hook.secret = added.json()["secret"].as_str().unwrap().to_owned());
+
+    let mut clinician = Browser::open_link(&first, first.secret("clinic")).await;
+    let before = visit(&first, &mut clinician, "Ana Torres").await;
+    until("it has arrived, from whoever has the turn", || firsts(receiver.accepted()) == whole(&before));
+    receiver.with(|hook| hook.away = true);
+    let meanwhile = visit(&first, &mut clinician, "Ben Osei").await;
+    let secret = first.secret("clinic").to_owned();
+    let sends =
+        |server: &Server| get(server.metrics(), "/metrics").body.contains("\ntelehealth_webhooks_sends 1\n");
+    // Whoever has lost the turn finds out at its next look.
+    until("one of them sends", || sends(&first) != sends(&second));
+    let (mut sender, other) = if sends(&first) { (first, second) } else { (second, first) };
+    sender.kill();
+    receiver.with(|hook| hook.away = false);
+    let mut clinician = Browser::open_link(&other, &secret).await;
+    let after = visit(&other, &mut clinician, "Cleo Wirth").await;
+    let all: Vec<_> = [&before, &meanwhile, &after].into_iter().flat_map(|visit| whole(visit)).collect();
+    until("all have arrived", || firsts(receiver.accepted()).len() == all.len());
+    assert_eq!(firsts(receiver.accepted()), all, "in their order, none left out");
+    assert!(sends(&other));
 }
 
 #[test]
