@@ -5,7 +5,7 @@ import path from "node:path";
 import Provider from "oidc-provider";
 import { after, before, describe, test } from "../lib/test.mjs";
 import { cast } from "../lib/cast.mjs";
-import { says, shown } from "../lib/journeys.mjs";
+import { press, says, shown } from "../lib/journeys.mjs";
 import { looks } from "../lib/looks.mjs";
 import { scratch } from "../lib/processes.mjs";
 import { freePort, serve } from "../lib/server.mjs";
@@ -93,12 +93,14 @@ roles = [
       await page.close();
     });
 
-    test("and an administrator to the people", async () => {
+    test("and an administrator to the status and the people", async () => {
       const page = await signsIn("ines");
       await says(page, "Administrator");
       // The page is left at once: nobody could look whether the press landed.
       await shown(page, "home");
       await page.click('[data-testid="home"]');
+      await shown(page, "section-people");
+      await press(page, "section-people");
       await shown(page, "person");
       await page.close();
     });
